@@ -1,0 +1,69 @@
+# Every target does its own set-up; each line below can be typed by hand as well.
+# README.md tells how to do without make.
+
+PYTHON ?= python3
+# more arguments for the command of a target: make test ARGS="-k softmax -x"
+ARGS ?=
+# processes that run tests side by side; each notebook stays within one of them
+JOBS ?= auto
+
+BOOK := .venv-book
+FULL := .venv
+PAGE := _build/html/index.html
+SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 10))"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book serve test notebooks lab lint format requirements clean
+
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@echo "Another Python: make test PYTHON=/path/to/python3.11"
+
+book: $(BOOK)/ready ## build the book (no framework needed), warnings are errors
+	$(BOOK)/bin/jupyter-book build . -W -n --keep-going $(ARGS)
+	@echo "The first page: $(CURDIR)/$(PAGE)"
+
+serve: book ## show the built book at http://127.0.0.1:8000
+	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+test: $(FULL)/ready ## run the unit tests, and every notebook against its stored outputs
+	$(FULL)/bin/python -m pytest --nbval -n $(JOBS) --dist loadfile $(ARGS)
+
+notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--force: all)
+	$(FULL)/bin/python -m booktools notebooks $(ARGS)
+
+lab: $(FULL)/ready ## open the notebooks in JupyterLab
+	$(FULL)/bin/jupyter lab $(ARGS) notebooks
+
+lint: $(FULL)/ready ## find faults in the code and its layout
+	$(FULL)/bin/ruff check
+	$(FULL)/bin/ruff format --check
+
+format: $(FULL)/ready ## lay out the code and mend what can be mended
+	$(FULL)/bin/ruff check --fix
+	$(FULL)/bin/ruff format
+
+requirements: ## resolve the pinned files anew (ARGS=--upgrade: to the newest releases)
+	uv pip compile pyproject.toml --extra torch --extra tensorflow requirements.in \
+	  --custom-compile-command "make requirements" --quiet $(ARGS) -o requirements.txt
+	uv pip compile pyproject.toml requirements-book.in -c requirements.txt \
+	  --custom-compile-command "make requirements" --quiet $(ARGS) -o requirements-book.txt
+
+clean: ## remove what was built, but not the environments
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
+
+$(BOOK)/ready: requirements-book.txt
+$(FULL)/ready: requirements.txt
+
+# An environment is brought up to date when its requirements change. Pip rather than
+# uv, because it comes with Python.
+%/ready: pyproject.toml
+	@test -x $*/bin/python || $(PYTHON) -c $(SUPPORTED) || { \
+	  echo "Python 3.10 or newer is needed; $(PYTHON) is not it. Name another:"; \
+	  echo "make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; } >&2
+	test -x $*/bin/python || $(PYTHON) -m venv $*
+	@echo "Installing $(filter %.txt,$^) into $* (minutes, the first time)"
+	$*/bin/python -m pip install --quiet -r $(filter %.txt,$^) -e .
+	@touch $@
