@@ -1,0 +1,327 @@
+"""Figures: curves as SVG, images as PNG, one look for the whole book."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib_inline import backend_inline
+
+from d2lutils import fashion_mnist
+
+STANDIN_NOTE = "[stand-in data]"
+
+# Okabe and Ito's palette, safe for the colour-blind (https://jfly.uni-koeln.de/
+# color/, 2008), in the order of descending contrast with white. Line styles
+# differ as well, so that a print in grey tells the curves apart.
+COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F")
+LINE_STYLES = ("-", "--", "-.", ":")
+
+# Without a fixed salt, the identifiers inside an SVG differ from run to run.
+mpl.rcParams["svg.hashsalt"] = "d2lutils"
+
+
+def use_svg_display() -> None:
+    """Let Jupyter show figures as SVG; does nothing outside a notebook."""
+    if get_ipython() is not None:
+        backend_inline.set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def _use_png_display() -> None:
+    """Let Jupyter show figures as PNG, sharp on dense screens."""
+    if get_ipython() is not None:
+        backend_inline.set_matplotlib_formats("retina")
+
+
+def set_figsize(figsize: tuple[float, float] = (3.5, 2.5)) -> None:
+    """Set the size of the figures to come.
+
+    Args:
+        figsize: Width and height in inches.
+    """
+    use_svg_display()
+    plt.rcParams["figure.figsize"] = figsize
+
+
+def set_axes(
+    axes: Axes,
+    xlabel: str | None,
+    ylabel: str | None,
+    xlim: tuple[float, float] | None,
+    ylim: tuple[float, float] | None,
+    xscale: str,
+    yscale: str,
+    legend: Sequence[str] | None,
+) -> None:
+    """Label and scale one pair of axes, and draw its grid.
+
+    Args:
+        axes: What to configure.
+        xlabel, ylabel: Axis labels, or ``None``.
+        xlim, ylim: Lowest and highest value shown, or ``None`` for automatic.
+        xscale, yscale: ``"linear"`` or ``"log"``.
+        legend: One name per curve, or ``None`` for no legend.
+    """
+    axes.set_xlabel(xlabel or "")
+    axes.set_ylabel(ylabel or "")
+    axes.set_xscale(xscale)
+    axes.set_yscale(yscale)
+    if xlim is not None:
+        axes.set_xlim(xlim)
+    if ylim is not None:
+        axes.set_ylim(ylim)
+    if legend:
+        axes.legend(legend)
+    axes.grid(color="0.85")
+
+
+def _to_numpy(values: Any) -> np.ndarray:
+    """Turn numbers, a sequence or any framework's tensor into an array."""
+    if hasattr(values, "asnumpy"):  # MXNet
+        return values.asnumpy()
+    if hasattr(values, "detach"):  # PyTorch
+        return values.detach().cpu().numpy()
+    return np.asarray(values)
+
+
+def _curves(X: Any, Y: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Split the arguments of :func:`plot` into one x and one y per curve."""
+
+    def split(values: Any) -> list[np.ndarray]:
+        if isinstance(values, (list, tuple)):
+            if values and np.ndim(_to_numpy(values[0])) > 0:
+                return [_to_numpy(value) for value in values]
+            return [np.array([_to_numpy(value) for value in values])]
+        array = _to_numpy(values)
+        return list(array) if array.ndim > 1 else [array]
+
+    if Y is None:
+        ys = split(X)
+        return [np.arange(len(y)) for y in ys], ys
+    xs, ys = split(X), split(Y)
+    if len(xs) == 1:
+        xs = xs * len(ys)
+    if len(xs) != len(ys):
+        raise ValueError(
+            f"X and Y must hold equally many curves (or X one for all of Y), "
+            f"got {len(xs)} and {len(ys)}"
+        )
+    return xs, ys
+
+
+def plot(
+    X: Any,
+    Y: Any = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    legend: Sequence[str] | None = None,
+    xlim: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
+    xscale: str = "linear",
+    yscale: str = "linear",
+    fmts: Sequence[str] | None = None,
+    figsize: tuple[float, float] = (3.5, 2.5),
+    axes: Axes | None = None,
+) -> None:
+    """Draw one or several curves.
+
+    Args:
+        X: Points on the x axis, ``(n,)``, or one such per curve. Without ``Y``
+            these are the values, drawn over their index.
+        Y: Values, ``(n,)``, or one such per curve; tensors of any framework.
+        xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
+        fmts: One Matplotlib format string per curve, such as ``"m--"``; by
+            default the book's colours and line styles.
+        figsize: Width and height in inches, for a new figure.
+        axes: Where to draw instead of a new figure.
+
+    Raises:
+        ValueError: ``X`` and ``Y`` hold different numbers of curves.
+    """
+    xs, ys = _curves(X, Y)
+    set_figsize(figsize)
+    if axes is None:
+        figure, axes = plt.subplots(figsize=figsize)
+        _mark_standin(figure, fashion_mnist.current_source())
+    _draw(axes, xs, ys, fmts)
+    set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+
+
+def _draw(
+    axes: Axes,
+    xs: Sequence[Sequence[float]],
+    ys: Sequence[Sequence[float]],
+    fmts: Sequence[str] | None,
+) -> None:
+    """Replace what is on the axes by these curves."""
+    axes.cla()
+    axes.set_prop_cycle(cycler(color=COLORS) + cycler(linestyle=LINE_STYLES))
+    for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        axes.plot(x, y, *([fmts[i % len(fmts)]] if fmts else []))
+
+
+def _mark_standin(figure: Figure, source: str | None) -> None:
+    """Write on a figure that it does not show the official data."""
+    if source == "standin":
+        figure.text(
+            *(0.99, 0.99, STANDIN_NOTE), ha="right", va="top", size=7, color="#B00020"
+        )
+
+
+def show_images(
+    imgs: Any,
+    num_rows: int,
+    num_cols: int,
+    titles: Sequence[str] | None = None,
+    scale: float = 1.5,
+) -> np.ndarray:
+    """Show grey images in a grid.
+
+    Args:
+        imgs: Images ``(n, height, width)``, a tensor of any framework or a
+            sequence of such images; at most ``num_rows * num_cols``.
+        num_rows, num_cols: Size of the grid; cells without an image stay empty.
+        titles: At most one per image.
+        scale: Side of a grid cell in inches.
+
+    Returns:
+        The axes of the grid, row by row, ``(num_rows * num_cols,)``.
+
+    Raises:
+        ValueError: There are more images than cells, or more titles than images,
+            or an image is not a ``(height, width)`` array.
+    """
+    images = [_to_numpy(image) for image in imgs]
+    titles = list(titles) if titles is not None else []
+    if len(images) > num_rows * num_cols:
+        raise ValueError(
+            f"imgs holds {len(images)} images, more than the {num_rows} x {num_cols} "
+            "cells of the grid: raise num_rows or num_cols, or pass fewer"
+        )
+    if len(titles) > len(images):
+        raise ValueError(
+            f"titles holds {len(titles)} titles for {len(images)} images: "
+            "pass at most one per image"
+        )
+    for i, image in enumerate(images):
+        if image.ndim != 2:
+            raise ValueError(
+                f"imgs[{i}] must be a grey image (height, width), "
+                f"got an array of shape {image.shape}"
+            )
+    _use_png_display()
+    figure, grid = plt.subplots(
+        num_rows,
+        num_cols,
+        figsize=(num_cols * scale, num_rows * scale),
+        squeeze=False,
+    )
+    _mark_standin(figure, fashion_mnist.current_source())
+    axes = grid.flatten()
+    for ax in axes:
+        ax.set_axis_off()
+    for ax, image in zip(axes, images, strict=False):
+        ax.imshow(image, cmap="gray")
+    for ax, title in zip(axes, titles, strict=False):
+        ax.set_title(title, fontsize="medium")
+    return axes
+
+
+class Animator:
+    """A figure of curves that grow point by point.
+
+    In a notebook (Jupyter, VS Code, Colab) the figure is shown when the first
+    point comes and is redrawn in place, which leaves exactly one output.
+    Elsewhere it is an ordinary Matplotlib figure in :attr:`fig`.
+
+    Args:
+        xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
+        fmts: See :func:`plot`.
+        nrows, ncols: Grid of axes; the curves are drawn on the first.
+        figsize: Width and height in inches.
+        source: Where the data behind the curves come from; ``"standin"`` is
+            written on the figure.
+
+    Attributes:
+        fig: The Matplotlib figure.
+        axes: Its axes, ``nrows * ncols`` of them in a list.
+        X, Y: One list of points per curve.
+    """
+
+    def __init__(
+        self,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        legend: Sequence[str] | None = None,
+        xlim: tuple[float, float] | None = None,
+        ylim: tuple[float, float] | None = None,
+        xscale: str = "linear",
+        yscale: str = "linear",
+        fmts: Sequence[str] | None = None,
+        nrows: int = 1,
+        ncols: int = 1,
+        figsize: tuple[float, float] = (3.5, 2.5),
+        source: str | None = None,
+    ) -> None:
+        self.fig, grid = plt.subplots(nrows, ncols, figsize=figsize, squeeze=False)
+        self.axes = list(grid.flatten())
+        self.fmts = fmts
+        self.X: list[list[float]] = []
+        self.Y: list[list[float]] = []
+        self._settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+        self._handle = None
+        _mark_standin(self.fig, source or fashion_mnist.current_source())
+        if _in_notebook():
+            # Or the inline backend shows the figure once more at the cell's end.
+            plt.close(self.fig)
+
+    def add(self, x: Any, y: Any) -> None:
+        """Add one point to each curve, and redraw.
+
+        Args:
+            x: Position, one for all curves or one per curve.
+            y: Value per curve; a single number stands for a single curve, and
+                ``None`` leaves its curve as it is.
+        """
+        ys = list(y) if hasattr(y, "__len__") else [y]
+        xs = list(x) if hasattr(x, "__len__") else [x] * len(ys)
+        while len(self.X) < len(ys):
+            self.X.append([])
+            self.Y.append([])
+        for i, (a, b) in enumerate(zip(xs, ys, strict=True)):
+            if a is not None and b is not None:
+                self.X[i].append(float(a))
+                self.Y[i].append(float(b))
+        _draw(self.axes[0], self.X, self.Y, self.fmts)
+        set_axes(self.axes[0], *self._settings)
+        self._show()
+
+    def _show(self) -> None:
+        if not _in_notebook():
+            return
+        bundle = {"image/svg+xml": _svg(self.fig), "text/plain": repr(self.fig)}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def _in_notebook() -> bool:
+    """Whether a frontend listens that can show and update a figure."""
+    return hasattr(get_ipython(), "kernel")
+
+
+def _svg(figure: Figure) -> str:
+    """Render a figure as SVG that is the same in every run."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return buffer.getvalue()
