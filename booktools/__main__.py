@@ -1,0 +1,119 @@
+"""``python -m booktools``: write the notebooks, or check that they are current."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from booktools import ALL, FRAMEWORKS, SourceError
+from booktools.book import Book
+from booktools.execute import Job, jobs, orphans, update_all
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0 if all went well and 1 if not."""
+    options = _parse(arguments)
+    if not (options.root / "_toc.yml").is_file():
+        print(
+            f"{options.root}: no _toc.yml here; run in the book's folder, or name it "
+            "with --root",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        book = Book(options.root)
+        _check_names(book, options.sections)
+        wanted = list(
+            jobs(
+                book,
+                lambda page, framework: (
+                    (not options.sections or page.section.name in options.sections)
+                    and options.framework in (None, framework)
+                ),
+            )
+        )
+    except SourceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return options.run(book, wanted, options)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m booktools", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    notebooks = commands.add_parser(
+        "notebooks",
+        help="write and execute the notebooks whose section changed",
+        description="Write the notebooks whose section changed, and execute those "
+        "whose code did. Frameworks that are not installed are skipped.",
+    )
+    notebooks.set_defaults(run=_notebooks)
+    notebooks.add_argument("--force", action="store_true", help="execute all of them")
+    notebooks.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="how many run at a time"
+    )
+    notebooks.add_argument(
+        "--timeout", type=int, default=1800, help="seconds that a cell may take"
+    )
+    check = commands.add_parser(
+        "check",
+        help="tell which notebooks no longer match their section",
+        description="Tell which notebooks no longer match their section, and what "
+        "mends them. Nothing is executed or written.",
+    )
+    check.set_defaults(run=_check)
+    for command in (notebooks, check):
+        command.add_argument(
+            "sections", nargs="*", metavar="SECTION", help="all if none"
+        )
+        command.add_argument("--framework", choices=[*FRAMEWORKS, ALL])
+        command.add_argument(
+            "--root", type=Path, default=Path(), help="the book's folder"
+        )
+    return parser.parse_args(arguments)
+
+
+def _check_names(book: Book, names: Sequence[str]) -> None:
+    known = [page.section.name for page in book.sections]
+    for name in names:
+        if name not in known:
+            raise SourceError(
+                "_toc.yml",
+                1,
+                f"lists no section {name!r}; expected one of {', '.join(known)}",
+            )
+
+
+def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
+    start = time.perf_counter()
+
+    def report(job: Job, done: str) -> None:
+        shown = job.path.relative_to(book.root).as_posix()
+        print(f"{shown}: {done} ({time.perf_counter() - start:.0f} s)", flush=True)
+
+    failed = update_all(
+        wanted, options.jobs, report, force=options.force, timeout=options.timeout
+    )
+    for error in failed:
+        print(f"\n{error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
+    problems = [str(problem) for job in wanted if (problem := job.problem())]
+    problems += [
+        f"{path.as_posix()}: no section makes it; delete it" for path in orphans(book)
+    ]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{len(wanted)} notebooks match their sections.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Reads MyST Markdown block by block.
+
+Only what the sections use is told apart: headings, labels, display equations
+and directives. Everything else is text. No Sphinx and no docutils.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import yaml
+from markdown_it import MarkdownIt
+from mdit_py_plugins.colon_fence import colon_fence_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.myst_blocks import myst_block_plugin
+
+from booktools import SourceError
+
+DIRECTIVE = re.compile(r"\{(?P<name>[a-zA-Z][\w:.-]*)\}\s*(?P<argument>.*)")
+OPTION = re.compile(r":(?P<key>[a-zA-Z][\w-]*):\s*(?P<value>.*)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of Markdown.
+
+    ``kind`` is ``heading``, ``target``, ``math``, ``directive``, ``code``,
+    ``comment`` or ``text``; ``text`` its source and ``line`` where that begins.
+    ``name`` is the text of a heading, the label of a target or an equation, or
+    the name of a directive. ``argument``, ``options``, ``body`` and
+    ``body_line`` are those of a directive; ``body`` also the TeX of an equation.
+    """
+
+    kind: str
+    text: str
+    line: int
+    name: str = ""
+    argument: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    body_line: int = 0
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark").enable("table").use(colon_fence_plugin)
+    parser.use(myst_block_plugin).use(dollarmath_plugin, allow_labels=True)
+    return parser.disable("inline", True)
+
+
+def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
+    """Take Markdown apart.
+
+    Args:
+        text: Markdown without a header.
+        path: the file it stands in, for errors.
+        line: the line of the file at which ``text`` begins.
+
+    Returns:
+        Blocks that cover all of ``text`` in order, blank lines aside.
+
+    Raises:
+        SourceError: a directive is not closed, or stands inside a list or quote.
+    """
+    lines = text.split("\n")
+    found: list[Block] = []
+    done = 0
+
+    def flush(end: int) -> None:
+        start = done
+        while start < end and not lines[start].strip():
+            start += 1
+        if start < end:
+            source = "\n".join(lines[start:end]).rstrip()
+            found.append(Block("text", source, line + start))
+
+    tokens = _parser().parse(text)
+    for i, token in enumerate(tokens):
+        if token.type in ("fence", "colon_fence"):
+            _check_fence(token, lines, path, line)
+        if token.level or not token.map:
+            continue
+        start, end = token.map
+        source = "\n".join(lines[start:end]).rstrip()
+        block = _block(token, tokens[i + 1 : i + 2], source, line + start, path)
+        if block:
+            flush(start)
+            found.append(block)
+            done = end
+    flush(len(lines))
+    return found
+
+
+def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
+    start, end = token.map
+    if token.level and DIRECTIVE.match(token.info.strip()):
+        raise SourceError(
+            path,
+            line + start,
+            f"the directive {token.info.strip()} stands inside a list or a quote; "
+            "write it at the margin, between paragraphs",
+        )
+    closing = lines[end - 1].strip() if end - 1 > start else ""
+    if closing.strip(token.markup[0]) or len(closing) < len(token.markup):
+        raise SourceError(
+            path,
+            line + start,
+            f"the block that begins with {token.markup}{token.info} is not closed "
+            f"before the next code cell or the end; close it with {token.markup} "
+            "(code cells cannot stand inside other directives)",
+        )
+
+
+def _block(token, following, source: str, line: int, path: Path) -> Block | None:
+    if token.type == "heading_open":
+        return Block("heading", source, line, following[0].content)
+    if token.type == "myst_target":
+        return Block("target", source, line, token.content)
+    if token.type in ("myst_line_comment", "myst_block_break"):
+        return Block("comment", source, line)
+    if token.type in ("math_block", "math_block_label"):
+        label = token.info if token.type == "math_block_label" else ""
+        return Block("math", source, line, label, body=token.content.strip("\n"))
+    if token.type in ("fence", "colon_fence"):
+        match = DIRECTIVE.fullmatch(token.info.strip())
+        if match:
+            return _directive(match, token.content, source, line, path)
+        return Block("code", source, line)
+    if token.type in ("code_block", "html_block"):
+        return Block("code", source, line)
+    return None
+
+
+def _directive(match, content: str, source: str, line: int, path: Path) -> Block:
+    lines = content.split("\n")
+    options, used = {}, 0
+    if lines[0].strip() == "---":
+        end = next((i for i, x in enumerate(lines) if i and x.strip() == "---"), None)
+        if end is None:
+            raise SourceError(
+                path, line, "the options of the directive begin with --- but never end"
+            )
+        read = yaml.safe_load("\n".join(lines[1:end])) or {}
+        options = {key: str(value) for key, value in read.items()}
+        used = end + 1
+    else:
+        while used < len(lines) and (option := OPTION.fullmatch(lines[used].strip())):
+            options[option["key"]] = option["value"].strip()
+            used += 1
+    while used < len(lines) and not lines[used].strip():
+        used += 1
+    return Block(
+        "directive",
+        source,
+        line,
+        match["name"],
+        match["argument"].strip(),
+        options,
+        "\n".join(lines[used:]).rstrip(),
+        line + 1 + used,
+    )
+
+
+def walk(found: list[Block], path: Path) -> Iterator[Block]:
+    """Yield blocks and, after each directive with Markdown in it, those inside."""
+    for block in found:
+        yield block
+        if block.kind == "directive" and block.name not in VERBATIM:
+            yield from walk(blocks(block.body, path, block.body_line), path)
+
+
+VERBATIM = {"code-block", "code", "literalinclude", "math", "raw", "bibliography"}
+"""Directives whose body is not Markdown."""

@@ -1,0 +1,401 @@
+"""Turns a section's MyST Markdown into plain Markdown, framework by framework.
+
+What comes out shows properly in JupyterLab, VS Code, Colab and on GitHub.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+from nbformat import NotebookNode
+
+from booktools import ALL, FRAMEWORKS, SourceError
+from booktools.book import Book, Page, Target
+from booktools.markdown import Block, blocks
+from booktools.sections import Cell, Section, assemble
+
+INLINE = re.compile(
+    r"""
+    (?<!\\)\{(?P<role>[a-zA-Z][\w:.+-]*)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)(?!`)
+  | (?<![`\\])(?P<code>`+)(?!`).+?(?<!`)(?P=code)(?!`)
+  | (?<!\\)\$\$?(?=\S)[^$]+?\$\$?
+  | \]\((?P<href>[^)\s]+)(?P<title>\s+"[^"]*")?\)
+    """,
+    re.S | re.X,
+)
+"""A role, or what is left alone (code, mathematics), or the end of a link."""
+
+EXPLICIT = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.S)
+FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
+ADMONITIONS = {
+    "attention",
+    "caution",
+    "danger",
+    "error",
+    "hint",
+    "important",
+    "note",
+    "seealso",
+    "tip",
+    "warning",
+}
+
+
+def split(book: Book, page: Page, framework: str) -> tuple[NotebookNode, list[int]]:
+    """Make a framework's notebook of a section, without outputs.
+
+    Args:
+        book: the book, for what the references in the section stand for.
+        page: a page that is a section.
+        framework: one of the section's frameworks.
+
+    Returns:
+        The notebook, and for each of its cells the line of the section.
+
+    Raises:
+        SourceError: a label or a work is unknown, or something in the section has no
+            plain form.
+    """
+    section = page.section
+    return assemble(section, framework, _Plain(book, page, framework).parts(section))
+
+
+class _Plain:
+    """The plain form of one section for one framework."""
+
+    def __init__(self, book: Book, page: Page, framework: str):
+        self.book, self.page, self.framework = book, page, framework
+        self.cited: list[str] = []
+        self.directives: dict[str, Callable[[Block], str]] = {
+            "admonition": self._admonition,
+            "code-block": self._code_block,
+            "dropdown": self._dropdown,
+            "exercise": self._exercise,
+            "figure": self._figure,
+            "framework": self._framework,
+            "image": self._image,
+            "math": lambda block: self._math(block, block.options.get("label", "")),
+            "output-figure": self._output_figure,
+            "solution": self._solution,
+            "table": self._table,
+        } | dict.fromkeys(ADMONITIONS, self._admonition)
+
+    def error(self, line: int, message: str) -> SourceError:
+        return SourceError(self.page.path, line, message)
+
+    def parts(self, section: Section) -> Iterator[tuple[Cell | int, str]]:
+        for cell in section.cells:
+            if cell.kind == "markdown":
+                yield cell.line, self.markdown(cell.source, cell.line)
+            elif self.framework in cell.frameworks:
+                yield cell, cell.source
+        last = section.cells[-1].line if section.cells else 1
+        yield last, self._references()
+        yield last, self._navigation()
+
+    # Blocks
+
+    def markdown(self, text: str, line: int) -> str:
+        parts = [self._block(block) for block in blocks(text, self.page.path, line)]
+        return "\n\n".join(part for part in parts if part)
+
+    def _block(self, block: Block) -> str:
+        if block.kind in ("target", "comment"):
+            return ""
+        if block.kind == "code":
+            return block.text
+        if block.kind == "math":
+            return self._math(block, block.name)
+        if block.kind == "directive":
+            if block.name not in self.directives:
+                raise self.error(
+                    block.line,
+                    f"the directive {block.name!r} has no plain form for notebooks; "
+                    f"use one of {', '.join(sorted(self.directives))}",
+                )
+            return self.directives[block.name](block)
+        return self.inline(block.text, block.line)
+
+    def _math(self, block: Block, label: str) -> str:
+        if not label:
+            return f"$$\n{block.body.strip()}\n$$"
+        number = self._target(label, block.line).number
+        return f"$$\n{block.body.strip()} \\tag{{{number}}}\n$$"
+
+    def _framework(self, block: Block) -> str:
+        named = frameworks_of(block, self.page)
+        if self.framework not in named:
+            return ""
+        return self.markdown(block.body, block.body_line)
+
+    def _output_figure(self, block: Block) -> str:
+        if not block.options.get("alt"):
+            raise self.error(
+                block.line,
+                "the figure has no text alternative; say in :alt: what it shows",
+            )
+        return self._caption(block, block.argument)
+
+    def _figure(self, block: Block) -> str:
+        caption = self._caption(block, block.options.get("name", ""))
+        return "\n\n".join(part for part in (self._image(block), caption) if part)
+
+    def _caption(self, block: Block, label: str) -> str:
+        text = self.markdown(block.body, block.body_line)
+        if not label:
+            return text
+        return f"**Figure {self._target(label, block.line).number}.** {text}"
+
+    def _image(self, block: Block) -> str:
+        alt = block.options.get("alt")
+        if not alt:
+            raise self.error(
+                block.line,
+                "the image has no text alternative; say in :alt: what it shows",
+            )
+        return f"![{alt}]({self._href(block.argument, block.line)})"
+
+    def _exercise(self, block: Block) -> str:
+        label = block.options.get("label", "")
+        if not label:
+            raise self.error(block.line, "the exercise has no :label:; give it one")
+        number = self._target(label, block.line).number
+        title = f": {self.inline(block.argument, block.line)}" if block.argument else ""
+        return self._headed(f"**Exercise {number}{title}**", block)
+
+    def _solution(self, block: Block) -> str:
+        number = self._target(block.argument, block.line).number
+        return self._details(f"Solution to Exercise {number}", block)
+
+    def _dropdown(self, block: Block) -> str:
+        return self._details(self.inline(block.argument, block.line), block)
+
+    def _details(self, title: str, block: Block) -> str:
+        body = self.markdown(block.body, block.body_line)
+        # The blank lines make Markdown of what stands inside the HTML.
+        return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
+
+    def _headed(self, heading: str, block: Block) -> str:
+        body = self.markdown(block.body, block.body_line)
+        return f"{heading}\n\n{body}" if body else heading
+
+    def _admonition(self, block: Block) -> str:
+        title, body, line = block.argument, block.body, block.body_line
+        if block.name != "admonition":
+            # What stands beside the name of a note is the beginning of its text.
+            body = f"{title}\n{body}" if title else body
+            line -= bool(title)
+            title = "See also" if block.name == "seealso" else block.name.capitalize()
+        text = f"**{title}**\n\n{self.markdown(body, line)}"
+        return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+
+    def _code_block(self, block: Block) -> str:
+        return f"```{block.argument}\n{block.body}\n```"
+
+    def _table(self, block: Block) -> str:
+        table = self.markdown(block.body, block.body_line)
+        if not block.argument:
+            return table
+        caption = self.inline(block.argument, block.line)
+        label = block.options.get("name")
+        if label:
+            number = self._target(label, block.line).number
+            caption = f"**Table {number}.** {caption}"
+        return f"{caption}\n\n{table}"
+
+    # Inside a block
+
+    def inline(self, text: str, line: int) -> str:
+        # No role, code or formula goes on past a blank line.
+        done, parts = 0, []
+        for part in re.split(r"(\n\s*\n)", text):
+            start = line + text.count("\n", 0, done)
+            parts.append(self._paragraph(part, start))
+            done += len(part)
+        return "".join(parts)
+
+    def _paragraph(self, text: str, line: int) -> str:
+        def replace(match: re.Match) -> str:
+            place = line + text.count("\n", 0, match.start())
+            if match["role"]:
+                return self._role(match["role"], match["text"], place)
+            if match["href"]:
+                href = self._href(match["href"], place)
+                return f"]({href}{match['title'] or ''})"
+            return match[0]
+
+        if FOOTNOTE.search(INLINE.sub("", text)):
+            raise self.error(
+                line, "footnotes have no plain form for notebooks; write it in the text"
+            )
+        return INLINE.sub(replace, text)
+
+    def _role(self, role: str, text: str, line: int) -> str:
+        explicit = EXPLICIT.fullmatch(text)
+        target = explicit["target"] if explicit else text
+        words = explicit["text"] if explicit else ""
+        if role in ("ref", "numref", "prf:ref"):
+            return self._reference(role, target, words, line)
+        if role == "eq":
+            return self._equation(text, line)
+        if role == "doc":
+            return self._document(target, words, line)
+        if role in ("cite:p", "cite:t", "cite"):
+            return self._cite(role, text, line)
+        if role in ("sub", "sup", "kbd"):
+            return f"<{role}>{text}</{role}>"
+        if role == "math":
+            return f"${text}$"
+        raise self.error(
+            line,
+            f"the role {role!r} has no plain form for notebooks; use one of ref, "
+            "numref, eq, doc, cite:p, cite:t, math, sub, sup, kbd",
+        )
+
+    def _target(self, label: str, line: int) -> Target:
+        if label not in self.book.labels:
+            raise self.error(
+                line,
+                f"there is no label {label!r} in the book; check its spelling, or put "
+                f"({label})= before what is meant",
+            )
+        return self.book.labels[label]
+
+    def _reference(self, role: str, label: str, words: str, line: int) -> str:
+        target = self._target(label, line)
+        if target.kind == "section":
+            # Chapters are numbered on the pages only.
+            if role == "numref":
+                words = ""
+            fragment = "" if target.title == target.page.title else target.title
+            return self._link(target.page, words or target.title, fragment)
+        if target.kind == "place":
+            if not words:
+                raise self.error(
+                    line,
+                    f"{label!r} has no title; write {{{role}}}`words <{label}>`",
+                )
+        elif target.kind == "solution":
+            exercise = self._target(target.title, line)
+            words = words or f"Solution to Exercise {exercise.number}"
+        elif role == "numref" and words:
+            number = str(target.number)
+            for mark in ("%s", "{number}"):
+                words = words.replace(mark, number)
+        else:
+            words = words or f"{target.kind.capitalize()} {target.number}"
+        return self._named(target, words)
+
+    def _equation(self, label: str, line: int) -> str:
+        target = self._target(label, line)
+        return self._named(target, f"({target.number})")
+
+    def _named(self, target: Target, words: str) -> str:
+        """Name what has no anchor; on other pages say which, as counts start anew."""
+        if target.page == self.page:
+            return words
+        return f"{words} of {self._link(target.page, target.page.title)}"
+
+    def _document(self, name: str, words: str, line: int) -> str:
+        folder = self.page.path.parent.as_posix()
+        docname = name[1:] if name[:1] == "/" else posixpath.join(folder, name)
+        page = self.book.find(posixpath.normpath(docname).removesuffix(".md"))
+        if page is None:
+            raise self.error(
+                line, f"there is no page {name!r}; expected one listed in _toc.yml"
+            )
+        return self._link(page, words or page.title)
+
+    def _cite(self, role: str, keys: str, line: int) -> str:
+        works = []
+        for key in (key.strip() for key in keys.split(",")):
+            if key not in self.book.bibliography:
+                raise self.error(
+                    line, f"there is no work {key!r} in references.bib; add it there"
+                )
+            if key not in self.cited:
+                self.cited.append(key)
+            authors = self.book.bibliography.authors(key)
+            year = self.book.bibliography.year(key)
+            form = f"{authors} ({year})" if role == "cite:t" else f"{authors}, {year}"
+            works.append(form)
+        if role == "cite:t":
+            return ", ".join(works)
+        return f"({'; '.join(works)})"
+
+    # Links
+
+    def _link(self, page: Page, words: str, fragment: str = "") -> str:
+        plain = re.sub(r"[`*$]", "", fragment).replace(" ", "-")
+        anchor = f"#{quote(plain)}" if plain else ""
+        if page == self.page:
+            return f"[{words}]({anchor})" if anchor else words
+        return f"[{words}]({self._page_href(page)}{anchor})"
+
+    def _page_href(self, page: Page) -> str:
+        """Link a page's notebook for the same framework, or else the page itself."""
+        if not page.section:
+            return f"../../{page.path.as_posix()}"
+        offered = page.section.frameworks
+        wanted = (self.framework, ALL, "pytorch", *offered)
+        framework = next(name for name in wanted if name in offered)
+        folder = "" if framework == self.framework else f"../{framework}/"
+        return f"{folder}{page.section.name}.ipynb"
+
+    def _href(self, href: str, line: int) -> str:
+        """Make a link that holds for the page hold for its notebooks."""
+        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|#|<", href):
+            return href
+        path, hash_, anchor = href.partition("#")
+        folder = self.page.path.parent.as_posix()
+        path = posixpath.normpath(posixpath.join(folder, path))
+        if path.endswith(".md"):
+            page = self.book.find(path.removesuffix(".md"))
+            if page is None:
+                raise self.error(
+                    line, f"there is no page {href!r}; expected one listed in _toc.yml"
+                )
+            return self._page_href(page) + hash_ + anchor
+        if not (self.book.root / path).exists():
+            raise self.error(line, f"there is no file {href!r} beside the section")
+        return f"../../{path}"
+
+    def _references(self) -> str:
+        if not self.cited:
+            return ""
+        entries = []
+        for key in self.cited:
+            url = self.book.bibliography.url(key)
+            link = f" <{url}>" if url else ""
+            entries.append(f"- {self.book.bibliography.entry(key)}{link}")
+        return "**References**\n\n" + "\n".join(entries)
+
+    def _navigation(self) -> str:
+        before, after = self.book.neighbours(self.page)
+        links = []
+        if before:
+            links.append(f"**Previous:** {self._link(before, before.title)}")
+        if after:
+            links.append(f"**Next:** {self._link(after, after.title)}")
+        return "---\n\n" + " · ".join(links) if links else ""
+
+
+def frameworks_of(block: Block, page: Page) -> list[str]:
+    """Return the frameworks that a framework directive names.
+
+    Raises:
+        SourceError: it names none, or one that is unknown or not the section's.
+    """
+    named = block.argument.split()
+    offered = page.section.frameworks if page.section else tuple(FRAMEWORKS)
+    if not named or any(name not in offered for name in named):
+        raise SourceError(
+            page.path,
+            block.line,
+            f"the framework directive names {block.argument!r}; expected one or more "
+            f"of {' '.join(offered)}",
+        )
+    return named
