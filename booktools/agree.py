@@ -1,0 +1,91 @@
+"""Says when the output of a cell agrees with the one stored in its notebook.
+
+Words and whole numbers (shapes, counts, labels) have to be the same. What was
+computed has to be near: a different number of threads, another processor or another
+build of NumPy adds floats up in another order, and training carries that on.
+With the stand-in data, measured figures are held to the bands that a cell states.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from nbformat import NotebookNode
+
+# Thread counts alone move a loss near 0.4 by 1e-4 and one to ten of the 10,000 test
+# images to another class: 0.3 % of the value is twice what was seen, and a hundredth
+# of what a step left out or a wrong learning rate costs. Figures are printed rounded
+# to three decimals, so that another 0.001 may come from rounding; with more decimals
+# it is one unit of the last.
+RELATIVE = Decimal("0.003")
+ROUNDING = Decimal("0.001")
+# A drawn curve follows its figures: 0.003 of an axis that spans 0.6 is 0.7 pt in a
+# figure 140 pt high. One point is 0.35 mm on paper, less than a curve is thick.
+POINTS = 1.0
+
+NUMBER = re.compile(r" *[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+COORDINATES = re.compile(r'\s(?:d|x|y|points|transform|width|height|viewBox)="[^"]*"')
+STANDIN = "[stand-in data]"  # what a line begins or ends with that tells of it
+
+
+def figures_near(stored: str, new: str) -> bool:
+    """Whether two printed numbers agree; whole ones only if they are the same."""
+    if not ("." in stored and "." in new):
+        return stored == new
+    a, b = Decimal(stored), Decimal(new)
+    last = min(a.as_tuple().exponent, b.as_tuple().exponent)
+    rounding = min(ROUNDING, Decimal(1).scaleb(last))
+    return abs(a - b) <= RELATIVE * max(abs(a), abs(b)) + rounding
+
+
+def points_near(stored: str, new: str) -> bool:
+    """Whether two coordinates, in points, lie on the same spot to the eye."""
+    return abs(float(stored) - float(new)) <= POINTS
+
+
+def texts_agree(stored: str, new: str, near: Callable = figures_near) -> bool:
+    """Whether texts have the same words and, one by one, near numbers.
+
+    Blanks before a number do not count: a column is as wide as its widest number.
+    """
+    if NUMBER.split(stored) != NUMBER.split(new):
+        return False
+    pairs = zip(NUMBER.findall(stored), NUMBER.findall(new), strict=True)
+    return all(near(a.strip(), b.strip()) for a, b in pairs)
+
+
+def drawings_agree(stored: str, new: str) -> bool:
+    """Whether two SVG files differ in their coordinates only, and by little."""
+    if COORDINATES.split(stored) != COORDINATES.split(new):
+        return False
+    both = ("\n".join(COORDINATES.findall(svg)) for svg in (stored, new))
+    return texts_agree(*both, points_near)
+
+
+def without_notes(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """Yield the outputs without what says that the stand-in data is in use."""
+    mark = re.escape(STANDIN)
+    for output in outputs:
+        if output.output_type == "stream":
+            text = re.sub(rf"^{mark}.*\n?| {mark}$", "", output.text, flags=re.M)
+            if not text:
+                continue
+            output = NotebookNode(output, text=text)
+        yield output
+
+
+def out_of_band(
+    bands: dict[str, list[float]], outputs: list[NotebookNode]
+) -> Iterator[str]:
+    """Yield what is wrong with the figures, which are printed as ``NAME VALUE``."""
+    text = "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in outputs
+    )
+    for name, (low, high) in bands.items():
+        values = re.findall(rf"\b{re.escape(name)}({NUMBER.pattern})", text)
+        for value in values or ["missing"]:
+            if value == "missing" or not low <= float(value) <= high:
+                yield f"{name} is {value.strip()}, expected {low} to {high}"
