@@ -309,8 +309,10 @@ def first_examples(
     """Return as many of the first batches as ``n`` examples need.
 
     Raises:
-        ValueError: ``data_iter`` yields fewer than ``n`` examples.
+        TypeError, ValueError: ``n`` is not a positive whole number, or
+            ``data_iter`` yields fewer examples.
     """
+    n = check_whole("n", n, least=1)
     batches, found = [], 0
     for X, y in data_iter:
         batches.append((X, y))

@@ -1,0 +1,42 @@
+"""Fixtures for all tests: the frameworks behind one interface, and small data."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+from faces import FACES, Face, open_face
+
+from d2lutils import fashion_mnist
+
+
+@pytest.fixture(params=FACES)
+def face(request: pytest.FixtureRequest) -> Face:
+    """Each framework in turn; one that cannot be had is skipped with the reason."""
+    return open_face(request.param)
+
+
+@pytest.fixture
+def small_data(monkeypatch: pytest.MonkeyPatch) -> fashion_mnist.FashionMNIST:
+    """Seventy training and thirty test images of noise instead of the data set."""
+    rng = np.random.default_rng(0)
+    data = fashion_mnist.FashionMNIST(
+        train_images=rng.integers(0, 256, (70, 28, 28), dtype=np.uint8),
+        train_labels=rng.integers(0, 10, 70, dtype=np.uint8),
+        test_images=rng.integers(0, 256, (30, 28, 28), dtype=np.uint8),
+        test_labels=rng.integers(0, 10, 30, dtype=np.uint8),
+        source="official",
+    )
+    monkeypatch.setattr(fashion_mnist, "load", lambda: data)
+    return data
+
+
+@pytest.fixture(autouse=True)
+def _no_figures_left() -> None:
+    """Close what a test drew, so that figures do not pile up."""
+    yield
+    plt.close("all")
