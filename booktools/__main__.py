@@ -11,7 +11,7 @@ from pathlib import Path
 
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.book import Book
-from booktools.execute import Job, jobs, orphans, update_all
+from booktools.execute import Job, job, orphans, update_all
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,15 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         book = Book(options.root)
         _check_names(book, options.sections)
-        wanted = list(
-            jobs(
-                book,
-                lambda page, framework: (
-                    (not options.sections or page.section.name in options.sections)
-                    and options.framework in (None, framework)
-                ),
-            )
-        )
+        wanted = [
+            job(book, page, framework)
+            for page in book.sections
+            if not options.sections or page.section.name in options.sections
+            for framework in page.section.frameworks
+            if options.framework in (None, framework)
+        ]
     except SourceError as error:
         print(error, file=sys.stderr)
         return 1

@@ -117,7 +117,8 @@ class Book:
 def _contents(root: Path) -> list[Path]:
     """List the pages in ``_toc.yml``, checked to exist."""
     toc = root / "_toc.yml"
-    read = yaml.safe_load(toc.read_text(encoding="utf-8"))
+    text = toc.read_text(encoding="utf-8")
+    read = yaml.safe_load(text)
 
     def entries(node: dict) -> Iterator[str]:
         for key in ("root", "file"):
@@ -130,7 +131,9 @@ def _contents(root: Path) -> list[Path]:
     paths = [Path(f"{name.removesuffix('.md')}.md") for name in entries(read)]
     for path in paths:
         if not (root / path).is_file():
-            raise SourceError("_toc.yml", 1, f"lists {path.as_posix()}: no such file")
+            name = path.with_suffix("").as_posix()
+            line = text.count("\n", 0, max(text.find(name), 0)) + 1
+            raise SourceError("_toc.yml", line, f"there is no file {path.as_posix()}")
     return paths
 
 

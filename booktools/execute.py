@@ -96,23 +96,15 @@ class Job:
         return SourceError(self.page.path, line, f"{shown} {what}; run: {self.command}")
 
 
-def jobs(book: Book, only: Callable[[Page, str], bool] | None = None) -> Iterator[Job]:
-    """List the notebooks that the book's sections make.
-
-    Args:
-        book: the book.
-        only: tells of a page and a framework whether they are wanted.
+def job(book: Book, page: Page, framework: str) -> Job:
+    """Split a section for a framework, and read what is stored.
 
     Raises:
-        SourceError: a section cannot be split.
+        SourceError: the section cannot be split.
     """
-    for page in book.sections:
-        for framework in page.section.frameworks:
-            if only and not only(page, framework):
-                continue
-            fresh, lines = split(book, page, framework)
-            path = book.root / page.section.notebook_path(framework)
-            yield Job(page, framework, path, fresh, lines, read_notebook(path))
+    fresh, lines = split(book, page, framework)
+    path = book.root / page.section.notebook_path(framework)
+    return Job(page, framework, path, fresh, lines, read_notebook(path))
 
 
 def read_notebook(path: Path) -> NotebookNode | None:
@@ -234,8 +226,8 @@ def execute(job: Job, timeout: int | None = None) -> None:
     # The kernel reports its own version there.
     job.fresh.metadata = metadata
     for index, cell in enumerate(job.fresh.cells):
-        if cell.cell_type == "code":
-            _check_outputs(job, index)
+        if cell.cell_type == "code" and (message := objection(cell)):
+            raise _at(job, index, message)
 
 
 def _failure(job: Job, index: int, error: Exception) -> SourceError:
@@ -253,34 +245,29 @@ def _at(job: Job, index: int, message: str) -> SourceError:
     )
 
 
-def _check_outputs(job: Job, index: int) -> None:
-    """Refuse what would differ on another machine or on the next run."""
-    cell = job.fresh.cells[index]
+def objection(cell: NotebookNode) -> str | None:
+    """Say why the outputs of a code cell may not be stored, if they may not.
+
+    What would differ on another machine or on the next run is refused. Of the
+    traceback of a cell that is to raise, only the last line is kept, as the frames
+    before it name files of this machine.
+    """
     raised = [output for output in cell.outputs if output.output_type == "error"]
-    if "raises-exception" in cell.metadata.get("tags", []):
-        if not raised:
-            raise _at(
-                job, index, "is tagged raises-exception but raised nothing; remove it"
-            )
-        for output in raised:
-            # The frames in between name files of this machine.
-            output.traceback = [f"{output.ename}: {output.evalue}"]
+    for output in raised:
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+    if "raises-exception" in cell.metadata.get("tags", []) and not raised:
+        return "is tagged raises-exception but raised nothing; remove the tag"
     for output in cell.outputs:
         if output.get("name") == "stderr":
-            raise _at(
-                job,
-                index,
+            return (
                 "wrote to stderr, which is not stored; silence its cause or print to "
-                f"stdout:\n{output.text.strip()}",
+                f"stdout:\n{output.text.strip()}"
             )
         for text in _texts(output):
             for pattern, what in _private():
                 if match := pattern.search(text):
-                    raise _at(
-                        job,
-                        index,
-                        f"put out {what}, which may not be stored: {match[0]!r}",
-                    )
+                    return f"put out {what}, which may not be stored: {match[0]!r}"
+    return None
 
 
 def _private() -> Iterator[tuple[re.Pattern, str]]:

@@ -140,6 +140,12 @@ def read_section(text: str, path: Path) -> Section:
     except MystMetadataParsingError as error:
         line = re.search(r"line (\d+)", str(error))
         raise SourceError(path, int(line[1]) if line else 1, str(error)) from None
+    except nbformat.ValidationError as error:
+        place = re.search(r"^:?tags:[ ]*[^\[\s]", text, re.M)
+        line = text.count("\n", 0, place.start()) + 1 if place else 1
+        raise SourceError(
+            path, line, f"tags must be a list in [brackets]: {error.message}"
+        ) from None
     frameworks = _frameworks(notebook.metadata, path)
     lines = text.split("\n")
     cells = []
@@ -193,8 +199,6 @@ def _code_cell(
             f"unknown option {', '.join(map(repr, options))} of a code cell; "
             "expected tags or standin",
         )
-    if not isinstance(tags, list):
-        raise SourceError(path, fence, f"tags must be a list, not {tags!r}")
     for tag in tags:
         if tag not in FRAMEWORKS and tag not in TAGS:
             raise SourceError(

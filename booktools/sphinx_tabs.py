@@ -28,7 +28,7 @@ from sphinx_design.shared import create_component, is_component
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.book import Book, Page
 from booktools.downloads import download_name, download_notebook
-from booktools.execute import jobs, read_notebook
+from booktools.execute import job, read_notebook
 from booktools.sections import HEADER, header, merge
 
 logger = logging.getLogger(__name__)
@@ -87,10 +87,9 @@ class _Sources:
 
     def _problem(self, page: Page, framework: str) -> SourceError | None:
         try:
-            (job,) = jobs(self.book, lambda p, f: (p, f) == (page, framework))
+            return job(self.book, page, framework).problem()
         except SourceError as error:
             return error
-        return job.problem()
 
     def read(self, app: Sphinx, docname: str, content: list[str]) -> None:
         """Replace the text of a section by the merged notebook."""
@@ -387,7 +386,9 @@ class KeepOneFramework(SphinxPostTransform):
                 label, content = item.children
                 if label["sync_id"] == wanted:
                     kept = content.children
-            tab_set.replace_self(kept)
+            # Not replace_self: it would hand the tab set's classes on.
+            place = tab_set.parent.index(tab_set)
+            tab_set.parent[place : place + 1] = kept
         if self.app.builder.format == "latex":
             for figure in list(self.document.findall(nodes.figure)):
                 if "booktools_alt" in figure:
@@ -398,7 +399,10 @@ class KeepOneFramework(SphinxPostTransform):
         cells = [node for node in figure.children if not _is_caption(node)]
         images = [image for cell in cells for image in cell.findall(nodes.image)]
         for image in images:
-            image.parent.remove(image)
+            output = image.parent
+            output.remove(image)
+            if not output.children:
+                output.parent.remove(output)
         for node in cells:
             figure.remove(node)
         place = figure.parent.index(figure)
