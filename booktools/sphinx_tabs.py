@@ -49,12 +49,15 @@ class BookError(SphinxError):
 def read_page(text: str) -> nbformat.NotebookNode:
     """Read a page for MyST-NB: a merged section, or a plain page as one cell."""
     if text.startswith(NOTEBOOK):
-        return nbformat.reads(text.removeprefix(NOTEBOOK), as_version=4)
-    match = HEADER.match(text)
-    start = match.end() if match else 0
-    notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(header(text)))
-    notebook.cells.append(nbformat.v4.new_markdown_cell(text[start:]))
-    notebook.metadata.source_map = [text.count("\n", 0, start)]
+        notebook = nbformat.reads(text.removeprefix(NOTEBOOK), as_version=4)
+    else:
+        match = HEADER.match(text)
+        start = match.end() if match else 0
+        notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(header(text)))
+        notebook.cells.append(nbformat.v4.new_markdown_cell(text[start:]))
+        notebook.metadata.source_map = [text.count("\n", 0, start)]
+    # MyST-NB and MyST-Parser each add 1 to make lines count from 1.
+    notebook.metadata.source_map = [n - 1 for n in notebook.metadata.source_map]
     return notebook
 
 

@@ -71,7 +71,7 @@ def test_figures_and_exercises_are_numbered_and_named(root):
     )
     assert folded in found
     assert "> **Note**\n>\n> With a [link](../../chapters/plain.md)" in found
-    assert "![dot](../../chapters/dot.svg)" in found
+    assert "![dot](../../chapters/dot.png)" in found
 
 
 def test_prose_of_other_frameworks_is_left_out(root):
@@ -111,10 +111,10 @@ def test_pages_before_and_after_are_linked(root):
         ("```{code-block} python\nx = '{ref}`a`'\n```", "```python\nx = '{ref}`a`'"),
         ("```python\nx = '{ref}`a`'\n```", "```python\nx = '{ref}`a`'\n```"),
         ("```{math}\n:label: eq_two\na = b\n```", "$$\na = b \\tag{2}\n$$"),
-        ("```{image} dot.svg\n:alt: Dot.\n```", "![Dot.](../../chapters/dot.svg)"),
+        ("```{image} dot.png\n:alt: Dot.\n```", "![Dot.](../../chapters/dot.png)"),
         (
-            "```{figure} dot.svg\n:name: fig_dot\n:alt: Dot.\n\nA dot.\n```",
-            "![Dot.](../../chapters/dot.svg)\n\n**Figure 3.** A dot.",
+            "```{figure} dot.png\n:name: fig_dot\n:alt: Dot.\n\nA dot.\n```",
+            "![Dot.](../../chapters/dot.png)\n\n**Figure 3.** A dot.",
         ),
         (
             "```{table} Two.\n:name: tab_two\n| a | b |\n|---|---|\n| 1 | 2 |\n```",
@@ -143,7 +143,7 @@ def test_a_construct_has_a_plain_form(root, myst, plain):
         ("A note.[^1]\n\n[^1]: Here.", "footnotes have no plain form", 0),
         (":::{framework} pytroch\nText.\n:::", "names 'pytroch'; expected one", 0),
         (":::{tip}\n\nWith {ref}`sec_nowhere`.\n:::", "no label 'sec_nowhere'", 2),
-        ("```{image} dot.svg\n```", "no text alternative", 0),
+        ("```{image} dot.png\n```", "no text alternative", 0),
         ("- item\n  ```{tip}\n  Text.\n  ```", "inside a list or a quote", 1),
         (":::{tip}\n```{code-cell}\nx\n```\n:::", "is not closed", 0),
     ],
