@@ -4,8 +4,10 @@
 PYTHON ?= python3
 # more arguments for the command of a target: make test ARGS="-k softmax -x"
 ARGS ?=
-# processes that run tests side by side; each notebook stays within one of them
-JOBS ?= auto
+# processes that run tests side by side, each notebook within one of them
+JOBS ?= logical
+# threads of each: those of several processes would wait for each other on every step
+THREADS ?= 1
 
 BOOK := .venv-book
 FULL := .venv
@@ -28,7 +30,7 @@ serve: book ## show the built book at http://127.0.0.1:8000
 	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
 test: $(FULL)/ready ## run the unit tests, and every notebook against its stored outputs
-	$(FULL)/bin/python -m pytest --nbval -n $(JOBS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=$(THREADS) $(FULL)/bin/python -m pytest --nbval -n $(JOBS) --dist loadfile $(ARGS)
 
 notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--force: all)
 	$(FULL)/bin/python -m booktools notebooks $(ARGS)

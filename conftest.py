@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from nbval.plugin import IPyNbCell
+from nbformat import NotebookNode
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 from booktools import ALL, FRAMEWORKS
 from booktools.agree import drawings_agree, out_of_band, texts_agree, without_notes
@@ -40,6 +41,28 @@ class Value(str):
         return not self == other
 
     __hash__ = str.__hash__
+
+
+class Notebook(IPyNbFile):
+    """A notebook whose figures may be drawn anew, as an animation does."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.shown: dict[str, NotebookNode] = {}
+
+    def get_kernel_message(self, timeout=None, stream="iopub") -> dict:
+        # nbval keeps what is shown first and drops the updates; a front end, and so
+        # the stored notebook, holds what was shown last.
+        message = super().get_kernel_message(timeout, stream)
+        content = message["content"]
+        if name := content.get("transient", {}).get("display_id"):
+            output = self.shown.setdefault(name, NotebookNode())
+            output.clear()
+            output.update(content["data"])
+            content["data"] = output
+            if message["msg_type"] == "update_display_data":
+                message["msg_type"] = "comm_msg"  # passed over
+        return message
 
 
 class Cell(IPyNbCell):
@@ -104,7 +127,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     if type(item) is not IPyNbCell:
         return
-    item.__class__ = Cell
+    item.__class__, item.parent.__class__ = Cell, Notebook
     folder = item.path.parent.name
     missing = missing_modules(folder) if folder in (ALL, *FRAMEWORKS) else []
     if missing:

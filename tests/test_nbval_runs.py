@@ -31,9 +31,9 @@ def cell(source, *outputs, count=1, **metadata):
     )
 
 
-def shown(**data):
+def shown(text="", **data):
     """An output of IPython's display."""
-    return new_output("display_data", {"text/plain": "", **data})
+    return new_output("display_data", {"text/plain": text, **data})
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ def check(outcomes, cases, **options):
     assert not different, result.stdout.str()
 
 
+ANIMATION = """from IPython.display import display
+handle = display("first", display_id=True)
+handle.update("second")"""
 FIGURE = "print('train loss 0.382')"
 
 
@@ -95,6 +98,8 @@ def test_with_the_official_data_stored_outputs_have_to_come_again(outcomes):
         (cell(picture, shown(**{"image/png": "iVBORw0KGgoAAAA"})), "PASSED"),
         (cell(picture, shown()), "FAILED"),
         (cell("'x'", shown(**{"image/png": PNG})), "FAILED"),
+        (cell(ANIMATION, shown("'second'")), "PASSED"),
+        (cell(ANIMATION, shown("'first'")), "FAILED"),
         # options for the stand-in are no excuse
         (cell(FIGURE, "train loss 0.4\n", standin="any"), "FAILED"),
         (cell(FIGURE, "train loss 0.4\n", standin={"train loss": [0, 1]}), "FAILED"),
