@@ -106,6 +106,7 @@ class _Sources:
             notebooks[framework] = read_notebook(path)
         if docname in self.outdated:
             # Shown without outputs; the build has failed already.
+            app.env.temp_data["booktools_outdated"] = True
             content[0] = NOTEBOOK + nbformat.writes(_without_outputs(page))
         else:
             content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
@@ -334,7 +335,7 @@ class GatherTabs(SphinxTransform):
         figure.insert(0, picture)
         figure["classes"].append("output-figure")
         images = list(picture.findall(nodes.image))
-        if not images:
+        if not images and "booktools_outdated" not in self.env.temp_data:
             logger.error(
                 "output-figure follows cells that put out no picture", location=figure
             )

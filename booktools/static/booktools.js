@@ -2,6 +2,34 @@
    can still be read: the tabs are radio buttons. */
 "use strict";
 
+/* Where sphinx-design keeps the choice: lately for all visits, before 0.7 for the
+   session only. */
+const KEY = "sphinx-design-tab-id-framework";
+
+/* Shows a framework in every tab set of the page, and keeps the choice. */
+function choose(framework) {
+  const own = `.frameworks > label[data-sync-id="${CSS.escape(framework)}"]`;
+  const labels = document.querySelectorAll(own);
+  if (!labels.length) return;
+  for (const label of labels) label.previousElementSibling.checked = true;
+  try {
+    window.localStorage.setItem(KEY, framework);
+    window.sessionStorage.setItem(KEY, framework);
+  } catch (error) {
+    // The browser keeps nothing for this page: then each page starts anew.
+  }
+}
+
+/* Hands the choice of an earlier visit to whatever version looks for it. */
+function restoreChoice() {
+  try {
+    const kept = window.localStorage.getItem(KEY);
+    if (kept) window.sessionStorage.setItem(KEY, kept);
+  } catch (error) {
+    // As above.
+  }
+}
+
 /* Names the groups of tabs for those who hear the page. */
 function nameTabSets() {
   for (const tabSet of document.querySelectorAll(".frameworks")) {
@@ -16,7 +44,7 @@ function openLinkedTab() {
   const target = id && document.getElementById(id);
   const content = target && target.closest(".frameworks > .sd-tab-content");
   if (!content) return;
-  content.previousElementSibling.click();
+  choose(content.previousElementSibling.dataset.syncId);
   target.scrollIntoView();
 }
 
@@ -29,34 +57,19 @@ function saveNotebooks() {
   }
 }
 
-/* Keeps the choice for the next visit. Older versions of sphinx-design keep it in
-   the session only, so what the next one will ask for is put there first. */
-const KEY = "sphinx-design-tab-id-framework";
-
-function rememberChoice() {
-  try {
-    const kept = window.localStorage.getItem(KEY);
-    if (kept && !window.sessionStorage.getItem(KEY)) {
-      window.sessionStorage.setItem(KEY, kept);
-    }
-    document.addEventListener("change", (event) => {
-      if (!event.target.matches(".frameworks > input")) return;
-      const framework = event.target.nextElementSibling.dataset.syncId;
-      window.localStorage.setItem(KEY, framework);
-      window.sessionStorage.setItem(KEY, framework);
-    });
-  } catch (error) {
-    // The browser keeps nothing for this page: then each page starts anew.
-  }
-}
-
 /* Deferred scripts run before the document is declared complete, and so before
    sphinx-design looks for a choice. */
-rememberChoice();
+restoreChoice();
 
 document.addEventListener("DOMContentLoaded", () => {
   nameTabSets();
   saveNotebooks();
   openLinkedTab();
   window.addEventListener("hashchange", openLinkedTab);
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches(".frameworks > input")) return;
+    choose(event.target.nextElementSibling.dataset.syncId);
+  });
+  const asked = new URLSearchParams(window.location.search).get("framework");
+  if (asked) choose(asked);
 });
