@@ -348,7 +348,8 @@ def difference(
             return line, "lacks what stands here"
         old = stored.cells[i]
         if (new.cell_type, new.source) != (old.cell_type, old.source):
-            return line + _first_change(new, old), "does not match what stands here"
+            first, there, here = _first_change(new, old)
+            return line + first, f"does not match: {there!r} there is {here!r} here"
         if new.metadata != old.metadata or new.id != old.get("id"):
             return line, "does not match the options of what stands here"
         if old.cell_type == "code" and old.execution_count is None:
@@ -360,18 +361,18 @@ def difference(
     return None
 
 
-def _first_change(new: NotebookNode, old: NotebookNode) -> int:
-    """Count the lines of a code cell before the first that differs.
+def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
+    """Return the lines before the first that differs, and both forms of that.
 
-    The lines of plain Markdown are not those of the section.
+    What stands in plain Markdown cannot be counted in lines of the section.
     """
-    if new.cell_type != "code" or old.cell_type != "code":
-        return 0
     news, olds = new.source.split("\n"), old.source.split("\n")
     same = 0
     while same < min(len(news), len(olds)) and news[same] == olds[same]:
         same += 1
-    return min(same, len(news) - 1)
+    there, here = (" ".join(lines[same : same + 1]) for lines in (olds, news))
+    code = new.cell_type == old.cell_type == "code"
+    return (min(same, len(news) - 1) if code else 0), there, here
 
 
 def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:

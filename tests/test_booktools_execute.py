@@ -211,8 +211,9 @@ def test_the_commands_report_and_mend(root, capsys):
     (root / "notebooks" / "mxnet" / "old.ipynb").write_text("{}", encoding="utf-8")
     assert run(root, "check") == 1
     assert capsys.readouterr().err.splitlines() == [
-        f"chapters/first.md:{line}: notebooks/pytorch/first.ipynb does not match what "
-        "stands here; run: python -m booktools notebooks first",
+        f"chapters/first.md:{line}: notebooks/pytorch/first.ipynb does not match: "
+        "'name = \"torch\"' there is 'name = \"pt\"' here; "
+        "run: python -m booktools notebooks first",
         "chapters/second.md:1: notebooks/all/second.ipynb is missing or cannot be "
         "read; run: python -m booktools notebooks second",
         "notebooks/mxnet/old.ipynb: no section makes it; delete it",

@@ -192,8 +192,11 @@ def test_a_notebook_that_does_not_match_is_found_by_line():
     def found(stored):
         return difference(fresh, lines, stored)
 
-    assert found(changed(stored, 1, source="a = 1\nb = 3"))[0] == 9
-    assert found(changed(stored, 0, source="# Other"))[0] == 5
+    told = "does not match: 'b = 3' there is 'b = 2' here"
+    assert found(changed(stored, 1, source="a = 1\nb = 3")) == (9, told)
+    assert found(changed(stored, 1, source="a = 1"))[0] == 9
+    told = "does not match: '# Other' there is '# Title' here"
+    assert found(changed(stored, 0, source="# Other")) == (5, told)
     assert "options" in found(changed(stored, 1, metadata={"tags": ["x"]}))[1]
     assert "options" in found(changed(stored, 1, id="other"))[1]
     assert "never executed" in found(changed(stored, 1, execution_count=None))[1]
