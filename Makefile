@@ -67,5 +67,5 @@ $(FULL)/ready: requirements.txt
 	  echo "make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; } >&2
 	test -x $*/bin/python || $(PYTHON) -m venv $*
 	@echo "Installing $(filter %.txt,$^) into $* (minutes, the first time)"
-	$*/bin/python -m pip install --quiet -r $(filter %.txt,$^) -e .
+	$*/bin/python -m pip install -qq -r $(filter %.txt,$^) -e .
 	@touch $@
