@@ -107,6 +107,13 @@ def job(book: Book, page: Page, framework: str) -> Job:
     return Job(page, framework, path, fresh, lines, read_notebook(path))
 
 
+def jobs(book: Book) -> Iterator[Job]:
+    """List the notebooks that the book's sections make, each read as by :func:`job`."""
+    for page in book.sections:
+        for framework in page.section.frameworks:
+            yield job(book, page, framework)
+
+
 def read_notebook(path: Path) -> NotebookNode | None:
     """Read a notebook; nothing where there is none that can be read."""
     try:

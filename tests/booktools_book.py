@@ -11,7 +11,7 @@ import yaml
 
 from booktools import execute
 from booktools.book import Book
-from booktools.execute import Job, job, update_all
+from booktools.execute import jobs, update_all
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,20 +25,10 @@ def copy_book(folder: Path) -> Path:
     return folder
 
 
-def all_jobs(root: Path) -> list[Job]:
-    """List all notebooks of a book."""
-    book = Book(root)
-    return [
-        job(book, page, framework)
-        for page in book.sections
-        for framework in page.section.frameworks
-    ]
-
-
 def run_notebooks(root: Path, monkeypatch) -> None:
     """Execute all notebooks; their cells are plain Python and need no framework."""
     monkeypatch.setattr(execute, "missing_modules", lambda framework: [])
-    failed = update_all(all_jobs(root), 2, lambda job, done: None)
+    failed = update_all(list(jobs(Book(root))), 2, lambda job, done: None)
     assert failed == []
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from booktools_book import all_jobs, copy_book, replace, run_notebooks
+from booktools_book import copy_book, replace, run_notebooks
 
 from booktools import SourceError, __main__, execute
-from booktools.execute import objection, update
+from booktools.book import Book
+from booktools.execute import jobs, objection, update
 
 FIRST = Path("chapters", "first.md")
 TORCH = Path("notebooks", "pytorch", "first.ipynb")
@@ -45,7 +47,7 @@ def root(tmp_path, executed):
 def job(root, framework="pytorch", name="first"):
     (found,) = [
         each
-        for each in all_jobs(root)
+        for each in jobs(Book(root))
         if (each.framework, each.page.section.name) == (framework, name)
     ]
     return found
@@ -174,6 +176,21 @@ def test_what_differs_between_machines_or_runs_is_refused(output, message):
 def test_ordinary_outputs_are_stored():
     outputs = [printed("loss 0.38 at /t/92"), shown(**{"image/png": "/home/x"})]
     assert objection(nbformat.v4.new_code_cell("x", outputs=outputs)) is None
+
+
+def test_the_kernel_is_this_interpreter_whatever_else_is_installed(
+    root, tmp_path, monkeypatch
+):
+    spec = tmp_path / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    broken = {"argv": ["false"], "display_name": "Other", "language": "python"}
+    spec.write_text(json.dumps(broken), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    with_cell(root, "import sys", f"print(sys.executable == {sys.executable!r})")
+    assert update(job(root)) == "executed"
+    stored = nbformat.read(root / TORCH, as_version=4)
+    texts = [o.get("text") for c in stored.cells for o in c.get("outputs", [])]
+    assert "True\n" in texts
 
 
 def test_a_cell_that_takes_too_long_is_stopped(root):

@@ -6,11 +6,13 @@
    session only. */
 const KEY = "sphinx-design-tab-id-framework";
 
-/* Shows a framework in every tab set of the page, and keeps the choice. */
+/* Shows a framework in every tab set of the page, and keeps the choice. Tells
+   whether the page has it. */
 function choose(framework) {
+  if (!framework) return false;
   const own = `.frameworks > label[data-sync-id="${CSS.escape(framework)}"]`;
   const labels = document.querySelectorAll(own);
-  if (!labels.length) return;
+  if (!labels.length) return false;
   for (const label of labels) label.previousElementSibling.checked = true;
   try {
     window.localStorage.setItem(KEY, framework);
@@ -18,15 +20,15 @@ function choose(framework) {
   } catch (error) {
     // The browser keeps nothing for this page: then each page starts anew.
   }
+  return true;
 }
 
-/* Hands the choice of an earlier visit to whatever version looks for it. */
-function restoreChoice() {
+/* Returns the choice of an earlier visit, if there was one. */
+function earlierChoice() {
   try {
-    const kept = window.localStorage.getItem(KEY);
-    if (kept) window.sessionStorage.setItem(KEY, kept);
+    return window.localStorage.getItem(KEY);
   } catch (error) {
-    // As above.
+    return null;
   }
 }
 
@@ -48,7 +50,7 @@ function openLinkedTab() {
   target.scrollIntoView();
 }
 
-/* Saves notebooks; a browser would show them as text when opened from disk. */
+/* Saves notebooks; where a server calls them text, a browser would show them. */
 function saveNotebooks() {
   for (const link of document.querySelectorAll('a[href$=".ipynb"]')) {
     if (link.host !== window.location.host) continue;
@@ -57,19 +59,19 @@ function saveNotebooks() {
   }
 }
 
-/* Deferred scripts run before the document is declared complete, and so before
-   sphinx-design looks for a choice. */
-restoreChoice();
+/* Read before sphinx-design, when the document is complete, puts in its place what
+   the address asks for, be it a framework or not. */
+const kept = earlierChoice();
 
 document.addEventListener("DOMContentLoaded", () => {
   nameTabSets();
   saveNotebooks();
-  openLinkedTab();
   window.addEventListener("hashchange", openLinkedTab);
   document.addEventListener("change", (event) => {
     if (!event.target.matches(".frameworks > input")) return;
     choose(event.target.nextElementSibling.dataset.syncId);
   });
   const asked = new URLSearchParams(window.location.search).get("framework");
-  if (asked) choose(asked);
+  choose(asked) || choose(kept);
+  openLinkedTab();
 });
