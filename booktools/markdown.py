@@ -173,5 +173,13 @@ def walk(found: list[Block], path: Path) -> Iterator[Block]:
             yield from walk(blocks(block.body, path, block.body_line), path)
 
 
-VERBATIM = {"code-block", "code", "literalinclude", "math", "raw", "bibliography"}
+VERBATIM = {
+    "bibliography",
+    "code",
+    "code-block",
+    "eval-rst",
+    "literalinclude",
+    "math",
+    "raw",
+}
 """Directives whose body is not Markdown."""

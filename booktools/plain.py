@@ -249,10 +249,14 @@ class _Plain:
             return f"<{role}>{text}</{role}>"
         if role == "math":
             return f"${text}$"
+        if role.startswith("py:"):
+            # On the pages a link to the reference; ~ shortens what is shown.
+            name = target.rpartition(".")[2] if target[:1] == "~" else target
+            return f"`{words or name}`"
         raise self.error(
             line,
             f"the role {role!r} has no plain form for notebooks; use one of ref, "
-            "numref, eq, doc, cite:p, cite:t, math, sub, sup, kbd",
+            "numref, eq, doc, cite:p, cite:t, math, sub, sup, kbd, or one of py:",
         )
 
     def _target(self, label: str, line: int) -> Target:

@@ -102,6 +102,8 @@ def test_pages_before_and_after_are_linked(root):
         ("{doc}`/chapters/plain`", "[A Plain Page](../../chapters/plain.md)"),
         ("{cite:p}`Able.Baker.Cole.1999,Doe.Roe.2001`", "; Doe and Roe, 2001)"),
         ("x{sub}`2` {kbd}`q` {math}`a_b`", "x<sub>2</sub> <kbd>q</kbd> $a_b$"),
+        ("{py:func}`~d2lutils.torch.sgd`, {py:mod}`a.b`", "`sgd`, `a.b`"),
+        ("{py:func}`it <d2lutils.torch.sgd>`", "`it`"),
         ("``{ref}`sec_second` ``", "``{ref}`sec_second` ``"),
         ("$a{ref}`b$", "$a{ref}`b$"),
         ("{ref}`sec_second`\nand\n{ref}`sec_inner`", "ipynb)\nand\n[Inside]"),
