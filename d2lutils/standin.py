@@ -22,13 +22,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["SHA256", "make"]
+__all__ = ["SHA256", "SHAPES", "make"]
 
 # SHA-256 over the bytes of the four arrays that `make` returns, in their order.
 SHA256 = "dfe38e1e9c03f5b64d12ecdb0e1050ebe77586d037e991161f2cfdd5bf97de44"
 
 SIDE = 28
 TRAIN_PER_CLASS, TEST_PER_CLASS = 6000, 1000
+SHAPES = ((60000, SIDE, SIDE), (60000,), (10000, SIDE, SIDE), (10000,))
 
 _SEED = 20170825  # the day on which Fashion-MNIST was published
 # How far a garment may lie from the middle, where the picture is 2 wide. A linear model
