@@ -241,7 +241,7 @@ class Animator:
 
     In a notebook (Jupyter, VS Code, Colab) the figure is shown when the first
     point comes and is redrawn in place, which leaves exactly one output.
-    Elsewhere it is an ordinary Matplotlib figure in :attr:`fig`.
+    Elsewhere it is an ordinary Matplotlib figure, ``fig``.
 
     Args:
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
@@ -254,7 +254,8 @@ class Animator:
     Attributes:
         fig: The Matplotlib figure.
         axes: Its axes, ``nrows * ncols`` of them in a list.
-        X, Y: One list of points per curve.
+        X: One list of positions per curve.
+        Y: One list of values per curve.
     """
 
     def __init__(

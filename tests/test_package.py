@@ -69,6 +69,21 @@ def test_mxnet_says_which_numpy_it_needs(monkeypatch):
         d2lutils.require("mxnet")
 
 
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_docstrings_can_be_read_without_the_framework(name):
+    """Sphinx does so, also on Pythons and with NumPys that MXNet cannot run on."""
+    result = run(
+        "import sys, numpy, d2lutils.training\n"
+        "from sphinx.ext.autodoc.mock import mock\n"
+        "sys.version_info = (3, 13, 0, 'final', 0)\n"
+        "numpy.__version__ = '2.0.0'\n"
+        f"with mock([{name!r}]):\n"
+        f"    from d2lutils import {name} as d2l\n"
+        "print(d2l.train_ch3.__doc__.splitlines()[0])\n"
+    )
+    assert result.stdout.startswith("Train, draw the curves"), result.stderr
+
+
 def test_timer_adds_up(monkeypatch):
     clock = iter([10.0, 13.0, 20.0, 25.0])
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
