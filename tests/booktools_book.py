@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 def copy_book(folder: Path) -> Path:
     """Copy the sources of the small book; its settings are those of the real one."""
     shutil.copytree(ROOT / "tests" / "book", folder)
+    shutil.copytree(ROOT / "_static", folder / "_static")
     settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     settings["sphinx"]["local_extensions"]["booktools.sphinx_tabs"] = str(ROOT)
     (folder / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
