@@ -38,11 +38,13 @@ def describe_difference(data: bytes, size: int, sha256: str) -> str:
     found = hashlib.sha256(data).hexdigest()
     if found == sha256:
         return ""
-    is_page = data[:256].lstrip().startswith(b"<")
-    hint = " and is a web page, perhaps a network's login page" if is_page else ""
-    if len(data) != size:
-        return f"has {len(data):,} bytes, expected {size:,}{hint}"
-    return f"has SHA-256 {found}, expected {sha256}{hint}"
+    hint = " and is a web page, perhaps a network's login page"
+    end = hint if data[:256].lstrip().startswith(b"<") else ""
+    if len(data) > size:
+        return f"has more than the expected {size:,} bytes{end}"
+    if len(data) < size:
+        return f"has {len(data):,} bytes, expected {size:,}{end}"
+    return f"has SHA-256 {found}, expected {sha256}{end}"
 
 
 def read(path: Path, size: int, sha256: str) -> tuple[bytes | None, str]:

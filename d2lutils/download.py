@@ -126,7 +126,7 @@ class Downloader:
         return self._end - time.monotonic()
 
     def _take(self, url: str, name: str, size: int) -> bytes:
-        """What the URL sends, given up once it is longer than `size`."""
+        """What the URL sends, up to the first piece that makes it too long."""
         from tqdm import tqdm
 
         data = bytearray()
@@ -138,7 +138,7 @@ class Downloader:
                 data += piece
                 bar.update(len(piece))
                 if len(data) > size:
-                    raise _Failed(f"sent more than the expected {size:,} bytes")
+                    break
         return bytes(data)
 
     def _pieces(self, url: str) -> Generator[bytes, None, None]:
@@ -233,7 +233,9 @@ def _explain(error: Exception) -> _Failed:
         return _Failed(
             f"sent nothing more within {STALL_SECONDS:g} s", pause=PAUSE_SECONDS
         )
-    return _Failed(f"{type(error).__name__}: {causes[-1]}", pause=PAUSE_SECONDS)
+    # The text may come from the server: on one line, and not too much of it.
+    text = " ".join(str(causes[-1]).split())[:200]
+    return _Failed(f"{type(error).__name__}: {text}", pause=PAUSE_SECONDS)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
