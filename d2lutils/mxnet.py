@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy
 
@@ -24,7 +30,40 @@ from d2lutils.training import (
     get_fashion_mnist_labels,
 )
 
-mxnet = require("mxnet")
+
+@contextlib.contextmanager
+def _fast_openblas() -> Iterator[None]:
+    """Let the OpenBLAS that MXNet is about to load choose code for this processor.
+
+    The release of 2021 that MXNet carries takes processors that are newer than itself
+    for very old ones, and then multiplies matrices less than half as fast as it could.
+    It reads its choice from the environment once, when it is loaded. A choice of
+    the user's stays, and nothing is left behind for other libraries and processes.
+    """
+    name = "OPENBLAS_CORETYPE"
+    if name in os.environ or not _has_avx2():
+        yield
+        return
+    os.environ[name] = "HASWELL"  # the newest with AVX2 that this OpenBLAS knows
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+
+
+def _has_avx2() -> bool:
+    """Whether this is an x86-64 Linux whose processor has AVX2 and FMA."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    try:
+        flags = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text()))
+    except OSError:
+        return False
+    return {"avx2", "fma"} <= flags
+
+
+with _fast_openblas():
+    mxnet = require("mxnet")
 autograd, gluon, np, npx = mxnet.autograd, mxnet.gluon, mxnet.np, mxnet.npx
 
 __all__ = [

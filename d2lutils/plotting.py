@@ -285,13 +285,15 @@ class Animator:
             # Or the inline backend shows the figure once more at the cell's end.
             plt.close(self.fig)
 
-    def add(self, x: Any, y: Any) -> None:
+    def add(self, x: Any, y: Any, redraw: bool = True) -> None:
         """Add one point to each curve, and redraw.
 
         Args:
             x: Position, one for all curves or one per curve.
             y: Value per curve; a single number stands for a single curve, and
                 ``None`` leaves its curve as it is.
+            redraw: Whether to draw at once; otherwise the next drawing shows the
+                point, too.
         """
         ys = list(y) if hasattr(y, "__len__") else [y]
         xs = list(x) if hasattr(x, "__len__") else [x] * len(ys)
@@ -302,9 +304,10 @@ class Animator:
             if a is not None and b is not None:
                 self.X[i].append(float(a))
                 self.Y[i].append(float(b))
-        _draw(self.axes[0], self.X, self.Y, self.fmts)
-        set_axes(self.axes[0], *self._settings)
-        self._show()
+        if redraw:
+            _draw(self.axes[0], self.X, self.Y, self.fmts)
+            set_axes(self.axes[0], *self._settings)
+            self._show()
 
     def _show(self) -> None:
         if not _in_notebook():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +32,7 @@ from d2lutils.training import (
 # The C++ library greets on standard error, past Python; that is no news.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = require("tensorflow")
+from d2lutils import tracing  # noqa: E402  after the framework, which it needs
 
 __all__ = [
     "Accumulator",
@@ -116,9 +121,13 @@ def accuracy(y_hat: tf.Tensor, y: tf.Tensor) -> float:
         ValueError: The shapes do not fit.
     """
     training.check_predictions(tuple(y_hat.shape), tuple(y.shape))
+    return float(_count_right(y_hat, y))
+
+
+def _count_right(y_hat: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     if len(y_hat.shape) == 2:
         y_hat = tf.argmax(y_hat, axis=1)
-    return float(tf.math.count_nonzero(tf.cast(y_hat, y.dtype) == y))
+    return tf.math.count_nonzero(tf.cast(y_hat, y.dtype) == y)
 
 
 def evaluate_accuracy(net: Net, data_iter: Batches) -> float:
@@ -147,7 +156,7 @@ def _sum_of_losses(loss: Loss, y_hat: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(losses)
     if is_keras and loss.reduction == "sum":
         return losses
-    return losses * float(len(y))
+    return losses * float(y.shape[0])
 
 
 def train_epoch_ch3(
@@ -181,29 +190,122 @@ def train_epoch_ch3(
         ValueError: ``train_iter`` yields nothing, a shape does not fit, or a label
             is out of range.
     """
-    is_optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
-    if not is_optimizer and not hasattr(updater, "params"):
-        raise TypeError(
-            "updater must be an optimizer of tf.keras.optimizers or have the "
-            f"attribute params, as d2l.Updater(params, lr) has; got {updater!r}"
-        )
-    is_model = isinstance(net, tf.keras.Model)
+    return training.run_epoch(train_iter, _Step(net, loss, updater))
 
-    def step(X: tf.Tensor, y: tf.Tensor) -> tuple[float, float, int]:
+
+class _Step:
+    """Trains on one batch: eagerly, or by a graph where nobody can tell.
+
+    An eager step spends most of its time on handing single operations to TensorFlow;
+    a graph hands over forward and backward at once. It is made after the first batch,
+    and used as long as the code of ``net`` and ``loss`` only computes
+    (:mod:`d2lutils.tracing`), all that they refer to is what it was, and the batch has
+    the same size. The update is always eager: the graph changes nothing, so that
+    after any failure the batch can be taken anew.
+    """
+
+    def __init__(self, net: Net, loss: Loss, updater: Any) -> None:
+        self.is_optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
+        if not self.is_optimizer and not hasattr(updater, "params"):
+            raise TypeError(
+                "updater must be an optimizer of tf.keras.optimizers or have the "
+                f"attribute params, as d2l.Updater(params, lr) has; got {updater!r}"
+            )
+        self.net, self.loss, self.updater = net, loss, updater
+        self.graph: _Graph | None = None
+        # Where something changes with every batch, no graph lives long enough to pay.
+        self.graphs_left = 5
+
+    def __call__(self, X: tf.Tensor, y: tf.Tensor) -> tuple[float, float, int]:
+        params = () if self.is_optimizer else self.updater.params
+        found = tracing.look(self.net, self.loss, params)
+        if self.graph and not (found and tracing.same(found, self.graph.found)):
+            self.graph = None
+        result = self._by_graph(X, y)
+        if result is None:
+            result = self._backward(
+                X, y, lambda shape: training.check_scores(shape, y.numpy())
+            )
+        grads, params, total, right = result
+        if self.is_optimizer:
+            self.updater.apply_gradients(zip(grads, params, strict=True))
+        else:
+            self.updater(len(y), grads)
+        if found and not self.graph and self.graphs_left:
+            self._make_graph(X, y)
+        return float(total), float(right), len(y)
+
+    def _backward(
+        self, X: tf.Tensor, y: tf.Tensor, check: Callable[[tuple[int, ...]], None]
+    ) -> tuple[Any, Any, tf.Tensor, tf.Tensor]:
+        """Return gradients, their variables, the summed loss, the number of hits."""
+        net, is_model = self.net, isinstance(self.net, tf.keras.Model)
         with tf.GradientTape() as tape:
             y_hat = net(X, training=True) if is_model else net(X)
-            training.check_scores(tuple(y_hat.shape), y.numpy())
-            total = _sum_of_losses(loss, y_hat, y)
-            mean = total / len(y)
-        if is_optimizer:
+            check(tuple(y_hat.shape))
+            total = _sum_of_losses(self.loss, y_hat, y)
+            mean = total / y.shape[0]
+        if self.is_optimizer:
             params = net.trainable_variables if is_model else tape.watched_variables()
             grads = tape.gradient(mean, params)
-            updater.apply_gradients(zip(grads, params, strict=True))
         else:
-            updater(len(y), tape.gradient(total, updater.params))
-        return float(total), accuracy(y_hat, y), len(y)
+            params = self.updater.params
+            grads = tape.gradient(total, params)
+        return grads, params, total, _count_right(y_hat, y)
 
-    return training.run_epoch(train_iter, step)
+    def _make_graph(self, X: tf.Tensor, y: tf.Tensor) -> None:
+        """Make a graph for batches like this one, or decide to do without."""
+        self.graphs_left -= 1
+        # A debugger steps through the reader's code; a graph would pass it by.
+        if sys.gettrace() or tf.config.functions_run_eagerly():
+            return
+        noted = {}
+
+        def compute(X: tf.Tensor, y: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
+            check = functools.partial(noted.__setitem__, "scores_shape")
+            grads, noted["params"], total, right = self._backward(X, y, check)
+            return grads, total, right
+
+        try:
+            # autograph would rewrite the reader's branches; here they shall fail.
+            # Fixed shapes, because the code may ask for X.shape.
+            run = tf.function(compute, autograph=False).get_concrete_function(
+                tf.TensorSpec(X.shape, X.dtype), tf.TensorSpec(y.shape, y.dtype)
+            )
+        except Exception:  # whatever it was: the eager step works, or tells
+            self.graphs_left = 0
+            return
+        params = () if self.is_optimizer else self.updater.params
+        found = tracing.look(self.net, self.loss, params)
+        if found:
+            like = (X.shape, X.dtype, y.shape, y.dtype)
+            self.graph = _Graph(run, found, like, **noted)
+
+    def _by_graph(self, X: tf.Tensor, y: tf.Tensor) -> tuple[Any, ...] | None:
+        """Return what :meth:`_backward` does, or ``None`` where no graph can."""
+        graph = self.graph
+        if not graph or not isinstance(X, tf.Tensor) or not isinstance(y, tf.Tensor):
+            return None
+        if (X.shape, X.dtype, y.shape, y.dtype) != graph.like:
+            return None
+        training.check_scores(graph.scores_shape, y.numpy())
+        try:
+            grads, total, right = graph.run(X, y)
+        except Exception:  # the eager step will say it in the reader's terms
+            self.graph, self.graphs_left = None, 0
+            return None
+        return grads, graph.params, total, right
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Forward and backward of one batch as a graph, and what it was made from."""
+
+    run: Callable[..., tuple[Any, tf.Tensor, tf.Tensor]]
+    found: list[Any]
+    like: tuple[Any, ...]
+    scores_shape: tuple[int, ...]
+    params: Any
 
 
 def train_ch3(
@@ -231,8 +333,9 @@ def train_ch3(
     Raises:
         TypeError, ValueError: An argument is wrong; see :func:`train_epoch_ch3`.
     """
+    step = _Step(net, loss, updater)
     return training.train(
-        lambda: train_epoch_ch3(net, train_iter, loss, updater),
+        lambda: training.run_epoch(train_iter, step),
         lambda: evaluate_accuracy(net, test_iter),
         num_epochs,
         getattr(train_iter, "source", None),

@@ -18,6 +18,10 @@ from d2lutils.minibatches import check_whole
 
 CURVES = ("train loss", "train acc", "test acc")
 
+# How much of the time of a training may go into redrawing its curves. The first and
+# the last point are always drawn.
+DRAWING_SHARE = 0.02
+
 
 class Timer:
     """Time several stretches of work, in seconds; starts at once."""
@@ -284,10 +288,17 @@ def train(
     )
     # A notebook shows the progress by the figure; a terminal needs a bar.
     hidden = True if plotting._in_notebook() else None
+    started, drawing, last_drawing = time.perf_counter(), 0.0, 0.0
     for epoch in tqdm(range(1, num_epochs + 1), unit="epoch", disable=hidden):
         figures = *train_epoch(), evaluate()
         history.add(*figures)
-        animator.add(epoch, figures)
+        elapsed = time.perf_counter() - started
+        within_share = drawing + last_drawing <= DRAWING_SHARE * elapsed
+        redraw = epoch in (1, num_epochs) or within_share
+        animator.add(epoch, figures, redraw=redraw)
+        if redraw:
+            last_drawing = time.perf_counter() - started - elapsed
+            drawing += last_drawing
         if not math.isfinite(figures[0]) and not _reported(history):
             print(
                 f"epoch {epoch}: the train loss is {figures[0]}, no longer a finite "

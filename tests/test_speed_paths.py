@@ -1,0 +1,514 @@
+"""What makes training fast may not change what it does."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faces import open_face
+
+from d2lutils import plotting, training
+
+# -- TensorFlow: a graph only where nobody can tell ----------------------------
+
+PLAIN = """
+    def relu(X):
+        return tf.maximum(X, 0)
+
+    def net(X):
+        X = tf.reshape(X, (-1, 784))
+        return tf.matmul(relu(tf.matmul(X, W1) + b1), W2) + b2
+
+    def loss(y_hat, y):
+        return tf.keras.losses.sparse_categorical_crossentropy(
+            y, y_hat, from_logits=True)
+
+    mlp = net
+"""
+
+
+class Reader:
+    """A notebook's namespace, with the parameters of an MLP and some batches in it."""
+
+    def __init__(self, code: str = PLAIN, num_batches: int = 6, last: int = 16):
+        self.face = open_face("tensorflow")
+        self.d2l, self.tf = self.face.d2l, self.face.tf
+        self.names = {"tf": self.tf, "d2l": self.d2l, "np": np}
+        self.new_parameters(seed=1)
+        self.run(PLAIN)
+        self.run(code)
+        rng = np.random.default_rng(2)
+        sizes = [16] * (num_batches - 1) + [last]
+        self.batches = self.face.batches(
+            *((rng.random((n, 28, 28)), rng.integers(0, 10, n)) for n in sizes)
+        )
+
+    def __getitem__(self, name: str):
+        return self.names[name]
+
+    def run(self, code: str) -> None:
+        """Run a cell."""
+        exec(compile(textwrap.dedent(code), "<cell>", "exec"), self.names)
+
+    def new_parameters(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        shapes = [(784, 32), (32,), (32, 10), (10,)]
+        params = self.face.parameters(*(rng.normal(0, 0.1, s) for s in shapes))
+        self.names |= dict(zip(("W1", "b1", "W2", "b2"), params, strict=True))
+        self.updater = self.d2l.Updater(params, 0.1)
+
+    def step(self):
+        return self.d2l._Step(self["net"], self["loss"], self.updater)
+
+    def epoch(self) -> tuple[float, float]:
+        return self.d2l.train_epoch_ch3(
+            self["net"], self.batches, self["loss"], self.updater
+        )
+
+    def parameters(self) -> list[np.ndarray]:
+        return [p.numpy() for p in self.updater.params]
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Notes for each batch that a graph computed how many examples it had."""
+    d2l = open_face("tensorflow").d2l
+    # Under a debugger or a coverage tool no graphs are made.
+    monkeypatch.setattr(d2l.sys, "gettrace", lambda: None)
+    noted, by_graph = [], d2l._Step._by_graph
+
+    def note(self, X, y):
+        result = by_graph(self, X, y)
+        if result is not None:
+            noted.append(len(y))
+        return result
+
+    monkeypatch.setattr(d2l._Step, "_by_graph", note)
+    return noted
+
+
+def train(reader: Reader, cells: tuple[str, ...] = ()) -> list[tuple[float, float]]:
+    figures = [reader.epoch()]
+    for cell in cells:
+        reader.run(cell)
+        figures.append(reader.epoch())
+    return figures
+
+
+def eagerly(code: str, cells: tuple[str, ...] = (), **options):
+    """What the same notebook gives without graphs."""
+    reader = Reader(code, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader.d2l._Step, "_make_graph", lambda *_: None)
+        figures = train(reader, cells)
+    return figures, reader.parameters()
+
+
+def assert_same(reader: Reader, figures, expected) -> None:
+    # Not bit for bit: a graph may fuse two operations that round once each.
+    np.testing.assert_allclose(figures, expected[0], rtol=1e-6)
+    for got, want in zip(reader.parameters(), expected[1], strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
+
+
+COMPILED = {
+    "the chapter's own": PLAIN,
+    "closures": """
+        def make(W1, b1, W2, b2):
+            def net(X):
+                H = relu(tf.reshape(X, (-1, 784)) @ W1 + b1)
+                return H @ W2 + b2
+            return net
+        net = make(W1, b1, W2, b2)
+    """,
+    "a lambda and a loop over layers": """
+        layers = [(W1, b1), (W2, b2)]
+        def net(X):
+            H = tf.reshape(X, (X.shape[0], -1))
+            for i, (W, b) in enumerate(layers):
+                H = (relu(H) if i > 0 else H) @ W + b
+            return H
+        loss = lambda y_hat, y: tf.nn.sparse_softmax_cross_entropy_with_logits(
+            y, y_hat)
+    """,
+    "a loss object": """
+        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    """,
+}
+
+
+@pytest.mark.parametrize("code", COMPILED.values(), ids=COMPILED)
+def test_plain_code_becomes_a_graph_and_gives_the_same(graphs, code):
+    expected = eagerly(code)
+    assert graphs == []
+    reader = Reader(code)
+    figures = train(reader)
+    assert graphs == [16] * 5  # the first batch is taken eagerly
+    assert_same(reader, figures, expected)
+
+
+def test_a_smaller_last_batch_is_taken_eagerly(graphs):
+    expected = eagerly(PLAIN, last=5)
+    reader = Reader(last=5)
+    assert_same(reader, train(reader), expected)
+    assert graphs == [16] * 4
+
+
+def test_a_graph_serves_all_epochs_of_one_training(graphs):
+    reader = Reader()
+    reader.d2l.train_ch3(
+        reader["net"], reader.batches, reader.batches, reader["loss"], 3, reader.updater
+    )
+    assert graphs == [16] * 17
+
+
+EAGER = {
+    "print": """
+        def net(X):
+            print("here")
+            return mlp(X)
+    """,
+    "print of TensorFlow's": """
+        def net(X):
+            tf.print("here")
+            return mlp(X)
+    """,
+    "a branch on data": """
+        def net(X):
+            if tf.reduce_sum(X) > 6270:
+                return mlp(X)
+            return 2 * mlp(X)
+    """,
+    "a caught branch on data": """
+        def net(X):
+            try:
+                large = bool(tf.reduce_sum(X) > 6270)
+            except Exception:
+                large = False
+            return mlp(X) if large else 2 * mlp(X)
+    """,
+    "randomness": """
+        def net(X):
+            return mlp(X + np.random.default_rng(3).random())
+    """,
+    "a counter": """
+        calls = []
+        def net(X):
+            calls.append(len(calls))
+            return mlp(X) * (1.0 + len(calls))
+    """,
+    "a list that grows in place": """
+        calls = []
+        def net(X):
+            seen = calls
+            seen += [1]
+            return mlp(X) * (1.0 + len(calls))
+    """,
+    "a global": """
+        calls = 0
+        def net(X):
+            global calls
+            calls = calls + 1
+            return mlp(X) * float(calls)
+    """,
+    "a free variable": """
+        def make():
+            calls = 0
+            def net(X):
+                nonlocal calls
+                calls = calls + 1
+                return mlp(X) * float(calls)
+            return net
+        net = make()
+    """,
+    "an object": """
+        class Net:
+            calls = 0
+            def __call__(self, X):
+                self.calls += 1
+                return mlp(X) * float(self.calls)
+        net = Net()
+    """,
+    "NumPy": """
+        def net(X):
+            return mlp(X) * float(X.numpy().mean())
+    """,
+    "a helper that prints": """
+        def help(X):
+            print("here")
+            return X
+        def net(X):
+            return help(mlp(X))
+    """,
+    "len of a tensor": """
+        def net(X):
+            return mlp(tf.reshape(X, (len(X), -1)))
+    """,
+}
+
+
+@pytest.mark.parametrize("code", EAGER.values(), ids=EAGER)
+def test_code_that_does_more_stays_eager(graphs, code, capfd):
+    expected = eagerly(code)
+    words = capfd.readouterr()
+    reader = Reader(code)
+    figures = train(reader)
+    assert graphs == []
+    assert_same(reader, figures, expected)
+    assert capfd.readouterr() == words
+    assert words.out.count("here") + words.err.count("here") == (
+        6 if "here" in code else 0
+    )
+
+
+CHANGES = {
+    "net": """
+        def net(X):
+            return 2 * mlp(X)
+    """,
+    "a helper": "def relu(X): return tf.minimum(X, 0)",
+    "the loss": """
+        def loss(y_hat, y):
+            return 2 * tf.nn.sparse_softmax_cross_entropy_with_logits(y, y_hat)
+    """,
+    "a parameter": "W1.assign(tf.ones_like(W1) * 0.01)",
+}
+
+
+@pytest.mark.parametrize("cell", CHANGES.values(), ids=CHANGES)
+def test_a_later_cell_is_heeded(graphs, cell):
+    expected = eagerly(PLAIN, (cell,))
+    reader = Reader()
+    figures = train(reader, (cell,))
+    assert graphs == [16] * 10
+    assert_same(reader, figures, expected)
+    assert abs(figures[1][0] - train(reader)[0][0]) > 1e-3  # it did train on
+
+
+def test_new_parameters_between_epochs_are_trained(graphs):
+    reader = Reader()
+    first = reader.epoch()
+    reader.new_parameters(seed=1)
+    assert reader.epoch() == first
+    assert graphs == [16] * 10
+
+
+def test_what_changes_within_an_epoch_is_heeded(graphs):
+    """An updater of the reader's own may change what net refers to."""
+    code = """
+        scale, count = 1.0, 0
+        def net(X):
+            return mlp(X) * scale
+        class Updater(d2l.Updater):
+            def __call__(self, batch_size, grads):
+                global scale, count
+                super().__call__(batch_size, grads)
+                count += 1
+                if count == 3:
+                    scale = 2.0
+    """
+
+    def run() -> Reader:
+        reader = Reader(code)
+        reader.updater = reader["Updater"](reader.updater.params, 0.1)
+        return reader
+
+    eager = run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eager.d2l._Step, "_make_graph", lambda *_: None)
+        expected = [eager.epoch()], eager.parameters()
+    reader = run()
+    assert_same(reader, [reader.epoch()], expected)
+    assert len(graphs) == 4  # without the first batch, and the first after the change
+
+
+def test_a_graph_that_fails_applies_nothing_twice(graphs):
+    expected = eagerly(PLAIN)
+    reader = Reader()
+    step, failures = reader.step(), []
+    totals = []
+    for i, (X, y) in enumerate(reader.batches):
+        if i == 3:
+            run = step.graph.run
+
+            def fail(X, y, run=run):
+                run(X, y)
+                failures.append(len(totals))
+                raise reader.tf.errors.InternalError(None, None, "out of order")
+
+            step.graph = dataclasses.replace(step.graph, run=fail)
+        totals.append(step(X, y)[:2])
+    assert failures == [3]
+    assert len(graphs) == 2
+    sums = np.sum(totals, axis=0) / (6 * 16)
+    assert_same(reader, [sums], expected)
+
+
+def test_a_wrong_label_is_named_before_a_graph_sees_it(graphs):
+    reader = Reader()
+    X, y = reader.batches[4]
+    reader.batches[4] = X, y + 10
+    with pytest.raises(ValueError, match="y holds label 1"):
+        reader.epoch()
+    assert len(graphs) == 3
+
+
+def test_a_debugger_sees_every_batch(graphs, monkeypatch):
+    reader = Reader()
+    monkeypatch.setattr(reader.d2l.sys, "gettrace", lambda: print)
+    reader.epoch()
+    assert graphs == []
+
+
+def keras_model(tf, *more):
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [layers.Flatten(), layers.Dense(8, activation="relu"), *more, layers.Dense(10)]
+    )
+    model.build((None, 28, 28, 1))
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.normal(0, 0.1, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_model_of_plain_layers_becomes_a_graph(graphs, optimizer):
+    results = []
+    for forbidden in (True, False):
+        reader = Reader()
+        reader.names["net"] = keras_model(reader.tf)
+        reader.updater = getattr(reader.tf.keras.optimizers, optimizer)(0.01)
+        with pytest.MonkeyPatch.context() as patch:
+            if forbidden:
+                patch.setattr(reader.d2l._Step, "_make_graph", lambda *_: None)
+            results.append((reader.epoch(), reader["net"].get_weights()))
+    assert graphs == [16] * 5
+    np.testing.assert_allclose(*(figures for figures, _ in results), rtol=1e-6)
+    for a, b in zip(*(weights for _, weights in results), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+def test_a_model_with_more_than_plain_layers_stays_eager(graphs):
+    reader = Reader()
+    layers = reader.tf.keras.layers
+    for layer in (layers.Dropout(0.5), layers.Lambda(lambda X: X)):
+        reader.names["net"] = keras_model(reader.tf, layer)
+        reader.updater = reader.tf.keras.optimizers.SGD(0.1)
+        reader.epoch()
+    assert graphs == []
+
+
+# -- MXNet: a choice made before it starts -------------------------------------
+
+
+@pytest.fixture
+def mxnet_face():
+    return open_face("mxnet").d2l
+
+
+def test_mxnet_alone_sees_the_choice_of_code(mxnet_face, monkeypatch):
+    monkeypatch.setattr(mxnet_face, "_has_avx2", lambda: True)
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    with mxnet_face._fast_openblas():
+        assert os.environ["OPENBLAS_CORETYPE"] == "HASWELL"
+    assert "OPENBLAS_CORETYPE" not in os.environ
+    with pytest.raises(ImportError), mxnet_face._fast_openblas():
+        raise ImportError
+    assert "OPENBLAS_CORETYPE" not in os.environ
+
+
+def test_a_choice_of_the_users_own_stays(mxnet_face, monkeypatch):
+    monkeypatch.setattr(mxnet_face, "_has_avx2", lambda: True)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "SANDYBRIDGE")
+    with mxnet_face._fast_openblas():
+        assert os.environ["OPENBLAS_CORETYPE"] == "SANDYBRIDGE"
+    assert os.environ["OPENBLAS_CORETYPE"] == "SANDYBRIDGE"
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "flags", "expected"),
+    [
+        ("linux", "x86_64", "fpu avx2 fma", True),
+        ("linux", "x86_64", "fpu avx fma", False),
+        ("linux", "aarch64", "avx2 fma", False),
+        ("darwin", "x86_64", "avx2 fma", False),
+        ("linux", "x86_64", None, False),
+    ],
+)
+def test_no_choice_is_made_for_unknown_processors(
+    mxnet_face, monkeypatch, system, machine, flags, expected
+):
+    def read(path):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags\t\t: {flags}\n"
+
+    monkeypatch.setattr(mxnet_face.sys, "platform", system)
+    monkeypatch.setattr(mxnet_face.platform, "machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", read)
+    assert mxnet_face._has_avx2() is expected
+
+
+CORE_NAMES = """
+import ctypes, os, pathlib, mxnet
+path = pathlib.Path(mxnet.__file__).parent / "libopenblas.so.0"
+name = ctypes.CDLL(str(path)).openblas_get_corename
+name.restype = ctypes.c_char_p
+print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
+"""
+
+
+@pytest.mark.parametrize("first", ["d2lutils", "mxnet"])
+def test_the_library_of_mxnet_obeys(mxnet_face, first):
+    if not mxnet_face._has_avx2():
+        pytest.skip("this processor has no AVX2, or its flags cannot be read")
+    if not (Path(mxnet_face.mxnet.__file__).parent / "libopenblas.so.0").exists():
+        pytest.skip("this build of MXNet carries no OpenBLAS of its own")
+    imports = ["from d2lutils import mxnet as d2l", "from mxnet import np, npx"]
+    if first == "mxnet":
+        imports.reverse()
+    environment = {k: v for k, v in os.environ.items() if "OPENBLAS" not in k}
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join([*imports, CORE_NAMES])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    core, left_behind = result.stdout.split()
+    assert left_behind == "None"
+    if first == "d2lutils":
+        assert core == "Haswell"
+
+
+# -- drawing: no more than its share -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("epoch_seconds", "drawn"),
+    [(0.4, [1, 10]), (1.0, [1, 4, 6, 8, 10]), (30, list(range(1, 11)))],
+)
+def test_redrawing_keeps_to_its_share_of_the_time(monkeypatch, epoch_seconds, drawn):
+    now, shown = 0.0, []
+
+    def work(figures):
+        nonlocal now
+        now += epoch_seconds / 2
+        return figures
+
+    def show(animator):
+        nonlocal now
+        now += 0.04
+        shown.append(len(animator.X[0]))
+
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(plotting.Animator, "_show", show)
+    history = training.train(lambda: work((0.5, 0.8)), lambda: work(0.7), 10, None)
+    assert shown == drawn
+    assert len(history.epochs) == 10
