@@ -17,9 +17,11 @@ from nbformat import NotebookNode
 # One, two or four threads and other instruction sets of the processor moved the loss
 # and the accuracies of ten epochs by at most 0.001 (of 0.38 and 0.85); another seed
 # moves them by 0.004 and 0.013, and in the first epochs by 0.07. In between lie 0.3 %
-# of the value, and for rounding 0.001, or less where more decimals are printed.
+# of the value.
 RELATIVE = Decimal("0.003")
-ROUNDING = Decimal("0.001")
+# Rounding turns a last decimal over: one unit of it is allowed, as long as that is
+# little, 0.001 or 1 % of the value. So 2.30 may become 2.31, but 0.1 not 0.2.
+ROUNDING, ROUNDING_RELATIVE = Decimal("0.001"), Decimal("0.01")
 # A drawn curve follows its figures: 0.003 of an axis that spans 0.6 is 0.7 pt in a
 # figure 140 pt high. One point is 0.35 mm on paper, less than a curve is thick.
 POINTS = 1.0
@@ -34,9 +36,10 @@ def figures_near(stored: str, new: str) -> bool:
     if not ("." in stored and "." in new):
         return stored == new
     a, b = Decimal(stored), Decimal(new)
-    last = min(a.as_tuple().exponent, b.as_tuple().exponent)
-    rounding = min(ROUNDING, Decimal(1).scaleb(last))
-    return abs(a - b) <= RELATIVE * max(abs(a), abs(b)) + rounding
+    size = max(abs(a), abs(b))
+    unit = Decimal(1).scaleb(min(a.as_tuple().exponent, b.as_tuple().exponent))
+    rounding = min(unit, max(ROUNDING, ROUNDING_RELATIVE * size))
+    return abs(a - b) <= RELATIVE * size + rounding
 
 
 def points_near(stored: str, new: str) -> bool:
