@@ -225,14 +225,15 @@ def _explain(error: Exception) -> _Failed:
         return _Failed("name not found", gone=True)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return _Failed("connection refused", gone=True)
-    if isinstance(error, (http.ChunkedEncodingError, http.ContentDecodingError)):
-        return _Failed("the connection broke off", pause=PAUSE_SECONDS)
     if isinstance(error, http.ConnectTimeout):
         return _Failed(f"gave no answer within {ANSWER_SECONDS:g} s", gone=True)
-    if isinstance(error, http.Timeout):
-        return _Failed(
-            f"sent nothing more within {STALL_SECONDS:g} s", pause=PAUSE_SECONDS
-        )
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        why = f"sent nothing more within {STALL_SECONDS:g} s"
+        return _Failed(why, pause=PAUSE_SECONDS)
+    if isinstance(error, http.ChunkedEncodingError) or any(
+        isinstance(cause, ConnectionError) for cause in causes
+    ):
+        return _Failed("the connection broke off", pause=PAUSE_SECONDS)
     # The text may come from the server: on one line, and not too much of it.
     text = " ".join(str(causes[-1]).split())[:200]
     return _Failed(f"{type(error).__name__}: {text}", pause=PAUSE_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def start(self, status: int, length: object, **headers: object) -> None:
         self.send_response(status)
+        self.send_header("Connection", "close")
         if length is not None:
             self.send_header("Content-Length", str(length))
         for key, value in headers.items():
@@ -162,6 +164,15 @@ def slow(seconds: float) -> Behaviour:
             time.sleep(seconds / 20)
 
     return behave
+
+
+def resets(handler: Handler, content: bytes) -> None:
+    """Cut off by the network: a reset instead of an end."""
+    linger = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    handler.rfile.close()
+    handler.wfile.close()
+    handler.connection.close()
 
 
 def no_http(handler: Handler, content: bytes) -> None:

@@ -220,8 +220,9 @@ FAULTS = {
     ),
     "redirect to a file": (data_mirror.redirect_to_a_file, "InvalidSchema"),
     "silent": (data_mirror.silent, "gave no answer within 0.6 s"),
-    "stalls": (data_mirror.stalls, "gave no answer|sent nothing more within 0.6 s"),
+    "stalls": (data_mirror.stalls, "gave no answer within 0.6 s"),
     "drips": (data_mirror.drips, "gave no answer within 0.6 s"),
+    "resets": (data_mirror.resets, "the connection broke off"),
     "no HTTP": (data_mirror.no_http, "SSH-2.0-something"),
 }
 
@@ -304,6 +305,26 @@ def test_a_name_server_that_hangs(use, mirror, monkeypatch):
     with pytest.raises(DataError, match=r"gave no answer within 0\.6 s"):
         fashion_mnist.load()
     assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (data_mirror.stalls, "sent nothing more within 0.6 s"),
+        (data_mirror.cut_short, "the connection broke off"),
+        (data_mirror.another_file, "has SHA-256"),
+    ],
+)
+def test_a_fault_in_the_middle_of_a_large_file(use, mirror, behaviour, reason):
+    with data_mirror.serving(OFFICIAL, behaviour) as bad:
+        folder = use(bad.url, source="official")
+        others = {name: OFFICIAL[name] for name in NAMES if name != TRAIN_IMAGES}
+        data_fixtures.write(folder, others)
+        with pytest.raises(DataError, match=f"{bad.url}{TRAIN_IMAGES}: .*{reason}"):
+            fashion_mnist.load()
+        assert leftovers(folder) == set()
+        use(bad.url, mirror.url)
+        assert is_official(fashion_mnist.load())
 
 
 def test_a_silent_mirror_is_waited_for_once(use, mirror):
