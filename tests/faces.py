@@ -29,6 +29,7 @@ class Face:
     d2l: ModuleType
     label_dtype: str
     channel_axis: int
+    layers_transpose: bool  # whether layers keep weights as (outputs, inputs)
 
     def tensor(self, values: Any, dtype: Any = np.float32) -> Any:
         """A tensor of these values."""
@@ -62,6 +63,22 @@ class Face:
         """Weights ``(inputs, outputs)`` and biases of a layer, as arrays."""
         raise NotImplementedError
 
+    def tensors(self, model: Any) -> list[Any]:
+        """The parameters of a model made of layers, weights before biases."""
+        raise NotImplementedError
+
+    def assign(self, tensor: Any, values: np.ndarray) -> None:
+        """Put values into a parameter, in place."""
+        raise NotImplementedError
+
+    def losses(self, loss: Any, y_hat: Any, y: Any) -> Any:
+        """What a loss gives, whichever of its arguments it wants first."""
+        return loss(y_hat, y)
+
+    def gradients(self, net: Any, loss: Any, X: Any, y: Any, params: list) -> list[Any]:
+        """Gradients of the mean loss by the framework's automatic differentiation."""
+        raise NotImplementedError
+
     def loss(self, reduction: str) -> Any:
         """Cross-entropy on logits, or a skip where there is none so reduced."""
         raise NotImplementedError
@@ -79,6 +96,7 @@ class Face:
 
 class TorchFace(Face):
     name, label_dtype, channel_axis = "torch", "int64", 1
+    layers_transpose = True
 
     def __init__(self):
         from d2lutils import torch as d2l
@@ -113,12 +131,24 @@ class TorchFace(Face):
     def layer_weights(self, layer):
         return self.numpy(layer[1].weight).T, self.numpy(layer[1].bias)
 
+    def tensors(self, model):
+        return list(model.parameters())
+
+    def assign(self, tensor, values):
+        with self.torch.no_grad():
+            tensor.copy_(self.tensor(values))
+        tensor.grad = None  # or the next backward would add to it
+
+    def gradients(self, net, loss, X, y, params):
+        return self.torch.autograd.grad(self.losses(loss, net(X), y).mean(), params)
+
     def loss(self, reduction):
         return self.torch.nn.CrossEntropyLoss(reduction=reduction)
 
 
 class MXNetFace(Face):
     name, label_dtype, channel_axis = "mxnet", "int32", 1
+    layers_transpose = True
 
     def __init__(self):
         from d2lutils import mxnet as d2l
@@ -158,6 +188,18 @@ class MXNetFace(Face):
     def layer_weights(self, layer):
         return self.numpy(layer.weight.data()).T, self.numpy(layer.bias.data())
 
+    def tensors(self, model):
+        return [param.data() for param in model.collect_params().values()]
+
+    def assign(self, tensor, values):
+        tensor[:] = self.tensor(values)
+
+    def gradients(self, net, loss, X, y, params):
+        with self.mxnet.autograd.record():
+            mean = self.losses(loss, net(X), y).mean()
+        mean.backward()
+        return [param.grad for param in params]
+
     def loss(self, reduction):
         per_example = self.mxnet.gluon.loss.SoftmaxCrossEntropyLoss()
         if reduction == "sum":
@@ -169,6 +211,7 @@ class MXNetFace(Face):
 
 class TensorFlowFace(Face):
     name, label_dtype, channel_axis = "tensorflow", "int32", 3
+    layers_transpose = False
 
     def __init__(self):
         from d2lutils import tensorflow as d2l
@@ -203,6 +246,22 @@ class TensorFlowFace(Face):
 
     def layer_weights(self, layer):
         return tuple(layer.layers[-1].get_weights())
+
+    def tensors(self, model):
+        return list(model.trainable_variables)
+
+    def assign(self, tensor, values):
+        tensor.assign(values)
+
+    def losses(self, loss, y_hat, y):
+        if isinstance(loss, self.tf.keras.losses.Loss):
+            return loss(y, y_hat)
+        return loss(y_hat, y)
+
+    def gradients(self, net, loss, X, y, params):
+        with self.tf.GradientTape() as tape:
+            mean = self.tf.reduce_mean(self.losses(loss, net(X), y))
+        return tape.gradient(mean, params)
 
     def loss(self, reduction):
         names = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
