@@ -11,10 +11,11 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
-__all__ = ["describe_difference", "keep_aside", "locked", "read", "store", "tell"]
+__all__ = ["describe_difference", "locked", "read", "show", "store", "tell"]
 
 # How long to wait for another process that fills the same folder, in seconds.
 LOCK_SECONDS = 600.0
@@ -25,7 +26,18 @@ _PART_SUFFIX = ".d2lutils-part"
 
 def tell(message: str) -> None:
     """Print, on stderr, what the reader should know though all went well in the end."""
-    print(f"d2lutils: {message}", file=sys.stderr, flush=True)
+    show(f"d2lutils: {message}", sys.stderr)
+
+
+def show(line: str, stream: TextIO) -> None:
+    """Print one line, whatever characters a path brought into it.
+
+    A stream of narrow encoding (a console, a pipe) must not turn a message into an
+    exception, nor a line break in a name one line into two.
+    """
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    line = " ".join(line.split()).encode(encoding, "backslashreplace").decode(encoding)
+    print(line, file=stream, flush=True)
 
 
 def describe_difference(data: bytes, size: int, sha256: str) -> str:
@@ -75,19 +87,27 @@ def read(path: Path, size: int, sha256: str) -> tuple[bytes | None, str]:
     return (None, why) if why else (data, "")
 
 
-def store(path: Path, parts: Iterable[bytes | np.ndarray]) -> None:
+def store(
+    path: Path, parts: Iterable[bytes | np.ndarray], *, keep_old: bool = False
+) -> Path | None:
     """Write a file, whose name never stands for half of it.
 
     Args:
         path: where; the folder is made if it is missing.
         parts: what to write, one after the other.
+        keep_old: rename what has this name to NAME.bad-XXXXXXXX, by its SHA-256,
+            instead of replacing it.
+
+    Returns:
+        The new path of what had the name, if that was kept.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full. Nothing is left.
+        OSError: the folder cannot be written, or the disk is full; all is as it was.
     """
     _refuse_if_protected(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.parent / f".{path.name}.{secrets.token_hex(8)}{_PART_SUFFIX}"
+    aside = None
     try:
         # "x" follows no link and takes the permissions that the umask gives.
         with open(part, "xb") as file:
@@ -95,27 +115,13 @@ def store(path: Path, parts: Iterable[bytes | np.ndarray]) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+        if keep_old and os.path.lexists(path):
+            aside = path.with_name(f"{path.name}.bad-{_digest(path)[:8]}")
+            os.replace(path, aside)
         os.replace(part, path)
     finally:
-        # Not in a read-only folder, where even this raises: nothing was made there.
         if os.path.lexists(part):
             part.unlink()
-
-
-def keep_aside(path: Path) -> Path | None:
-    """Rename a bad file to NAME.bad-XXXXXXXX (from its SHA-256), to make room.
-
-    Returns:
-        The new path, or None if there was nothing of this name.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    if not os.path.lexists(path):
-        return None
-    _refuse_if_protected(path.parent)
-    aside = path.with_name(f"{path.name}.bad-{_digest(path)[:8]}")
-    os.replace(path, aside)
     return aside
 
 

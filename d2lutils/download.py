@@ -211,22 +211,26 @@ class _Transfer:
 def _explain(error: Exception) -> _Failed:
     """Put an exception of the transfer into words."""
     from requests import exceptions as http
+    from urllib3.exceptions import NewConnectionError
 
     causes = list(_causes(error))
     if isinstance(error, http.HTTPError):
         return _explain_status(error.response)
     if isinstance(error, http.TooManyRedirects):
         return _Failed("redirects without end")
+    text = _plain(str(causes[-1]))
     if isinstance(error, http.SSLError):
-        return _Failed(f"has no valid certificate ({causes[-1]})", gone=True)
+        return _Failed(f"has no valid certificate ({text})", gone=True)
     if isinstance(error, http.ProxyError):
-        return _Failed(f"the proxy refused ({causes[-1]})", gone=True)
+        return _Failed(f"the proxy refused ({text})", gone=True)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return _Failed("name not found", gone=True)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return _Failed("connection refused", gone=True)
     if isinstance(error, http.ConnectTimeout):
         return _Failed(f"gave no answer within {ANSWER_SECONDS:g} s", gone=True)
+    if any(isinstance(cause, NewConnectionError) for cause in causes):
+        return _Failed(f"cannot be reached ({text})", gone=True)
     if any(isinstance(cause, TimeoutError) for cause in causes):
         why = f"sent nothing more within {STALL_SECONDS:g} s"
         return _Failed(why, pause=PAUSE_SECONDS)
@@ -234,9 +238,12 @@ def _explain(error: Exception) -> _Failed:
         isinstance(cause, ConnectionError) for cause in causes
     ):
         return _Failed("the connection broke off", pause=PAUSE_SECONDS)
-    # The text may come from the server: on one line, and not too much of it.
-    text = " ".join(str(causes[-1]).split())[:200]
     return _Failed(f"{type(error).__name__}: {text}", pause=PAUSE_SECONDS)
+
+
+def _plain(text: str) -> str:
+    """Text that may come from a server: one line, not long, no control characters."""
+    return "".join(c if c.isprintable() else " " for c in text)[:200].strip()
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -251,7 +258,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _explain_status(response) -> _Failed:
     """A status of 400 or more in words; 429 and 5xx may pass."""
     code = response.status_code
-    why = f"answered with status {code} {response.reason or ''}".rstrip()
+    why = f"answered with status {code} {_plain(response.reason or '')}".rstrip()
     if code != 429 and code < 500:
         return _Failed(why)
     wait = response.headers.get("Retry-After", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 import threading
 import zlib
 from collections.abc import Sequence
@@ -239,8 +240,7 @@ def _download(folder: Path, wrong: dict[_File, str]) -> dict[_File, bytes]:
 def _replace(path: Path, data: bytes, why: str) -> None:
     """Put a good file in the place of a missing or bad one, and say what was done."""
     try:
-        aside = cache.keep_aside(path)
-        cache.store(path, [data])
+        aside = cache.store(path, [data], keep_old=True)
     except OSError as error:
         cache.tell(
             f"{path.name} was downloaded and is in use, but cannot be kept in "
@@ -407,5 +407,7 @@ def _state(folder: Path) -> tuple:
 
 
 def _announce(reason: str) -> None:
-    line = f"Images drawn by rule stand in for Fashion-MNIST: {reason}"
-    print("[stand-in data]", " ".join(line.split()), flush=True)
+    cache.show(
+        f"[stand-in data] Images drawn by rule stand in for Fashion-MNIST: {reason}",
+        sys.stdout,
+    )

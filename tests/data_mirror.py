@@ -175,6 +175,12 @@ def resets(handler: Handler, content: bytes) -> None:
     handler.connection.close()
 
 
+def escapes(handler: Handler, content: bytes) -> None:
+    handler.wfile.write(
+        b"HTTP/1.1 404 \x1b[31mGone\x1b[2J\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
 def no_http(handler: Handler, content: bytes) -> None:
     handler.wfile.write(b"SSH-2.0-something\r\n")
 

@@ -26,18 +26,17 @@ def hang(*args: object) -> None:
 def hang_in(what: str) -> None:
     if what == "store":  # the part file is there, the final name is not
         cache.os.fsync = hang
-    elif what == "replace":  # one file is in place, the lock is held
-        replace, count = os.replace, []
+    elif what.startswith("replace-"):  # before the n-th renaming
+        count, replace = int(what.removeprefix("replace-")), os.replace
 
-        def second(*args):
-            count.append(args)
-            return replace(*args) if len(count) < 2 else hang()
+        def rename(*paths):
+            nonlocal count
+            count -= 1
+            return replace(*paths) if count else hang()
 
-        cache.os.replace = second
+        cache.os.replace = rename
     elif what == "draw":
         standin.make = hang
-    elif what == "keep-aside":  # the bad file is renamed, the good one not yet there
-        cache.store = hang
     else:
         raise ValueError(what)
 

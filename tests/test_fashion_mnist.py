@@ -291,6 +291,24 @@ def test_a_connection_that_is_never_accepted(use, mirror):
         assert is_official(fashion_mnist.load())
 
 
+def test_a_machine_without_a_network(use, monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    use("http://127.0.0.1:9/data/", source="official")
+    monkeypatch.setattr("urllib3.util.connection.create_connection", unreachable)
+    with pytest.raises(DataError, match=r"cannot be reached \(.*is unreachable\)"):
+        fashion_mnist.load()
+
+
+def test_a_server_writes_no_control_characters_to_the_terminal(use, capsys):
+    with data_mirror.serving(OFFICIAL, data_mirror.escapes) as bad:
+        use(bad.url, source="official")
+        with pytest.raises(DataError, match=r"status 404 .*Gone") as caught:
+            fashion_mnist.load()
+    assert "\x1b" not in str(caught.value)
+
+
 def test_a_name_server_that_hangs(use, mirror, monkeypatch):
     # No socket timeout bounds the look-up of a name.
     def look_up(host, *args, **kwargs):
@@ -471,6 +489,19 @@ def test_a_newline_in_the_folder_does_not_split_the_line(use, monkeypatch, capsy
     assert capsys.readouterr().out.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+@pytest.mark.parametrize("name", ["größe-数据", os.fsdecode(b"not-utf8-\xff")])
+def test_a_narrow_console_can_show_the_line(tmp_path, name):
+    folder = tmp_path / name
+    data_fixtures.write(folder, {TRAIN_LABELS: b"bad"})
+    child = start_process(
+        folder, data_mirror.NAMELESS_URL, PYTHONIOENCODING="ascii:strict"
+    )
+    out, err = child.communicate(timeout=60)
+    assert out.startswith("[stand-in data] ")
+    assert out.splitlines()[1].startswith("standin "), err
+
+
 # Bad files in the folder.
 
 
@@ -630,6 +661,19 @@ def test_a_full_disk(use, mirror, monkeypatch, capsys):
     assert leftovers(folder) == set()
 
 
+def test_a_full_disk_and_a_bad_file(use, mirror, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = use(mirror.url)
+    files = damaged("truncated")
+    data_fixtures.write(folder, files)
+    monkeypatch.setattr(cache.os, "fsync", full)
+    assert is_official(fashion_mnist.load())
+    assert leftovers(folder) == {TRAIN_IMAGES}
+    assert (folder / TRAIN_IMAGES).read_bytes() == files[TRAIN_IMAGES]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a limit of POSIX systems")
 def test_a_file_system_that_takes_no_more(mirror, tmp_path):
     # A real failure of write(2), by a limit on the size of files.
@@ -757,8 +801,9 @@ def wait_for_line(child: subprocess.Popen, line: str) -> None:
 MOMENTS = {
     "download": [],
     "store": ["hang-in", "store"],
-    "replace": ["hang-in", "replace"],
-    "keep-aside": ["hang-in", "keep-aside"],
+    "first file": ["hang-in", "replace-1"],
+    "before the bad file is renamed": ["hang-in", "replace-2"],
+    "after the bad file was renamed": ["hang-in", "replace-3"],
     "draw": ["hang-in", "draw"],
 }
 
