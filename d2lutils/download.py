@@ -194,7 +194,9 @@ class _Transfer:
             )
             download(self.url, self, None)
         except Exception as error:
-            self.queue.put(error)
+            # Kept without need, the exception would keep the connection open.
+            if not self.stopped.is_set():
+                self.queue.put(error)
         else:
             self.queue.put(None)
 

@@ -54,6 +54,7 @@ class Mirror(ThreadingHTTPServer):
         self.hits: list[str] = []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
+        self.hung_up = threading.Event()  # set when the other side has had enough
         self.url = f"http://127.0.0.1:{self.server_address[1]}/data/"
 
 
@@ -119,8 +120,11 @@ def length_header(wrong: object) -> Behaviour:
 
 def without_end(handler: Handler, content: bytes) -> None:
     handler.start(200, None)
-    while not handler.server.stopping.is_set():
-        handler.wfile.write(b"\0" * 65536)
+    try:
+        while not handler.server.stopping.is_set():
+            handler.wfile.write(b"\0" * 65536)
+    except ConnectionError:
+        handler.server.hung_up.set()
 
 
 def redirect_loop(handler: Handler, content: bytes) -> None:

@@ -346,10 +346,25 @@ def test_a_fault_in_the_middle_of_a_large_file(use, mirror, behaviour, reason):
 
 
 def test_a_silent_mirror_is_waited_for_once(use, mirror):
+    # The other one has a single file: for the next, the silent one comes to mind.
+    mirror.files = {TEST_LABELS: OFFICIAL[TEST_LABELS]}
+    mirror.behaviour = lambda handler, content: (
+        data_mirror.good if content else data_mirror.status(404)
+    )(handler, content)
     with data_mirror.serving(OFFICIAL, data_mirror.silent) as bad:
-        use(bad.url, mirror.url)
-        assert is_official(fashion_mnist.load())
-        assert len(bad.hits) == 1
+        use(bad.url, mirror.url, source="official")
+        with pytest.raises(DataError):
+            fashion_mnist.load()
+        assert bad.hits == [TEST_LABELS]
+    assert mirror.hits == [TEST_LABELS, TRAIN_LABELS]
+
+
+def test_a_transfer_that_is_given_up_ends(use):
+    with data_mirror.serving(OFFICIAL, data_mirror.without_end) as bad:
+        use(bad.url, source="official")
+        with pytest.raises(DataError):
+            fashion_mnist.load()
+        assert bad.hung_up.wait(10)
 
 
 def test_the_mirror_that_answered_is_asked_first(use, mirror):
@@ -387,8 +402,9 @@ def test_the_wait_that_a_busy_server_asks_for_is_kept(use):
         assert server.hits == [TEST_LABELS] * 2
 
 
-def test_what_will_not_pass_is_not_asked_again(use):
-    with data_mirror.serving(OFFICIAL, data_mirror.status(404)) as bad:
+@pytest.mark.parametrize("behaviour", [data_mirror.status(404), data_mirror.silent])
+def test_what_will_not_pass_is_not_asked_again(use, behaviour):
+    with data_mirror.serving(OFFICIAL, behaviour) as bad:
         use(bad.url, source="official")
         with pytest.raises(DataError):
             fashion_mnist.load()
