@@ -11,12 +11,13 @@ THREADS ?= 1
 
 BOOK := .venv-book
 FULL := .venv
+ORIGINAL := .venv-original
 PAGE := _build/html/index.html
 SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 10))"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book serve test notebooks lab lint format requirements clean
+.PHONY: help book serve test notebooks lab bench lint format requirements clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,9 @@ notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--for
 
 lab: $(FULL)/ready ## open the notebooks in JupyterLab
 	$(FULL)/bin/jupyter lab $(ARGS) notebooks
+
+bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: a look)
+	$(FULL)/bin/python -m benchmarks --original $(ORIGINAL)/bin/python $(ARGS)
 
 lint: $(FULL)/ready ## find faults in the code and its layout
 	$(FULL)/bin/ruff check
@@ -68,4 +72,12 @@ $(FULL)/ready: requirements.txt
 	test -x $*/bin/python || $(PYTHON) -m venv $*
 	@echo "Installing $(filter %.txt,$^) into $* (minutes, the first time)"
 	$*/bin/python -m pip install -qq -r $(filter %.txt,$^) -e .
+	@touch $@
+
+# d2l 0.17.6 pins releases that cannot be installed together any more, and torchvision
+# its own build of PyTorch: both come without their dependencies.
+$(ORIGINAL)/ready: benchmarks/requirements-original.txt
+	test -x $(ORIGINAL)/bin/python || $(PYTHON) -m venv $(ORIGINAL)
+	$(ORIGINAL)/bin/python -m pip install --quiet -r $<
+	$(ORIGINAL)/bin/python -m pip install --quiet --no-deps d2l==0.17.6 torchvision==0.28.0
 	@touch $@

@@ -1,0 +1,65 @@
+"""Jupyter kernels that run cells and report figures: a reader's notebook, measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+MARK = "BENCHMARK "
+
+
+class Kernel:
+    """A running kernel of some Python.
+
+    Args:
+        python: The interpreter; its environment must have ipykernel.
+        env: The environment variables.
+        cwd: The folder to run in.
+    """
+
+    def __init__(self, python: str, env: dict[str, str], cwd: Path) -> None:
+        self.manager = KernelManager()
+        self.manager._kernel_spec = KernelSpec(
+            argv=[python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            display_name="Python 3",
+            language="python",
+        )
+        # Errors come as messages; what is printed there is talk of the kernel.
+        self.manager.start_kernel(env=env, cwd=str(cwd), stderr=subprocess.DEVNULL)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=120)
+
+    def run(self, code: str) -> dict[str, Any]:
+        """Run a cell; return what it reported by :func:`report_line`.
+
+        Raises:
+            RuntimeError: The cell failed; the message is its traceback.
+        """
+        reported: dict[str, Any] = {}
+
+        def hook(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "error":
+                raise RuntimeError("\n".join(content["traceback"]))
+            if message["msg_type"] == "stream":
+                reported.update(figures_in(content["text"]))
+
+        self.client.execute_interactive(code, output_hook=hook, timeout=1800)
+        return reported
+
+    def close(self) -> None:
+        """End the kernel."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+def figures_in(text: str) -> dict[str, Any]:
+    """Return the figures in what a cell or a script has printed."""
+    lines = [line for line in text.splitlines() if line.startswith(MARK)]
+    return {k: v for line in lines for k, v in json.loads(line[len(MARK) :]).items()}
