@@ -25,15 +25,14 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx_design.shared import create_component, is_component
 
-from booktools import ALL, FRAMEWORKS, SourceError
+from booktools import ALL, FRAMEWORKS, SourceError, pages
 from booktools.book import Book, Page
-from booktools.downloads import download_name, download_notebook
+from booktools.downloads import build_wheel, download_name, download_notebook
 from booktools.execute import job, read_notebook
 from booktools.sections import HEADER, header, merge
 
 logger = logging.getLogger(__name__)
 
-STATIC = Path(__file__).parent / "static"
 NOTEBOOK = "%booktools-notebook\n"
 """Begins a text that is a merged notebook: in MyST a comment, so no page's own."""
 
@@ -113,13 +112,25 @@ class _Sources:
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Offer the notebooks beside the pages, and fail where one did not match."""
-        if exception is None and app.builder.format == "html":
+        if exception is None and app.builder.name == "html":
+            base = app.config.html_baseurl
+            base = f"{base.rstrip('/')}/{DOWNLOADS}/" if base else ""
             folder = Path(app.outdir, *DOWNLOADS.split("/"))
             for page in self.book.sections:
                 for framework in page.section.frameworks:
-                    download_notebook(self.book, page, framework, folder)
+                    download_notebook(
+                        self.book, page, framework, folder, self.wheel, base
+                    )
         if self.failed:
             app.statuscode = 1
+
+    def prepare_html(self, app: Sphinx) -> None:
+        """Make what the pages refer to: d2lutils, and the words of the frameworks."""
+        self.wheel = None
+        if app.builder.name == "html":
+            folder = Path(app.outdir, *DOWNLOADS.split("/"))
+            self.wheel = build_wheel(self.book.root, folder)
+            pages.write_words(self.book, Path(app.outdir))
 
     def menus(
         self,
@@ -158,6 +169,10 @@ class _Sources:
                         f"?urlpath=lab/tree/{path}",
                     )
                 )
+        if self.wheel:
+            downloads.append(
+                _link("d2lutils, which they need", f"{folder}/{self.wheel}")
+            )
         menus = [_menu("Download the notebook", "fas fa-download", downloads)]
         if colab:
             menus.insert(0, _menu("Run the notebook", "fas fa-rocket", colab + binder))
@@ -300,7 +315,15 @@ class GatherTabs(SphinxTransform):
         self._check_images()
 
     def _tab_set(self, run: list[nodes.Element]) -> nodes.Element:
-        tab_set = create_component("tab-set", classes=["sd-tab-set", "frameworks"])
+        offered = {framework for node in run for framework in _frameworks(node)}
+        tab_set = create_component(
+            "tab-set",
+            classes=[
+                "sd-tab-set",
+                "frameworks",
+                *(f"has-{tag}" for tag in sorted(offered)),
+            ],
+        )
         tab_set.source, tab_set.line = run[0].source, run[0].line
         for framework in FRAMEWORKS.values():
             own = [node for node in run if framework.tag in _frameworks(node)]
@@ -428,12 +451,6 @@ def _prepare(app: Sphinx, config: Config) -> None:
         )
 
 
-def _add_assets(app: Sphinx) -> None:
-    app.config.html_static_path.append(str(STATIC))
-    app.add_css_file("booktools.css")
-    app.add_js_file("booktools.js", loading_method="defer")
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to Sphinx.
 
@@ -448,16 +465,20 @@ def setup(app: Sphinx) -> dict[str, Any]:
     sources = _Sources()
     # Before MyST-NB looks at the formats.
     app.connect("config-inited", _prepare, priority=400)
+    app.connect("config-inited", pages.prepare)
     app.connect("builder-inited", sources.load)
-    app.connect("builder-inited", _add_assets)
+    app.connect("builder-inited", sources.prepare_html)
+    app.connect("builder-inited", pages.add_assets)
     app.connect("env-before-read-docs", sources.check)
     app.connect("source-read", sources.read)
     # After the theme made its buttons (501).
     app.connect("html-page-context", sources.menus, priority=510)
+    app.connect("html-page-context", pages.page_context, priority=520)
+    app.connect("html-collect-pages", pages.not_found)
     app.connect("build-finished", sources.finish)
     return {
         "version": "1",
-        "env_version": 1,
+        "env_version": 2,
         "parallel_read_safe": True,
         "parallel_write_safe": True,
     }

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
 import shutil
-import threading
 from pathlib import Path
 
 import nbformat
@@ -336,88 +333,3 @@ def test_a_plain_page_may_begin_with_anything():
     notebook = read_page("---\nkey: value\n---\n\n# Title\n")
     assert notebook.metadata["key"] == "value"
     assert notebook.metadata.source_map == [2]
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
-
-
-@pytest.fixture
-def browser_page(built):
-    """The section in a browser, opened from disk."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed; install the system's, e.g. by apt-get")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as run:
-        browser = run.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        page = browser.new_page(viewport={"width": 360, "height": 800})
-        page.address = f"file://{built}/_build/html/chapters/first.html"
-        yield page
-        browser.close()
-
-
-def chosen(page):
-    """Return the frameworks whose tabs are open."""
-    labels = page.locator(".frameworks > input:checked + label")
-    return set(labels.all_inner_texts())
-
-
-def test_one_choice_holds_for_the_page_and_the_next_visit(browser_page):
-    page = browser_page
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(page.address)
-    assert chosen(page) == {"PyTorch"}
-    page.locator(".frameworks label", has_text="TensorFlow").first.click()
-    assert chosen(page) == {"TensorFlow"}
-    page.keyboard.press("ArrowLeft")
-    assert chosen(page) == {"PyTorch"}
-    page.keyboard.press("ArrowLeft")
-    page.goto(page.address)
-    assert chosen(page) == {"MXNet"}
-    page.goto(f"{page.address}?framework=tensorflow")
-    assert chosen(page) == {"TensorFlow"}
-    page.goto(f"{page.address}?framework=caffe")
-    assert chosen(page) == {"TensorFlow"}
-    assert all(url.startswith(("file:", "data:")) for url in asked)
-    width = "document.documentElement.scrollWidth"
-    assert page.evaluate(width) == 360
-
-
-def test_a_link_into_a_tab_opens_it_everywhere(browser_page):
-    page = browser_page
-    page.goto(page.address)
-    inside = page.locator(".framework-mxnet").nth(1).get_attribute("id")
-    page.goto(f"{page.address}#{inside}")
-    assert chosen(page) == {"MXNet"}
-    names = page.locator(".frameworks").evaluate_all(
-        "sets => sets.map(set => [set.role, set.ariaLabel])"
-    )
-    assert set(map(tuple, names)) == {("group", "Framework")}
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves notebooks as what a browser would show, and says nothing."""
-
-    extensions_map = {".ipynb": "text/plain", ".html": "text/html"}
-
-    def log_message(self, *arguments):
-        pass
-
-
-def test_a_menu_saves_a_notebook_under_its_name(browser_page, built):
-    handler = functools.partial(Handler, directory=built / "_build" / "html")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = browser_page
-        page.goto(f"http://127.0.0.1:{server.server_port}/chapters/first.html")
-        page.get_by_role("button", name="Download the notebook").click()
-        with page.expect_download(timeout=10_000) as download:
-            page.get_by_role("link", name="PyTorch notebook").click()
-        assert download.value.suggested_filename == "first-pytorch.ipynb"
-        server.shutdown()

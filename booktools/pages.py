@@ -1,0 +1,182 @@
+"""What every page holds around its text: its head, its switch, sizes of pictures."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import imagesize
+from bs4 import BeautifulSoup, Tag
+from docutils import nodes
+from markupsafe import Markup
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from booktools import FRAMEWORKS
+from booktools.book import Book, Page
+
+STATIC = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
+
+KEY = "sphinx-design-tab-id-framework"
+"""Under which browsers keep the choice; that of sphinx-design, which reads it too."""
+
+DROPPED = re.compile(
+    # 1.5 MB of icons, of which the pages show a dozen: those are in booktools.css.
+    r"<script[^>]*/fontawesome\.js[^>]*></script>"
+    r"|<link[^>]*/fontawesome/[^>]*>"
+    # Files of which the page will learn soon enough.
+    r'|<link[^>]*rel="preload"[^>]*>'
+    # Said twice by the theme.
+    r'|<meta name="viewport"[^>]*>'
+    # For a search service, and for a search while typing, which the book has not.
+    r'|<meta name="docsearch[^>]*>'
+    r"|<script>DOCUMENTATION_OPTIONS\.[^<]*</script>"
+)
+SEARCH = re.compile(
+    r'<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>'
+)
+MATH = re.compile(
+    r"<script>window\.MathJax =[^<]*</script>|<script[^>]*/mathjax/[^>]*></script>"
+)
+BLOCKING = re.compile(r"<script(?![^>]*\b(?:defer|async)\b)(?=[^>]*\bsrc=)")
+STATED = re.compile(r"width: ([\d.]+)px; height: ([\d.]+)px;")
+WORDS = "framework-words.js"
+
+
+def write_words(book: Book, folder: Path) -> None:
+    """Write for the search which words of a page are in some frameworks' cells only."""
+    words = {page.docname: _words(page) for page in book.sections}
+    path = folder / "_static" / WORDS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"window.frameworkWords = {json.dumps(words)};\n", encoding="utf-8")
+
+
+def _words(page: Page) -> dict[str, str]:
+    found = {
+        framework: {
+            word
+            for cell in page.section.cells
+            if framework in cell.frameworks
+            for word in re.findall(r"\w+", cell.source.lower())
+        }
+        for framework in page.section.frameworks
+    }
+    common = set.intersection(*found.values())
+    return {name: " ".join(sorted(words - common)) for name, words in found.items()}
+
+
+def lean(markup: str, pagename: str, body: str) -> Markup:
+    """Leave out of a page's head what the page does not need, and let none wait."""
+    markup = DROPPED.sub("", markup)
+    if 'class="math' not in body:
+        markup = MATH.sub("", markup)
+    if pagename != "search":
+        # The page of the search needs them at once, and in the theme's order.
+        markup = BLOCKING.sub("<script defer", SEARCH.sub("", markup))
+    return Markup(re.sub(r"\n\s*\n+", "\n", markup))
+
+
+def page_context(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Give the templates what they show, and state the sizes of pictures."""
+    base = app.config.html_baseurl
+    context.update(
+        booktools_base=f"{base.rstrip('/')}/" if base else "",
+        booktools_description=_description(doctree),
+        booktools_framework=app.config.booktools_framework,
+        booktools_frameworks=list(FRAMEWORKS.values()),
+        booktools_key=KEY,
+        booktools_lean=lambda markup: lean(markup, pagename, context.get("body", "")),
+        booktools_tags=list(FRAMEWORKS),
+        booktools_title=Markup(context.get("title", "")).striptags(),
+    )
+    if context.get("body"):
+        files = {
+            name: Path(app.srcdir, path) for path, name in app.builder.images.items()
+        }
+        context["body"] = mend(context["body"], files)
+    if pagename == "search":
+        app.add_js_file(WORDS, loading_method="defer")
+        app.add_js_file("booktools-search.js", loading_method="defer")
+
+
+def _description(doctree: nodes.document | None) -> str:
+    """Return the beginning of a page's first paragraph, whole words."""
+    if doctree is None:
+        return ""
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if text:
+            return text if len(text) <= 200 else f"{text[:197].rsplit(' ', 1)[0]} …"
+    return ""
+
+
+def mend(body: str, files: dict[str, Path]) -> str:
+    """Make the libraries' markup valid, and open to all.
+
+    ``files`` are the pictures by the names that the pages know them by.
+    """
+    soup = BeautifulSoup(body, "html.parser")
+    for image in soup("img"):
+        _state_size(image, files)
+    for box in soup(id=re.compile("^(exercise|solution)-content$")):
+        # sphinx-exercise gives all its boxes one id.
+        del box["id"]
+    for cell in soup("th"):
+        if not cell.get_text(strip=True):
+            # The corner of a table is the heading of nothing.
+            cell.name = "td"
+    for entry in soup.select(".citation, .citation-list"):
+        # Roles that are none any more, or that the element may not have.
+        del entry["role"]
+    for lines in soup.select("dt.sig dl"):
+        # The parameters of a function are no list of terms.
+        lines.name, lines["class"] = "span", "sig-lines"
+        for line in lines("dd"):
+            line.name = "span"
+    return str(soup)
+
+
+def _state_size(image: Tag, files: dict[str, Path]) -> None:
+    """State the size of a picture, so that nothing moves when it arrives."""
+    name = image.get("src", "").rpartition("/")[2]
+    if name not in files:
+        return
+    stated = STATED.match(image.get("style", ""))
+    width, height = stated.groups() if stated else imagesize.get(files[name])
+    if float(width) > 0:
+        del image["style"]
+        image["width"], image["height"] = (round(float(x)) for x in (width, height))
+    image["loading"], image["decoding"] = "lazy", "async"
+
+
+def not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
+    """Make the page that servers show for an address which leads nowhere."""
+    home = html.escape(app.builder.get_relative_uri("404", app.config.root_doc))
+    body = (
+        "<h1>Page not found</h1>"
+        "<p>Nothing is at this address. The page may have been renamed: begin at "
+        f'<a href="{home}">the first page</a>, or choose one at the left.</p>'
+    )
+    return [("404", {"title": "Page not found", "body": body}, "page.html")]
+
+
+def prepare(app: Sphinx, config: Config) -> None:
+    """Let the book's templates stand before those of its theme."""
+    config.templates_path.append(str(TEMPLATES))
+
+
+def add_assets(app: Sphinx) -> None:
+    """Add the style and the script of the pages."""
+    app.config.html_static_path.append(str(STATIC))
+    app.add_css_file("booktools.css")
+    app.add_js_file("booktools.js", loading_method="defer")

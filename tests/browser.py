@@ -1,0 +1,64 @@
+"""A browser, the built book, and a server for it, shared by the tests of the pages."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+@contextmanager
+def browser() -> Iterator:
+    """Run the system's Chromium; skip where there is none, but never in CI."""
+    if CHROMIUM is None:
+        how = "no Chromium is installed; install the system's, as by: apt-get install"
+        if os.environ.get("CI"):
+            pytest.fail(f"{how} chromium")
+        pytest.skip(f"{how} chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as run:
+        running = run.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield running
+        running.close()
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves notebooks as what a browser would show, and says nothing."""
+
+    extensions_map = {
+        ".css": "text/css",
+        ".html": "text/html",
+        ".ipynb": "text/plain",
+        ".js": "text/javascript",
+        ".svg": "image/svg+xml",
+        "": "application/octet-stream",
+    }
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder to this computer alone; yield its address."""
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
