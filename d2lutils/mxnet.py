@@ -153,10 +153,14 @@ def accuracy(y_hat: np.ndarray, y: np.ndarray) -> float:
         ValueError: The shapes do not fit.
     """
     training.check_predictions(y_hat.shape, y.shape)
+    return float(_count_right(y_hat, y))
+
+
+def _count_right(y_hat: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y_hat.ndim == 2:
         y_hat = y_hat.argmax(axis=1)
-    # Counted in NumPy: MXNet would add up booleans in 8 bits.
-    return float((y_hat.asnumpy().astype(y.dtype) == y.asnumpy()).sum())
+    # MXNet would add up booleans in 8 bits; 32-bit floats count to 16 million.
+    return (y_hat.astype(y.dtype) == y).astype("float32").sum()
 
 
 def evaluate_accuracy(net: Net, data_iter: Batches) -> float:
@@ -204,7 +208,7 @@ def train_epoch_ch3(
     """
     update = updater.step if isinstance(updater, gluon.Trainer) else updater
 
-    def step(X: np.ndarray, y: np.ndarray) -> tuple[float, float, int]:
+    def step(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
         n = len(y)
         with autograd.record():
             y_hat = net(X)
@@ -214,7 +218,7 @@ def train_epoch_ch3(
             total = losses.sum() if losses.ndim else losses * n
         total.backward()
         update(n)
-        return float(total), accuracy(y_hat, y), n
+        return total, _count_right(y_hat, y), n
 
     return training.run_epoch(train_iter, step)
 

@@ -209,14 +209,15 @@ def check_predictions(y_hat_shape: tuple[int, ...], y_shape: tuple[int, ...]) ->
 
 def run_epoch(
     train_iter: Iterable[tuple[Any, Any]],
-    step: Callable[[Any, Any], tuple[float, float, int]],
+    step: Callable[[Any, Any], tuple[Any, Any, int]],
 ) -> tuple[float, float]:
     """Visit every batch once.
 
     Args:
         train_iter: Yields batches ``(X, y)``.
         step: Trains on one batch; returns its summed loss, the number of right
-            predictions made before the update, and the number of examples.
+            predictions made before the update, and the number of examples; as
+            numbers, or as tensors that ``float`` waits for.
 
     Returns:
         Mean loss and accuracy over all examples.
@@ -224,9 +225,14 @@ def run_epoch(
     Raises:
         ValueError: ``train_iter`` yields nothing.
     """
-    metric = Accumulator(3)
+    metric, waiting = Accumulator(3), (0, 0, 0)
     for X, y in train_iter:
-        metric.add(*step(X, y))
+        # A step late: where a framework works in the background, asking for numbers
+        # at once would let it stand idle while the next step is prepared.
+        figures = step(X, y)
+        metric.add(*waiting)
+        waiting = figures
+    metric.add(*waiting)
     _check_not_empty("train_iter", metric[2])
     return metric[0] / metric[2], metric[1] / metric[2]
 
