@@ -33,6 +33,9 @@ KERNEL_ENVIRONMENT = {
     "D2LUTILS_SOURCE": "official",
     # TensorFlow's C++ log goes past Python's stderr; nbval does not see it.
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Notebooks run side by side, and threads that wait for one another's processor
+    # take many times as long. One thread also rounds alike on any number of cores.
+    "OMP_NUM_THREADS": "1",
 }
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
