@@ -264,13 +264,16 @@ def test_a_faulty_mirror_leads_to_the_announced_standin(use, fault, capsys):
 
 
 @pytest.mark.parametrize(
-    ("address", "reason"),
+    ("find_address", "reason"),
     [
-        (data_mirror.refusing_url(), "connection refused"),
-        (data_mirror.NAMELESS_URL, "name not found"),
+        # Its port is another one each time, and must not be part of the test's name.
+        (data_mirror.refusing_url, "connection refused"),
+        (lambda: data_mirror.NAMELESS_URL, "name not found"),
     ],
+    ids=["refused", "nameless"],
 )
-def test_an_address_without_a_server(use, mirror, address, reason):
+def test_an_address_without_a_server(use, mirror, find_address, reason):
+    address = find_address()
     folder = use(address, source="official")
     with pytest.raises(DataError, match=f"{address}{TEST_LABELS}: {reason}"):
         fashion_mnist.load()
