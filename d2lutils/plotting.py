@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from IPython import get_ipython
-from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib_inline import backend_inline
 
 from d2lutils import fashion_mnist
 
@@ -32,13 +30,17 @@ mpl.rcParams["svg.hashsalt"] = "d2lutils"
 
 def use_svg_display() -> None:
     """Let Jupyter show figures as SVG; does nothing outside a notebook."""
-    if get_ipython() is not None:
+    if _shell() is not None:
+        from matplotlib_inline import backend_inline
+
         backend_inline.set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def _use_png_display() -> None:
     """Let Jupyter show figures as PNG, sharp on dense screens."""
-    if get_ipython() is not None:
+    if _shell() is not None:
+        from matplotlib_inline import backend_inline
+
         backend_inline.set_matplotlib_formats("retina")
 
 
@@ -312,6 +314,8 @@ class Animator:
     def _show(self) -> None:
         if not _in_notebook():
             return
+        from IPython.display import display
+
         bundle = {"image/svg+xml": _svg(self.fig), "text/plain": repr(self.fig)}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
@@ -319,9 +323,18 @@ class Animator:
             self._handle.update(bundle, raw=True)
 
 
+def _shell() -> Any:
+    """IPython's shell, or ``None``: where nobody has imported IPython, there is none.
+
+    Importing it to ask would cost a script a good part of what d2lutils costs.
+    """
+    ipython = sys.modules.get("IPython")
+    return ipython and ipython.get_ipython()
+
+
 def _in_notebook() -> bool:
     """Whether a frontend listens that can show and update a figure."""
-    return hasattr(get_ipython(), "kernel")
+    return hasattr(_shell(), "kernel")
 
 
 def _svg(figure: Figure) -> str:
