@@ -9,6 +9,12 @@ JOBS ?= logical
 # threads of each: those of several processes would wait for each other on every step
 THREADS ?= 1
 
+# which one stands in the PDF and in the EPUB, and what typesets them
+FRAMEWORK ?= pytorch
+NAME := multilayerperceptronssidebyside
+TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra \
+  texlive-fonts-recommended texlive-plain-generic tex-gyre fonts-freefont-otf
+
 BOOK := .venv-book
 FULL := .venv
 ORIGINAL := .venv-original
@@ -17,7 +23,7 @@ SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 10))"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book serve test notebooks lab bench lint format requirements clean
+.PHONY: help book latex pdf epub serve test notebooks lab bench lint format requirements clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -26,6 +32,23 @@ help: ## say what there is to make
 book: $(BOOK)/ready ## build the book (no framework needed), warnings are errors
 	$(BOOK)/bin/jupyter-book build . -W -n --keep-going $(ARGS)
 	@echo "The first page: $(CURDIR)/$(PAGE)"
+
+latex: $(BOOK)/ready ## write the book for LaTeX, with one framework (FRAMEWORK=mxnet)
+	rm -rf _build/latex
+	BOOKTOOLS_FRAMEWORK=$(FRAMEWORK) $(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder latex $(ARGS)
+
+pdf: latex ## typeset the book as a PDF, with one framework (FRAMEWORK=mxnet)
+	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
+	  echo "XeLaTeX is needed. Install it, for instance on Debian and Ubuntu by:"; \
+	  echo "sudo apt-get install $(TEX)"; exit 1; } >&2
+	cd _build/latex && latexmk -pdfxe -interaction=nonstopmode -halt-on-error -silent *.tex
+	mkdir -p _build/pdf
+	cp _build/latex/$(NAME).pdf _build/pdf/$(NAME)-$(FRAMEWORK).pdf
+	@echo "The book: $(CURDIR)/_build/pdf/$(NAME)-$(FRAMEWORK).pdf"
+
+epub: $(BOOK)/ready ## make an EPUB of the book, with one framework (FRAMEWORK=mxnet)
+	rm -rf _build/epub
+	BOOKTOOLS_FRAMEWORK=$(FRAMEWORK) $(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub $(ARGS)
 
 serve: book ## show the built book at http://127.0.0.1:8000
 	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

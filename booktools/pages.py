@@ -43,7 +43,13 @@ MATH = re.compile(
     r"<script>window\.MathJax =[^<]*</script>|<script[^>]*/mathjax/[^>]*></script>"
 )
 BLOCKING = re.compile(r"<script(?![^>]*\b(?:defer|async)\b)(?=[^>]*\bsrc=)")
-STATED = re.compile(r"width: ([\d.]+)px; height: ([\d.]+)px;")
+STATED = re.compile(r"width: ([\d.]+)px;")
+# A summary, which may hold no paragraphs, needs one of MyST-NB's two: there is no
+# style that would hide the other.
+SUMMARY = re.compile(
+    r'<p class="collapsed admonition-title">([^<]*)</p>\s*'
+    r'<p class="expanded admonition-title">[^<]*</p>'
+)
 WORDS = "framework-words.js"
 
 
@@ -88,6 +94,16 @@ def page_context(
     doctree: nodes.document | None,
 ) -> None:
     """Give the templates what they show, and state the sizes of pictures."""
+    if app.builder.name == "epub":
+        # Styles that an extension adds after the EPUB is packed.
+        there = Path(app.outdir, "_static")
+        context["css_files"] = [
+            css for css in context["css_files"] if _is_there(css, there)
+        ]
+        _mend_body(app, context)
+        if "body" in context:
+            context["body"] = SUMMARY.sub(r"\1", context["body"])
+        return
     base = app.config.html_baseurl
     context.update(
         booktools_base=f"{base.rstrip('/')}/" if base else "",
@@ -99,14 +115,22 @@ def page_context(
         booktools_tags=list(FRAMEWORKS),
         booktools_title=Markup(context.get("title", "")).striptags(),
     )
+    _mend_body(app, context)
+    if pagename == "search":
+        app.add_js_file(WORDS, loading_method="defer")
+        app.add_js_file("booktools-search.js", loading_method="defer")
+
+
+def _mend_body(app: Sphinx, context: dict[str, Any]) -> None:
     if context.get("body"):
         files = {
             name: Path(app.srcdir, path) for path, name in app.builder.images.items()
         }
         context["body"] = mend(context["body"], files)
-    if pagename == "search":
-        app.add_js_file(WORDS, loading_method="defer")
-        app.add_js_file("booktools-search.js", loading_method="defer")
+
+
+def _is_there(css: Any, folder: Path) -> bool:
+    return (folder / Path(str(css.filename)).name).is_file()
 
 
 def _description(doctree: nodes.document | None) -> str:
@@ -151,16 +175,20 @@ def _state_size(image: Tag, files: dict[str, Path]) -> None:
     name = image.get("src", "").rpartition("/")[2]
     if name not in files:
         return
-    stated = STATED.match(image.get("style", ""))
-    width, height = stated.groups() if stated else imagesize.get(files[name])
-    if float(width) > 0:
+    width, height = imagesize.get(files[name])
+    if width > 0:
+        # Its height follows from the width that is stated for it, if one is.
+        stated = STATED.match(image.get("style", ""))
+        scale = float(stated[1]) / width if stated else 1
         del image["style"]
-        image["width"], image["height"] = (round(float(x)) for x in (width, height))
+        image["width"], image["height"] = round(width * scale), round(height * scale)
     image["loading"], image["decoding"] = "lazy", "async"
 
 
 def not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
     """Make the page that servers show for an address which leads nowhere."""
+    if app.builder.name == "epub":
+        return []
     home = html.escape(app.builder.get_relative_uri("404", app.config.root_doc))
     body = (
         "<h1>Page not found</h1>"

@@ -7,6 +7,8 @@ Nothing is executed, and no framework needs to be installed.
 
 from __future__ import annotations
 
+import html
+import os
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import nbformat
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -25,7 +28,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx_design.shared import create_component, is_component
 
-from booktools import ALL, FRAMEWORKS, SourceError, pages
+from booktools import ALL, FRAMEWORKS, SourceError, latex, pages
 from booktools.book import Book, Page
 from booktools.downloads import build_wheel, download_name, download_notebook
 from booktools.execute import job, read_notebook
@@ -246,6 +249,28 @@ class FrameworkDirective(SphinxDirective):
         return [node]
 
 
+class WaysInDirective(SphinxDirective):
+    """Links that open a page in each of the frameworks: ``{ways-in} page``.
+
+    Where there are no tabs they would all be the same, and there are none.
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Make the links, for the builder with tabs only."""
+        page = html.escape(self.arguments[0])
+        links = "".join(
+            f'<a href="{page}.html?framework={framework.tag}">'
+            f"Begin in <strong>{framework.title}</strong></a>"
+            for framework in FRAMEWORKS.values()
+        )
+        markup = f'<nav class="ways-in" aria-label="Ways in">{links}</nav>'
+        only = addnodes.only(expr="builder_html")
+        only += nodes.raw("", markup, format="html")
+        return [only]
+
+
 class OutputFigureDirective(SphinxDirective):
     """A caption that makes a figure of the cells just before it."""
 
@@ -442,8 +467,10 @@ def _is_caption(node: nodes.Node) -> bool:
 
 
 def _prepare(app: Sphinx, config: Config) -> None:
-    """Have MyST-NB read the pages by :func:`read_page`."""
+    """Have MyST-NB read the pages by :func:`read_page`, and learn the framework."""
     config.nb_custom_formats = {".md": "booktools.sphinx_tabs.read_page"}
+    if framework := os.environ.get("BOOKTOOLS_FRAMEWORK"):
+        config.booktools_framework = framework
     if config.booktools_framework not in FRAMEWORKS:
         raise BookError(
             f"booktools_framework is {config.booktools_framework!r}; expected one of "
@@ -455,17 +482,23 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to Sphinx.
 
     Its one option, ``booktools_framework``, names the framework that stands in
-    LaTeX and EPUB, and whose tab is open where a reader has not chosen yet.
+    LaTeX and EPUB, and whose tab is open where a reader has not chosen yet. The
+    environment variable of that name, in capitals, stands before it.
     """
     app.add_config_value("booktools_framework", "pytorch", "env", [str])
     app.add_directive("framework", FrameworkDirective)
     app.add_directive("output-figure", OutputFigureDirective)
+    app.add_directive("ways-in", WaysInDirective)
     app.add_transform(GatherTabs)
     app.add_post_transform(KeepOneFramework)
     sources = _Sources()
     # Before MyST-NB looks at the formats.
     app.connect("config-inited", _prepare, priority=400)
     app.connect("config-inited", pages.prepare)
+    app.connect("config-inited", latex.prepare, priority=400)
+    # After sphinx_jupyterbook_latex has chosen its own.
+    app.connect("config-inited", latex.choose_class, priority=900)
+    app.add_post_transform(latex.SvgConverter)
     app.connect("builder-inited", sources.load)
     app.connect("builder-inited", sources.prepare_html)
     app.connect("builder-inited", pages.add_assets)
@@ -478,7 +511,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", sources.finish)
     return {
         "version": "1",
-        "env_version": 2,
+        "env_version": 3,
         "parallel_read_safe": True,
         "parallel_write_safe": True,
     }
