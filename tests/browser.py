@@ -13,7 +13,24 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = next(
+    filter(
+        None,
+        map(
+            shutil.which,
+            (
+                "chromium",
+                "chromium-browser",
+                "google-chrome",
+                "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+                r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+            ),
+        ),
+    ),
+    None,
+)
+"""The first that there is of Chromium and its like, on any system."""
+
 SWITCHES = [
     "--no-sandbox",
     "--disable-gpu",

@@ -32,7 +32,7 @@ def test_pictures_stand_in_the_pdf_as_drawings(tmp_path, monkeypatch):
     assert {extension for _, extension in named} == {".pdf", ".png"}
     code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)
     assert "import tensorflow as tf" in code
-    assert "import torch\n" not in code
+    assert "npx.set_np" not in code
 
 
 def test_a_picture_becomes_a_page_of_its_size(tmp_path):
