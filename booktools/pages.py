@@ -199,8 +199,14 @@ def not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """Let the book's templates stand before those of its theme."""
+    """Let the book's templates stand before those of its theme.
+
+    Where the repository is known, pages lead to it: to their text and its issues.
+    """
     config.templates_path.append(str(TEMPLATES))
+    options = config.html_theme_options
+    for button in ("issues", "edit_page", "repository"):
+        options[f"use_{button}_button"] = bool(options.get("repository_url"))
 
 
 def add_assets(app: Sphinx) -> None:

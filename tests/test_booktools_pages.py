@@ -191,7 +191,7 @@ def test_only_the_books_own_pages_are_built(built):
 
 
 def test_colab_and_binder_are_offered_once_the_repository_is_known(root):
-    replace(root / "_config.yml", "url: ''", "url: https://github.com/some/book")
+    replace(root / "_config.yml", "  url: ''", "  url: https://github.com/some/book")
     done = build(root)
     assert done.returncode == 0, done.stdout + done.stderr
     text = (root / "_build/html/chapters/first.html").read_text(encoding="utf-8")
@@ -200,6 +200,22 @@ def test_colab_and_binder_are_offered_once_the_repository_is_known(root):
         "https://mybinder.org/v2/gh/some/book/main?urlpath=lab/tree/",
     ):
         assert f'href="{prefix}notebooks/pytorch/first.ipynb"' in text
+    for address in ("edit/main/chapters/first.md", "issues/new?"):
+        assert f'href="https://github.com/some/book/{address}' in text
+
+
+def test_where_the_book_stands_is_said_once_it_is_known(root):
+    address = "https://example.org/book"
+    replace(root / "_config.yml", "baseurl: ''", f"baseurl: {address}")
+    done = build(root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    html = root / "_build" / "html"
+    text = (html / "chapters" / "first.html").read_text(encoding="utf-8")
+    assert f'property="og:image" content="{address}/_static/preview.png"' in text
+    assert f'property="og:url" content="{address}/chapters/first.html"' in text
+    assert (html / "_static" / "preview.png").is_file()
+    missing = (html / "404.html").read_text(encoding="utf-8")
+    assert f'<base href="{address}/"/>' in missing
 
 
 def test_latex_keeps_one_framework_and_floats_no_code(root):
