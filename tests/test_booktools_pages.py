@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
-from booktools_book import build, copy_book, replace, run_notebooks
+from booktools_book import ROOT, build, copy_book, replace, run_notebooks
 from bs4 import BeautifulSoup
 
+from booktools.downloads import INSTALL, build_wheel
 from booktools.sphinx_tabs import read_page
 
 FIRST = Path("chapters", "first.md")
@@ -349,3 +351,33 @@ def test_a_plain_page_may_begin_with_anything():
     notebook = read_page("---\nkey: value\n---\n\n# Title\n")
     assert notebook.metadata["key"] == "value"
     assert notebook.metadata.source_map == [2]
+
+
+def install_cell(monkeypatch, found, asked):
+    """Run the cell that downloads begin with; return what it says and installs."""
+    source = INSTALL.format(requirement="./d2lutils-1.whl[torch]", where="")
+    assert "install_d2lutils = False" in source
+    source = source.replace("= False", f"= {asked}", 1)
+    source = re.sub(r"%pip install --quiet (.*)", r"done.append(\1)", source)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    done = []
+    exec(source, {"done": done, "print": lambda text: done.append(text)})
+    return done
+
+
+def test_the_first_cell_installs_only_what_is_missing_and_only_when_asked(monkeypatch):
+    assert install_cell(monkeypatch, found=object(), asked=True) == []
+    assert install_cell(monkeypatch, found=object(), asked=False) == []
+    assert install_cell(monkeypatch, None, True) == ["./d2lutils-1.whl[torch]"]
+    (said,) = install_cell(monkeypatch, found=None, asked=False)
+    assert said.startswith("d2lutils is missing: set install_d2lutils = True")
+
+
+def test_the_wheel_is_built_offline_and_always_the_same(tmp_path):
+    names = [build_wheel(ROOT, tmp_path / folder) for folder in "ab"]
+    assert names[0] == names[1]
+    first, second = (tmp_path / folder / names[0] for folder in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as wheel:
+        assert "d2lutils/torch.py" in wheel.namelist()
+    assert build_wheel(tmp_path, tmp_path) is None
