@@ -41,6 +41,7 @@ def main() -> None:
         "machine": machine(),
         "rounds": arguments.rounds,
         "scripts": arguments.scripts,
+        "clock": "processor" if arguments.processor else "wall",
         "unit": "seconds; bytes for memory; drawing_share is a share",
         "growth": [],
     }
@@ -92,9 +93,22 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--only", choices=FRAMEWORKS, action="append", help="one framework"
     )
+    parser.add_argument(
+        "--processor",
+        action="store_true",
+        help="count the processors' time, with one thread per library: for a machine "
+        "that is busy with other work",
+    )
     parser.add_argument("--no-growth", action="store_true", help="no curves of growth")
     parser.add_argument("--quick", action="store_true", help="a look, in few minutes")
     arguments = parser.parse_args()
+    if arguments.processor:
+        os.environ |= {
+            "BENCHMARK_CLOCK": "processor",
+            "OMP_NUM_THREADS": "1",
+            "TF_NUM_INTRAOP_THREADS": "1",
+            "TF_NUM_INTEROP_THREADS": "1",
+        }
     if arguments.quick:
         arguments.rounds, arguments.scripts, arguments.epochs = 2, 1, 2
     return arguments

@@ -14,7 +14,7 @@ WIDTHS = (64, 256, 1024, 4096)
 EXAMPLES = (960, 3840, 15360, 60000)
 
 # Batch sizes and widths are measured on a part of the examples, and scaled up.
-PART = 16384
+PART = 8192
 ALL = 60000
 
 

@@ -61,7 +61,8 @@ def draw(results: dict, path: Path) -> None:
         ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         ax.minorticks_off()
         ax.grid(color="0.9")
-    axes[0].set_ylabel("seconds per epoch")
+    kind = "processor " if results["clock"] == "processor" else ""
+    axes[0].set_ylabel(f"{kind}seconds per epoch")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=5)
     figure.tight_layout(rect=(0, 0, 1, 0.9))
     machine = results["machine"]
@@ -76,9 +77,16 @@ def tables(results: dict) -> dict[str, str]:
     """Return the page's tables, by name, as Markdown."""
     medians = results["medians"]
 
+    unit = "seconds per epoch"
+    if results["clock"] == "processor":
+        unit = "processor seconds per epoch"
+
     def row(label: str, figure: Callable[[dict], float], form: str = ".2f") -> str:
-        cells = [format(figure(medians[framework]), form) for framework in FRAMEWORKS]
-        return f"| {label} | {' | '.join(cells)} |"
+        try:
+            figures = [figure(medians[framework]) for framework in FRAMEWORKS]
+        except KeyError:  # not measured this time
+            return ""
+        return f"| {label} | {' | '.join(format(x, form) for x in figures)} |"
 
     def of(who: str, name: str) -> Callable[[dict], float]:
         return lambda figures: figures[who][name]
@@ -93,7 +101,7 @@ def tables(results: dict) -> dict[str, str]:
         return figures["d2lutils"]["load_first"] - figures["d2lutils"]["read"]
 
     epoch = [
-        head("seconds per epoch"),
+        head(unit),
         row("five matrix products, NumPy", of("numpy", "products")),
         row("training by hand, NumPy", of("numpy", "train")),
         row("plain step, batches ready in memory", of("peer", "plain")),
@@ -106,7 +114,7 @@ def tables(results: dict) -> dict[str, str]:
             ".1f",
         ),
     ]
-    parts = [head("seconds per epoch")]
+    parts = [head(unit)]
     for who, name in (("d2l", "original"), ("d2lutils", "`d2lutils`")):
         parts += [
             row(f"{name}: making the batches", of(who, "iterate")),
@@ -123,11 +131,17 @@ def tables(results: dict) -> dict[str, str]:
         row("later loading, ms", milliseconds("load_later"), ".2f"),
         row("whole section, original, s", of("d2l", "script"), ".1f"),
         row("whole section, `d2lutils`, s", of("d2lutils", "script"), ".1f"),
-        row("its peak memory, original, GB", gigabytes("d2l"), ".2f"),
-        row("its peak memory, `d2lutils`, GB", gigabytes("d2lutils"), ".2f"),
+        row("peak memory, original, GB", gigabytes("d2l"), ".2f"),
+        row("peak memory, `d2lutils`, GB", gigabytes("d2lutils"), ".2f"),
     ]
     texts = {"epoch": epoch, "parts": parts, "start": start}
-    return {name: "\n".join(lines) for name, lines in texts.items()}
+    return {name: _table(lines) for name, lines in texts.items()}
+
+
+def _table(lines: list[str]) -> str:
+    """Join a head and its rows; nothing where nothing was measured."""
+    rows = list(filter(None, lines[1:]))
+    return "\n".join([lines[0], *rows]) if rows else ""
 
 
 def milliseconds(name: str) -> Callable[[dict], float]:
