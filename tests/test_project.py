@@ -137,6 +137,12 @@ def test_what_is_said_to_be_made_can_be_made():
         assert set(re.findall(r"\bmake ([a-z]+)\b", read(name))) <= targets
 
 
+def test_the_readme_leads_to_what_is_there():
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", read("README.md"))
+    assert targets
+    assert not [target for target in targets if not (ROOT / target).exists()]
+
+
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 def test_a_python_that_is_too_old_is_refused_with_what_to_do(tmp_path):
     command = ["make", "lint", f"FULL={tmp_path}/venv", "PYTHON=false"]
