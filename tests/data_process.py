@@ -7,6 +7,7 @@ process; `twice` loads again after an interruption.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -43,6 +44,8 @@ def hang_in(what: str) -> None:
 
 def main(config: str, *options: str) -> None:
     data_fixtures.apply(config)
+    # A shell lets what it runs in the background ignore Ctrl-C, and so its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if options[:1] == ("hang-in",):
         hang_in(options[1])
     try:
