@@ -14,11 +14,13 @@ import queue
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Generator, Iterator, Sequence
+from types import ModuleType
 
 from d2lutils.cache import describe_difference
 
-__all__ = ["DownloadError", "Downloader"]
+__all__ = ["DownloadError", "Downloader", "import_pooch"]
 
 # The bounds, in seconds. They are generous for a slow line (30 MB in half an hour are
 # 17 kB/s) and short where nobody answers: three silent addresses cost 24 s in all.
@@ -31,6 +33,17 @@ LONGEST_PAUSE_SECONDS = 10.0  # a server that asks for more is not asked again
 _PIECE = (
     1 << 14
 )  # bytes handed over at a time: the slowest pace allowed is this / STALL
+
+
+def import_pooch() -> ModuleType:
+    """Import pooch without a word.
+
+    In a notebook tqdm, which pooch imports, warns if there is no ipywidgets.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pooch
+    return pooch
 
 
 class DownloadError(Exception):
@@ -69,6 +82,7 @@ class Downloader:
     """
 
     def __init__(self, addresses: Sequence[str]) -> None:
+        import_pooch()  # here, because silencing warnings is not for a thread
         self._addresses = list(addresses)
         self._reasons: dict[str, str] = {}
         self._end = time.monotonic() + TOTAL_SECONDS

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from d2lutils import cache, standin
-from d2lutils.download import Downloader, DownloadError
+from d2lutils.download import Downloader, DownloadError, import_pooch
 
 __all__ = ["LABELS", "DataError", "FashionMNIST", "current_source", "load"]
 
@@ -192,9 +192,7 @@ def _settings() -> tuple[str, Path]:
         )
     folder = os.environ.get("D2LUTILS_DATA")
     if not folder:
-        import pooch
-
-        folder = pooch.os_cache("d2lutils")
+        folder = import_pooch().os_cache("d2lutils")
     return source, Path(os.path.abspath(os.path.expanduser(folder)))
 
 
