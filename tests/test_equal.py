@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import reference
+from networks import FOLDERS, Chapter, open_chapter
 
-from chapters import FOLDERS, Chapter, open_chapter
 from d2lutils import fashion_mnist, minibatches, training
 
 U = 2.0**-24
