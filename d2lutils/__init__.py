@@ -36,10 +36,6 @@ def require(framework: str) -> ModuleType:
     """
     if framework == "mxnet":
         _check_mxnet_can_run()
-    if framework == "tensorflow" and importlib.util.find_spec("triton"):
-        # Torch's CUDA build loads Triton when it first needs an optimizer. Once
-        # TensorFlow is loaded, that ends the process: both bring an LLVM.
-        importlib.import_module("triton")
     try:
         return importlib.import_module(framework)
     except ModuleNotFoundError as error:

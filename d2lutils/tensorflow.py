@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,10 @@ from d2lutils.training import (
 
 # The C++ library greets on standard error, past Python; that is no news.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Torch's CUDA build loads Triton when it first needs an optimizer. Once TensorFlow is
+# loaded, that ends the process: both bring an LLVM.
+if importlib.util.find_spec("triton"):
+    importlib.import_module("triton")
 tf = require("tensorflow")
 from d2lutils import tracing  # noqa: E402  after the framework, which it needs
 
