@@ -30,18 +30,15 @@ mpl.rcParams["svg.hashsalt"] = "d2lutils"
 
 def use_svg_display() -> None:
     """Let Jupyter show figures as SVG; does nothing outside a notebook."""
+    _show_figures_as("svg", metadata={"Date": None})
+
+
+def _show_figures_as(format: str, **options: Any) -> None:
+    """Set the form in which Jupyter shows figures; elsewhere, nothing."""
     if _shell() is not None:
         from matplotlib_inline import backend_inline
 
-        backend_inline.set_matplotlib_formats("svg", metadata={"Date": None})
-
-
-def _use_png_display() -> None:
-    """Let Jupyter show figures as PNG, sharp on dense screens."""
-    if _shell() is not None:
-        from matplotlib_inline import backend_inline
-
-        backend_inline.set_matplotlib_formats("retina")
+        backend_inline.set_matplotlib_formats(format, **options)
 
 
 def set_figsize(figsize: tuple[float, float] = (3.5, 2.5)) -> None:
@@ -86,7 +83,7 @@ def set_axes(
     axes.grid(color="0.85")
 
 
-def _to_numpy(values: Any) -> np.ndarray:
+def to_numpy(values: Any) -> np.ndarray:
     """Turn numbers, a sequence or any framework's tensor into an array."""
     if hasattr(values, "asnumpy"):  # MXNet
         return values.asnumpy()
@@ -100,10 +97,10 @@ def _curves(X: Any, Y: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
     def split(values: Any) -> list[np.ndarray]:
         if isinstance(values, (list, tuple)):
-            if values and np.ndim(_to_numpy(values[0])) > 0:
-                return [_to_numpy(value) for value in values]
-            return [np.array([_to_numpy(value) for value in values])]
-        array = _to_numpy(values)
+            if values and np.ndim(to_numpy(values[0])) > 0:
+                return [to_numpy(value) for value in values]
+            return [np.array([to_numpy(value) for value in values])]
+        array = to_numpy(values)
         return list(array) if array.ndim > 1 else [array]
 
     if Y is None:
@@ -202,7 +199,7 @@ def show_images(
         ValueError: There are more images than cells, or more titles than images,
             or an image is not a ``(height, width)`` array.
     """
-    images = [_to_numpy(image) for image in imgs]
+    images = [to_numpy(image) for image in imgs]
     titles = list(titles) if titles is not None else []
     if len(images) > num_rows * num_cols:
         raise ValueError(
@@ -220,7 +217,7 @@ def show_images(
                 f"imgs[{i}] must be a grey image (height, width), "
                 f"got an array of shape {image.shape}"
             )
-    _use_png_display()
+    _show_figures_as("retina")  # PNG, sharp on dense screens
     figure, grid = plt.subplots(
         num_rows,
         num_cols,
@@ -283,7 +280,7 @@ class Animator:
         self._settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
         self._handle = None
         _mark_standin(self.fig, source or fashion_mnist.current_source())
-        if _in_notebook():
+        if in_notebook():
             # Or the inline backend shows the figure once more at the cell's end.
             plt.close(self.fig)
 
@@ -312,7 +309,7 @@ class Animator:
             self._show()
 
     def _show(self) -> None:
-        if not _in_notebook():
+        if not in_notebook():
             return
         from IPython.display import display
 
@@ -332,7 +329,7 @@ def _shell() -> Any:
     return ipython and ipython.get_ipython()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether a frontend listens that can show and update a figure."""
     return hasattr(_shell(), "kernel")
 

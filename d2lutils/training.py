@@ -131,7 +131,7 @@ def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
         ValueError: A label is not one of the ten classes.
     """
     names = []
-    for label in plotting._to_numpy(labels).ravel().tolist():
+    for label in plotting.to_numpy(labels).ravel().tolist():
         if label != int(label) or not 0 <= label < len(fashion_mnist.LABELS):
             raise ValueError(
                 f"labels must be whole numbers from 0 to 9, one holds {label!r}"
@@ -293,7 +293,7 @@ def train(
         source=source,
     )
     # A notebook shows the progress by the figure; a terminal needs a bar.
-    hidden = True if plotting._in_notebook() else None
+    hidden = True if plotting.in_notebook() else None
     started, drawing, last_drawing = time.perf_counter(), 0.0, 0.0
     for epoch in tqdm(range(1, num_epochs + 1), unit="epoch", disable=hidden):
         figures = *train_epoch(), evaluate()
