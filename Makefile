@@ -6,7 +6,8 @@ PYTHON ?= python3
 ARGS ?=
 # processes that run tests side by side, each notebook within one of them
 JOBS ?= logical
-# threads of each: those of several processes would wait for each other on every step
+# threads of each: those of several processes would wait for each other on every step;
+# the kernel of a notebook has one in any case (booktools/execute.py)
 THREADS ?= 1
 
 # which one stands in the PDF and in the EPUB, and what typesets them

@@ -18,7 +18,9 @@ import nbformat
 import numpy as np
 from faces import Face, open_face
 
-FOLDERS = {"mxnet": "mxnet", "torch": "pytorch", "tensorflow": "tensorflow"}
+from booktools import FRAMEWORKS
+
+FOLDERS = {each.module: each.tag for each in FRAMEWORKS.values()}
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 

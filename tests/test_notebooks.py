@@ -3,6 +3,7 @@
 What their outputs say is compared by ``pytest --nbval``.
 """
 
+import base64
 import re
 from pathlib import Path
 
@@ -92,6 +93,20 @@ def test_every_section_has_its_notebooks_as_it_stands_today():
     assert book.sections
     problems = [str(problem) for job in jobs(book) if (problem := job.problem())]
     assert not problems, "\n".join(problems)
+
+
+def test_the_picture_of_the_home_page_is_what_the_notebooks_show():
+    picture = (ROOT / "chapters/images/predictions.png").read_bytes()
+    for path in NOTEBOOKS:
+        if path.stem == "mlp-scratch":
+            cells = code_cells(nbformat.read(path, as_version=4))
+            shown = [
+                base64.b64decode(output.data["image/png"])
+                for cell in cells
+                for output in cell.outputs
+                if "image/png" in output.get("data", {})
+            ]
+            assert picture in shown, path.parent.name
 
 
 def test_no_notebook_is_left_over():
