@@ -58,7 +58,7 @@ class Minibatches:
     """A re-iterable, sized sequence of minibatches ``(X, y)``.
 
     Args:
-        images: ``(n, 28, 28)`` uint8, grey values 0 to 255.
+        images: ``(n, 28, 28)`` uint8, gray values 0 to 255.
         labels: ``(n,)``, one class per image, in the dtype that ``y`` shall have.
         batch_size: Examples per batch; the last batch holds what is left.
         shuffle: Whether each pass draws a new order of the examples.

@@ -20,7 +20,7 @@ STANDIN_NOTE = "[stand-in data]"
 
 # Okabe and Ito's palette, safe for the colour-blind (https://jfly.uni-koeln.de/
 # color/, 2008), in the order of descending contrast with white. Line styles
-# differ as well, so that a print in grey tells the curves apart.
+# differ as well, so that a print in gray tells the curves apart.
 COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F")
 LINE_STYLES = ("-", "--", "-.", ":")
 
@@ -183,7 +183,7 @@ def show_images(
     titles: Sequence[str] | None = None,
     scale: float = 1.5,
 ) -> np.ndarray:
-    """Show grey images in a grid.
+    """Show gray images in a grid.
 
     Args:
         imgs: Images ``(n, height, width)``, a tensor of any framework or a
@@ -214,7 +214,7 @@ def show_images(
     for i, image in enumerate(images):
         if image.ndim != 2:
             raise ValueError(
-                f"imgs[{i}] must be a grey image (height, width), "
+                f"imgs[{i}] must be a gray image (height, width), "
                 f"got an array of shape {image.shape}"
             )
     _show_figures_as("retina")  # PNG, sharp on dense screens

@@ -299,7 +299,9 @@ def train(
         figures = *train_epoch(), evaluate()
         history.add(*figures)
         elapsed = time.perf_counter() - started
-        within_share = drawing + last_drawing <= DRAWING_SHARE * elapsed
+        # What the last point will take is saved up for as well.
+        needed = drawing + last_drawing * (1 + epoch / num_epochs)
+        within_share = needed <= DRAWING_SHARE * elapsed
         redraw = epoch in (1, num_epochs) or within_share
         animator.add(epoch, figures, redraw=redraw)
         if redraw:

@@ -114,7 +114,7 @@ def test_show_images_takes_fewer_titles_than_images():
     [
         ((3, 4, 4), None, "imgs holds 3 images, more than the 1 x 2 cells"),
         ((1, 4, 4), ["a", "b"], "titles holds 2 titles for 1 images"),
-        ((2, 1, 4, 4), None, r"imgs\[0\] must be a grey image .* \(1, 4, 4\)"),
+        ((2, 1, 4, 4), None, r"imgs\[0\] must be a gray image .* \(1, 4, 4\)"),
     ],
 )
 def test_show_images_names_what_does_not_fit(shape, titles, message):

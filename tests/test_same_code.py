@@ -263,7 +263,8 @@ def drawn(figure: Figure) -> list[Any]:
         *[line.get_xydata() for line in axes.lines],
         [(line.get_color(), line.get_linestyle()) for line in axes.lines],
         [text.get_text() for text in axes.get_legend().texts],
-        (axes.get_xlabel(), axes.get_ylabel(), axes.get_xlim(), axes.get_ylim()),
+        (axes.get_xlabel(), axes.get_ylabel()),
+        np.array([axes.get_xlim(), axes.get_ylim()]),
         figure.get_size_inches(),
     ]
 
