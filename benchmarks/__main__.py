@@ -29,6 +29,9 @@ from benchmarks.tables import tables
 
 FRAMEWORKS = ("mxnet", "torch", "tensorflow")
 HERE = Path(__file__).parent
+# Seconds before each turn, so that what the turn before has left behind is over:
+# workers that end, threads that wait for more work and meanwhile hold a processor.
+REST = 1.0
 # who -> what -> one value per round
 Figures = dict[str, dict[str, list[float]]]
 
@@ -225,9 +228,12 @@ def in_kernels(
             # The original draws in every epoch: a few are like all of them.
             length = epochs if library == "d2lutils" else min(epochs, 3)
             training = cells.TRAINING.format(epochs=length)
+            time.sleep(REST)
             for cell in (cells.ROUND, training, cells.DRAW):
                 note(figures[library], kernel.run(cell))
+        time.sleep(REST)
         note(figures["peer"], peer.run(cells.PEER_ROUND))
+        time.sleep(REST)
         note(figures["numpy"], by_hand.run(cells.NUMPY_ROUND))
     for kernel in (*libraries.values(), peer, by_hand):
         kernel.close()

@@ -1,6 +1,6 @@
-"""Draws the curves of growth that ``benchmarks`` measured, as a picture for the book.
+"""Puts what ``benchmarks`` measured into the book: the tables and the curves of growth.
 
-python -m benchmarks.figure RESULTS.json PICTURE.svg
+``python -m benchmarks.publish`` reads benchmarks/results.json.
 """
 
 from __future__ import annotations

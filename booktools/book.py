@@ -30,8 +30,8 @@ class Page:
         return self.path.with_suffix("").as_posix()
 
     @cached_property
-    def blocks(self) -> list[Block]:
-        """All its Markdown, that within directives included."""
+    def outline(self) -> list[Block]:
+        """Its Markdown, directives as a whole."""
         if self.section:
             cells = [cell for cell in self.section.cells if cell.kind == "markdown"]
             parts = [(cell.source, cell.line) for cell in cells]
@@ -41,8 +41,13 @@ class Page:
             parts = [(self.text[start:], self.text.count("\n", 0, start) + 1)]
         found: list[Block] = []
         for source, line in parts:
-            found += walk(blocks(source, self.path, line), self.path)
+            found += blocks(source, self.path, line)
         return found
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """All its Markdown, that within directives included."""
+        return list(walk(self.outline, self.path))
 
     @cached_property
     def title(self) -> str:

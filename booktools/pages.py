@@ -17,6 +17,8 @@ from sphinx.config import Config
 
 from booktools import FRAMEWORKS
 from booktools.book import Book, Page
+from booktools.markdown import VERBATIM, Block, blocks
+from booktools.plain import frameworks_of
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,25 +56,60 @@ WORDS = "framework-words.js"
 
 
 def write_words(book: Book, folder: Path) -> None:
-    """Write for the search which words of a page are in some frameworks' cells only."""
-    words = {page.docname: _words(page) for page in book.sections}
+    """Write for the search which words of a page some of its frameworks alone have."""
+    words = {page.docname: framework_words(page) for page in book.pages}
     path = folder / "_static" / WORDS
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"window.frameworkWords = {json.dumps(words)};\n", encoding="utf-8")
+    found = json.dumps({name: each for name, each in words.items() if each})
+    path.write_text(f"window.frameworkWords = {found};\n", encoding="utf-8")
 
 
-def _words(page: Page) -> dict[str, str]:
-    found = {
-        framework: {
-            word
+def framework_words(page: Page) -> dict[str, str]:
+    """Return by framework, in order, the words that stand in its tabs alone.
+
+    A word that all frameworks' tabs have, or the text outside of them, is nobody's.
+    """
+    everyone = page.section.frameworks if page.section else tuple(FRAMEWORKS)
+    parts = _parts(page.outline, page, everyone)
+    if page.section:
+        parts += [
+            (cell.frameworks, cell.source)
             for cell in page.section.cells
-            if framework in cell.frameworks
-            for word in re.findall(r"\w+", cell.source.lower())
-        }
-        for framework in page.section.frameworks
-    }
-    common = set.intersection(*found.values())
-    return {name: " ".join(sorted(words - common)) for name, words in found.items()}
+            if cell.kind == "code"
+        ]
+    words: dict[str, set[str]] = {framework: set() for framework in everyone}
+    for frameworks, text in parts:
+        for framework in frameworks:
+            words[framework].update(re.findall(r"\w+", text.lower()))
+    for frameworks, text in parts:
+        if frameworks == everyone:
+            for each in words.values():
+                each.difference_update(re.findall(r"\w+", text.lower()))
+    common = set.intersection(*words.values())
+    alone = {name: " ".join(sorted(each - common)) for name, each in words.items()}
+    return alone if any(alone.values()) else {}
+
+
+def _parts(
+    found: list[Block], page: Page, frameworks: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return the texts of blocks, each with the frameworks that it is for."""
+    parts = []
+    for block in found:
+        if block.kind != "directive":
+            parts.append((frameworks, block.text))
+            continue
+        whose = frameworks
+        if block.name == "framework":
+            whose = tuple(frameworks_of(block, page))
+        else:
+            parts.append((whose, " ".join([block.argument, *block.options.values()])))
+        if block.name in VERBATIM:
+            parts.append((whose, block.body))
+        else:
+            inside = blocks(block.body, page.path, block.body_line)
+            parts += _parts(inside, page, whose)
+    return parts
 
 
 def lean(markup: str, pagename: str, body: str) -> Markup:

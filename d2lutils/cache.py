@@ -143,9 +143,11 @@ def _refuse_if_protected(folder: Path) -> None:
     """Raise PermissionError for a folder whose mode lets nobody write.
 
     The system would let an administrator write there all the same, but whoever took
-    the permission away did not want that.
+    the permission away did not want that. On Windows the mark says something else: of
+    a folder, that its icon is its own.
     """
-    if folder.is_dir() and not folder.stat().st_mode & 0o222:
+    marked = folder.is_dir() and not folder.stat().st_mode & 0o222
+    if marked and os.name != "nt":
         raise PermissionError(errno.EACCES, "the folder is read-only", str(folder))
 
 

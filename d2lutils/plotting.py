@@ -278,6 +278,7 @@ class Animator:
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self._settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+        self._lines: list[Any] = []
         self._handle = None
         _mark_standin(self.fig, source or fashion_mnist.current_source())
         if in_notebook():
@@ -304,9 +305,22 @@ class Animator:
                 self.X[i].append(float(a))
                 self.Y[i].append(float(b))
         if redraw:
-            _draw(self.axes[0], self.X, self.Y, self.fmts)
-            set_axes(self.axes[0], *self._settings)
+            self._draw()
             self._show()
+
+    def _draw(self) -> None:
+        axes = self.axes[0]
+        lines = axes.get_lines()
+        if lines != self._lines or len(lines) != len(self.X):
+            _draw(axes, self.X, self.Y, self.fmts)
+            set_axes(axes, *self._settings)
+            self._lines = list(axes.get_lines())
+            return
+        # Longer curves on axes that stay: half the time of drawing all anew.
+        for line, x, y in zip(lines, self.X, self.Y, strict=True):
+            line.set_data(x, y)
+        axes.relim()
+        axes.autoscale_view()
 
     def _show(self) -> None:
         if not in_notebook():
@@ -337,5 +351,7 @@ def in_notebook() -> bool:
 def _svg(figure: Figure) -> str:
     """Render a figure as SVG that is the same in every run."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    # What bbox_inches="tight" finds, to a point, without a drawing for that alone.
+    box = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
+    figure.savefig(buffer, format="svg", bbox_inches=box, metadata={"Date": None})
     return buffer.getvalue()

@@ -12,7 +12,9 @@ import pytest
 from booktools_book import ROOT, build, copy_book, replace, run_notebooks
 from bs4 import BeautifulSoup
 
+from booktools.book import Page
 from booktools.downloads import INSTALL, build_wheel
+from booktools.pages import framework_words
 from booktools.sphinx_tabs import read_page
 
 FIRST = Path("chapters", "first.md")
@@ -70,6 +72,22 @@ def test_neighbouring_cells_and_prose_become_one_tab_set(built):
     assert "return 2 * x" in shown["TensorFlow"]
     prose = "Not for the third, see Figure 1.1."
     assert [name for name in shown if prose in shown[name]] == ["MXNet", "TensorFlow"]
+
+
+def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
+    path = tmp_path / "page.md"
+    page = Page(
+        path,
+        "# Title\n\nAll take steps.\n\n"
+        ":::{framework} mxnet pytorch\nRows of steps, *backward*.\n:::\n\n"
+        "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n",
+    )
+    assert framework_words(page) == {
+        "mxnet": "backward of rows",
+        "pytorch": "backward of rows",
+        "tensorflow": "a tape",
+    }
+    assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
 
 
 def test_tab_sets_are_synchronised_and_the_default_is_open(built):

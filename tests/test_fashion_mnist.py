@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import tracemalloc
+import types
 from pathlib import Path
 
 import data_fixtures
@@ -624,7 +625,12 @@ def test_links_in_the_folder_are_not_written_through(use, mirror, tmp_path):
 
 # Folders that cannot be written.
 
+by_mode = pytest.mark.skipif(
+    os.name == "nt", reason="on Windows a folder's mode forbids nothing"
+)
 
+
+@by_mode
 def test_a_read_only_folder_without_the_files(use, mirror, capsys):
     folder = use(mirror.url)
     folder.mkdir()
@@ -636,6 +642,7 @@ def test_a_read_only_folder_without_the_files(use, mirror, capsys):
     assert "set D2LUTILS_DATA to a folder" in told
 
 
+@by_mode
 def test_a_read_only_folder_without_a_network(use, capsys):
     folder = use(data_mirror.NAMELESS_URL)
     folder.mkdir()
@@ -644,12 +651,19 @@ def test_a_read_only_folder_without_a_network(use, capsys):
     assert os.listdir(folder) == []
 
 
+@by_mode
 def test_a_read_only_folder_with_a_bad_file(use, mirror, capsys):
     folder = use(mirror.url)
     data_fixtures.write(folder, damaged("truncated"))
     folder.chmod(0o555)
     assert is_official(fashion_mnist.load())
     assert sorted(os.listdir(folder)) == sorted(NAMES)
+
+
+def test_a_mark_of_windows_forbids_nothing(tmp_path, monkeypatch):
+    tmp_path.chmod(0o555)
+    monkeypatch.setattr(cache, "os", types.SimpleNamespace(name="nt"))
+    cache._refuse_if_protected(tmp_path)
 
 
 def test_a_file_where_the_folder_belongs(use, mirror, capsys):

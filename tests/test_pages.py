@@ -341,6 +341,11 @@ def test_the_search_says_in_which_framework_a_hit_is(page, html):
     with page.expect_navigation(wait_until="load"):
         hit.first.locator("a").first.click()
     assert "framework=pytorch" in page.url
+    # In a tab's prose, and there alone.
+    page.goto(f"file://{html}/search.html?q=overwrites")
+    hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
+    hit.first.wait_for()
+    assert hit.first.locator(".hit-framework").inner_text() == "in MXNet"
     page.goto(f"file://{html}/search.html?q=perceptron")
     page.locator("#search-results li").first.wait_for()
     assert page.locator(".hit-framework").count() == 0

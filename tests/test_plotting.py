@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -191,3 +193,39 @@ def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself():
 
 def digest(outputs: list[nbformat.NotebookNode]) -> list[str]:
     return [hashlib.sha256(str(dict(o.data)).encode()).hexdigest() for o in outputs]
+
+
+@pytest.mark.parametrize("source", [None, "standin"])
+@pytest.mark.parametrize("settings", [{}, {"xlim": (1, 6), "yscale": "log"}])
+def test_curves_that_grow_look_like_curves_drawn_at_once(settings, source):
+    def animator():
+        return plotting.Animator("epoch", legend=["a", "b"], source=source, **settings)
+
+    points = [(x, (1 / x, 3.0 * x * x)) for x in range(1, 7)]
+    growing, at_once = animator(), animator()
+    for x, y in points:
+        growing.add(x, y)
+        grown = plotting._svg(growing.fig)
+        at_once.add(x, y, redraw=x == 6)
+    assert grown == plotting._svg(at_once.fig)
+    # A curve more, or one that the reader has drawn, does not stay as it was.
+    growing.axes[0].plot([1, 2], [1, 2])
+    growing.add(7, (1, 2, 3))
+    assert len(growing.axes[0].get_lines()) == 3
+
+
+def test_the_box_is_what_matplotlib_calls_tight():
+    def size(svg):
+        width, height = re.search(
+            r'width="([\d.]+)pt" height="([\d.]+)pt"', svg
+        ).groups()
+        return float(width), float(height)
+
+    plotting.plot([1, 2, 3], xlabel="x", ylabel="y")
+    plt.gcf().text(1.2, 0.5, "beside the figure")
+    buffer = io.StringIO()
+    plt.gcf().savefig(buffer, format="svg", bbox_inches="tight")
+    expected = size(buffer.getvalue())
+    assert size(plotting._svg(plt.gcf())) == pytest.approx(expected, abs=2)
+    plt.gcf().savefig(buffer := io.StringIO(), format="svg")
+    assert size(buffer.getvalue())[0] < expected[0] - 50
