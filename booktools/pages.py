@@ -192,6 +192,11 @@ def mend(body: str, files: dict[str, Path]) -> str:
     for box in soup(id=re.compile("^(exercise|solution)-content$")):
         # sphinx-exercise gives all its boxes one id.
         del box["id"]
+    for link in soup.select(".solution > .admonition-title > a"):
+        # Its text begins with the space that belongs before it.
+        if (text := link.string) and text.startswith(" "):
+            link.insert_before(" ")
+            text.replace_with(text.lstrip())
     for cell in soup("th"):
         if not cell.get_text(strip=True):
             # The corner of a table is the heading of nothing.
