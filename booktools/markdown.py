@@ -23,6 +23,8 @@ from booktools import SourceError
 DIRECTIVE = re.compile(r"\{(?P<name>[a-zA-Z][\w:.-]*)\}\s*(?P<argument>.*)")
 OPTION = re.compile(r":(?P<key>[a-zA-Z][\w-]*):\s*(?P<value>.*)")
 
+CODE_OR_ESCAPED = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)|\\.", re.S)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -64,7 +66,8 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
         Blocks that cover all of ``text`` in order, blank lines aside.
 
     Raises:
-        SourceError: a directive is not closed, or stands inside a list or quote.
+        SourceError: a directive or a formula is not closed, or a directive stands
+            inside a list or quote.
     """
     lines = text.split("\n")
     found: list[Block] = []
@@ -82,6 +85,8 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
     for i, token in enumerate(tokens):
         if token.type in ("fence", "colon_fence"):
             _check_fence(token, lines, path, line)
+        if token.type == "inline":
+            _check_formulas(token, path, line)
         if token.level or not token.map:
             continue
         start, end = token.map
@@ -112,6 +117,18 @@ def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
             f"the block that begins with {token.markup}{token.info} is not closed "
             f"before the next code cell or the end; close it with {token.markup} "
             "(code cells cannot stand inside other directives)",
+        )
+
+
+def _check_formulas(token, path: Path, line: int) -> None:
+    # What is left of a paragraph's dollars without those in code and those escaped.
+    if CODE_OR_ESCAPED.sub("", token.content).count("$") % 2:
+        raise SourceError(
+            path,
+            line + token.map[0],
+            "a formula is opened with $ and not closed in the same paragraph; a line "
+            "that begins with +, - or * begins a list, so break it elsewhere (and "
+            "write \\$ for a dollar)",
         )
 
 

@@ -148,6 +148,8 @@ def test_a_construct_has_a_plain_form(root, myst, plain):
         ("```{image} dot.png\n```", "no text alternative", 0),
         ("- item\n  ```{tip}\n  Text.\n  ```", "inside a list or a quote", 1),
         (":::{tip}\n```{code-cell}\nx\n```\n:::", "is not closed", 0),
+        ("Let $a = b\n+ c$ be.", "opened with \\$ and not closed", 0),
+        (":::{tip}\nTwo.\n\nIn $x only.\n:::", "opened with \\$ and not closed", 3),
     ],
 )
 def test_an_error_names_file_line_and_cause(root, myst, message, offset):
@@ -155,6 +157,11 @@ def test_an_error_names_file_line_and_cause(root, myst, message, offset):
     with pytest.raises(SourceError, match=message) as caught:
         text(root)
     assert str(caught.value).startswith(f"chapters/first.md:{line}: ")
+
+
+def test_dollars_in_code_and_escaped_open_no_formula(root):
+    add(root, "Not ``a $ `b` ``, nor `$HOME`, nor \\$5, but $x$.")
+    assert "nor `$HOME`" in text(root)
 
 
 def test_a_figure_needs_a_text_alternative(root):
