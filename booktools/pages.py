@@ -204,6 +204,9 @@ def mend(body: str, files: dict[str, Path]) -> str:
     for entry in soup.select(".citation, .citation-list"):
         # Roles that are none any more, or that the element may not have.
         del entry["role"]
+    for label in soup.select(".citation > .label"):
+        # Works are cited by author and year, and nowhere by this.
+        label.decompose()
     for lines in soup.select("dt.sig dl"):
         # The parameters of a function are no list of terms.
         lines.name, lines["class"] = "span", "sig-lines"
