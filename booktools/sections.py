@@ -217,6 +217,13 @@ def _code_cell(
         )
     if not cell.source.strip():
         raise SourceError(path, fence, "the code cell is empty; fill or delete it")
+    if cell.source.rstrip().endswith(";"):
+        raise SourceError(
+            path,
+            fence,
+            "the code cell ends with a semicolon, which hides its result in Jupyter but "
+            "not where notebooks are compared; write _ = in front of the last line",
+        )
     first = cell.source.split("\n")[0]
     line = next(i for i in range(fence, len(lines)) if lines[i] == first)
     others = tuple(tag for tag in tags if tag not in FRAMEWORKS)

@@ -124,6 +124,12 @@ def test_an_empty_cell_and_a_raw_cell_are_errors():
         section("```{raw-cell}\nx\n```\n")
 
 
+def test_a_result_hidden_by_a_semicolon_is_an_error():
+    with pytest.raises(SourceError, match="ends with a semicolon.*write _ ="):
+        section(cell("x = 1\nx;"))
+    section(cell("x = 1; y = 2"))
+
+
 def test_the_header_can_name_the_frameworks():
     header = HEADER.replace(
         "jupytext", "booktools: {frameworks: [tensorflow]}\njupytext"
