@@ -221,8 +221,8 @@ def _code_cell(
         raise SourceError(
             path,
             fence,
-            "the code cell ends with a semicolon, which hides its result in Jupyter but "
-            "not where notebooks are compared; write _ = in front of the last line",
+            "the code cell ends with a semicolon, which hides its result in Jupyter, "
+            "but not where notebooks are compared; write _ = before the last line",
         )
     first = cell.source.split("\n")[0]
     line = next(i for i in range(fence, len(lines)) if lines[i] == first)

@@ -125,7 +125,7 @@ def test_an_empty_cell_and_a_raw_cell_are_errors():
 
 
 def test_a_result_hidden_by_a_semicolon_is_an_error():
-    with pytest.raises(SourceError, match="ends with a semicolon.*write _ ="):
+    with pytest.raises(SourceError, match=r"ends with a semicolon.*write _ ="):
         section(cell("x = 1\nx;"))
     section(cell("x = 1; y = 2"))
 
