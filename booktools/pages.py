@@ -18,7 +18,6 @@ from sphinx.config import Config
 from booktools import FRAMEWORKS
 from booktools.book import Book, Page
 from booktools.markdown import VERBATIM, Block, blocks
-from booktools.plain import frameworks_of
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -101,7 +100,9 @@ def _parts(
             continue
         whose = frameworks
         if block.name == "framework":
-            whose = tuple(frameworks_of(block, page))
+            # One that is unknown is reported where the page is made.
+            named = block.argument.split()
+            whose = tuple(name for name in frameworks if name in named)
         else:
             parts.append((whose, " ".join([block.argument, *block.options.values()])))
         if block.name in VERBATIM:
