@@ -7,6 +7,7 @@ Nothing is executed, and no framework needs to be installed.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
 from itertools import groupby
@@ -478,6 +479,16 @@ def _prepare(app: Sphinx, config: Config) -> None:
         )
 
 
+def state(folder: Path) -> str:
+    """Return a checksum of the files of a package: it changes when one of them does."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to Sphinx.
 
@@ -486,6 +497,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     environment variable of that name, in capitals, stands before it.
     """
     app.add_config_value("booktools_framework", "pytorch", "env", [str])
+    # Sphinx writes anew what depends on an option; every page depends on this one.
+    app.add_config_value("booktools_state", state(Path(__file__).parent), "env", [str])
     app.add_directive("framework", FrameworkDirective)
     app.add_directive("output-figure", OutputFigureDirective)
     app.add_directive("ways-in", WaysInDirective)

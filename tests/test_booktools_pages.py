@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from booktools.book import Page
 from booktools.downloads import INSTALL, build_wheel
 from booktools.pages import framework_words
-from booktools.sphinx_tabs import read_page
+from booktools.sphinx_tabs import read_page, state
 
 FIRST = Path("chapters", "first.md")
 
@@ -88,6 +88,16 @@ def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
         "tensorflow": "a tape",
     }
     assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
+
+
+def test_a_change_of_the_package_makes_every_page_anew(tmp_path):
+    package = shutil.copytree(ROOT / "booktools", tmp_path / "booktools")
+    before = state(package)
+    style = package / "static" / "booktools.css"
+    style.write_text(style.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert state(package) != before
+    (package / "static" / "more.css").touch()
+    assert len({before, state(package), state(ROOT / "booktools")}) == 2
 
 
 def test_tab_sets_are_synchronised_and_the_default_is_open(built):
