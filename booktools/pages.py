@@ -27,7 +27,7 @@ KEY = "sphinx-design-tab-id-framework"
 
 DROPPED = re.compile(
     # 1.5 MB of icons, of which the pages show a dozen: those are in booktools.css.
-    r"<script[^>]*/fontawesome\.js[^>]*></script>"
+    r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>"
     r"|<link[^>]*/fontawesome/[^>]*>"
     # Files of which the page will learn soon enough.
     r'|<link[^>]*rel="preload"[^>]*>'
@@ -167,6 +167,17 @@ def _mend_body(app: Sphinx, context: dict[str, Any]) -> None:
         context["body"] = mend(context["body"], files)
 
 
+def mend_search(app: Sphinx, exception: Exception | None) -> None:
+    """Let no two fields of the search's page share an id, as with Python 3.10."""
+    page = Path(app.outdir, "search.html")
+    if exception or app.builder.name != "html" or not page.is_file():
+        return
+    name = 'id="search-input"'
+    before, found, after = page.read_text(encoding="utf-8").partition(name)
+    if name in after:
+        page.write_text(before + found + after.replace(name, ""), encoding="utf-8")
+
+
 def _is_there(css: Any, folder: Path) -> bool:
     return (folder / Path(str(css.filename)).name).is_file()
 
@@ -193,6 +204,10 @@ def mend(body: str, files: dict[str, Path]) -> str:
     for box in soup(id=re.compile("^(exercise|solution)-content$")):
         # sphinx-exercise gives all its boxes one id.
         del box["id"]
+    for panel in soup.select(".frameworks > .sd-tab-content"):
+        # The releases of sphinx-design for Python 3.10 give it none.
+        label = panel.find_previous("label")
+        panel["id"] = panel.get("id") or f"{label['for']}-content"
     for link in soup.select(".solution > .admonition-title > a"):
         # Its text begins with the space that belongs before it.
         if (text := link.string) and text.startswith(" "):

@@ -521,6 +521,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", sources.menus, priority=510)
     app.connect("html-page-context", pages.page_context, priority=520)
     app.connect("html-collect-pages", pages.not_found)
+    app.connect("build-finished", pages.mend_search)
     app.connect("build-finished", sources.finish)
     return {
         "version": "1",
