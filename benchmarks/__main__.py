@@ -32,6 +32,9 @@ HERE = Path(__file__).parent
 # Seconds before each turn, so that what the turn before has left behind is over:
 # workers that end, threads that wait for more work and meanwhile hold a processor.
 REST = 1.0
+# Per round, single epochs, ours and NumPy's right after one another, so that both meet
+# the same moment of the machine: what a ratio between them needs.
+PAIRS = 3
 # who -> what -> one value per round
 Figures = dict[str, dict[str, list[float]]]
 
@@ -59,7 +62,7 @@ def main() -> None:
         if not arguments.no_growth:
             say("curves of growth")
             results["growth"] = growth.measure(
-                place.kernel, arguments.quick, fast_numpy()
+                place.kernel, arguments.quick, list(openblas_hints().values())[-1]
             )
             write(arguments.output, results, samples)
         for i in range(arguments.scripts):
@@ -220,8 +223,10 @@ def in_kernels(
     peer = place.kernel()
     peer.run(section("d2lutils", framework))
     peer.run(cells.PEER_DATA + cells.PEER[framework] + "plain()")
-    by_hand = place.kernel(**fast_numpy())
-    by_hand.run(cells.NUMPY + cells.NUMPY_MODEL.format(width=256) + "train()")
+    by_hand = {name: place.kernel(**hint) for name, hint in openblas_hints().items()}
+    for kernel in by_hand.values():
+        kernel.run(cells.NUMPY + cells.NUMPY_MODEL.format(width=256) + "train()")
+    fastest = list(by_hand.values())[-1]
     for i in range(rounds):
         say(f"{framework}: round {i + 1} of {rounds}")
         for library, kernel in libraries.items():
@@ -234,8 +239,19 @@ def in_kernels(
         time.sleep(REST)
         note(figures["peer"], peer.run(cells.PEER_ROUND))
         time.sleep(REST)
-        note(figures["numpy"], by_hand.run(cells.NUMPY_ROUND))
-    for kernel in (*libraries.values(), peer, by_hand):
+        note(figures["numpy"], fastest.run(cells.NUMPY_ROUND))
+    say(f"{framework}: {PAIRS * rounds} epochs beside NumPy")
+    peer.run(cells.BUILT_IN_RELU[framework] + cells.WARM_UP)
+    epochs_of = {
+        "d2lutils": (libraries["d2lutils"], cells.TRAIN_ONCE),
+        "built_in_relu": (peer, cells.TRAIN_ONCE),
+        **{name: (kernel, cells.NUMPY_ONCE) for name, kernel in by_hand.items()},
+    }
+    for _ in range(PAIRS * rounds):
+        for name, (kernel, cell) in epochs_of.items():
+            time.sleep(REST / 2)
+            note(figures["pairs"], {name: kernel.run(cell)["train"]})
+    for kernel in (*libraries.values(), peer, *by_hand.values()):
         kernel.close()
 
 
@@ -268,15 +284,18 @@ def note(samples: dict[str, list[float]], figures: dict[str, float]) -> None:
         samples[name].append(value)
 
 
-def fast_numpy() -> dict[str, str]:
-    """The hint that NumPy's OpenBLAS needs where it does not know the processor.
+def openblas_hints() -> dict[str, dict[str, str]]:
+    """What NumPy's OpenBLAS may be told of this processor, the best at the end.
 
-    Without it the peer by hand would run code of 2007 on some processors of 2024.
+    Without a hint it would run code of 2007 on some processors of 2024.
     """
     flags = processor().get("flags", "").split()
+    hints: dict[str, dict[str, str]] = {"numpy_as_installed": {}}
+    if "avx2" in flags:
+        hints["numpy_avx2"] = {"OPENBLAS_CORETYPE": "HASWELL"}
     if "avx512vl" in flags:
-        return {"OPENBLAS_CORETYPE": "SKYLAKEX"}
-    return {"OPENBLAS_CORETYPE": "HASWELL"} if "avx2" in flags else {}
+        hints["numpy_avx512"] = {"OPENBLAS_CORETYPE": "SKYLAKEX"}
+    return hints
 
 
 def processor() -> dict[str, str]:

@@ -160,6 +160,19 @@ report(
 )
 """
 
+# One epoch and nothing else, to be measured beside one of NumPy's.
+TRAIN_ONCE = """
+report(train=clock(lambda: d2l.train_epoch_ch3(net, train_iter, loss, updater)))
+"""
+NUMPY_ONCE = "report(train=clock(train))"
+
+# In place of the section's own one; `net` finds it by its name.
+BUILT_IN_RELU = {
+    "mxnet": "relu = npx.relu\n",
+    "torch": "relu = torch.relu\n",
+    "tensorflow": "relu = tf.nn.relu\n",
+}
+
 TRAINING = """
 drawing[0] = 0.0
 seconds = clock(

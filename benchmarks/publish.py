@@ -12,6 +12,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+from benchmarks.tables import BY_HAND, paired_ratio
 from d2lutils import plotting  # also fixes the identifiers within an SVG
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +76,10 @@ def draw(results: dict, path: Path) -> None:
 
 def tables(results: dict) -> dict[str, str]:
     """Return the page's tables, by name, as Markdown."""
-    medians = results["medians"]
+    measured = {
+        framework: figures | {"samples": results["samples"][framework]}
+        for framework, figures in results["medians"].items()
+    }
 
     unit = "seconds per epoch"
     if results["clock"] == "processor":
@@ -83,13 +87,16 @@ def tables(results: dict) -> dict[str, str]:
 
     def row(label: str, figure: Callable[[dict], float], form: str = ".2f") -> str:
         try:
-            figures = [figure(medians[framework]) for framework in FRAMEWORKS]
+            figures = [figure(measured[framework]) for framework in FRAMEWORKS]
         except KeyError:  # not measured this time
             return ""
         return f"| {label} | {' | '.join(format(x, form) for x in figures)} |"
 
     def of(who: str, name: str) -> Callable[[dict], float]:
         return lambda figures: figures[who][name]
+
+    def times(own: str, numpy: str) -> Callable[[dict], float]:
+        return lambda figures: paired_ratio(figures["samples"]["pairs"], own, numpy)
 
     def rest(who: str) -> Callable[[dict], float]:
         return lambda figures: figures[who]["train"] - figures[who]["iterate"]
@@ -134,7 +141,10 @@ def tables(results: dict) -> dict[str, str]:
         row("peak memory, original, GB", gigabytes("d2l"), ".2f"),
         row("peak memory, `d2lutils`, GB", gigabytes("d2lutils"), ".2f"),
     ]
-    texts = {"epoch": epoch, "parts": parts, "start": start}
+    numpy = [head("training / training by hand")]
+    for own, note in (("d2lutils", ""), ("built_in_relu", "; built-in ReLU")):
+        numpy += [row(name + note, times(own, who)) for who, name in BY_HAND.items()]
+    texts = {"epoch": epoch, "parts": parts, "numpy": numpy, "start": start}
     return {name: _table(lines) for name, lines in texts.items()}
 
 

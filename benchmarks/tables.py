@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 FRAMEWORKS = {"mxnet": "MXNet", "torch": "PyTorch", "tensorflow": "TensorFlow"}
@@ -24,12 +25,17 @@ BESIDE_ORIGINAL = {
     "memory": "peak memory of it, MiB",
 }
 
-# PyTorch is meant to be nearly as fast as the network written by hand.
+# PyTorch is meant to be nearly as fast as the network written by hand in NumPy, whose
+# OpenBLAS may or may not know this processor.
 TIMES_NUMPY = {"torch": 1.3}
+BY_HAND = {
+    "numpy_as_installed": "NumPy as installed",
+    "numpy_avx2": "NumPy told of AVX2",
+    "numpy_avx512": "NumPy told of AVX-512",
+}
 
 # a figure in units of another one
 LIMITS = (
-    ("train one epoch / NumPy by hand", ("d2lutils", "train"), ("numpy", "train")),
     ("train one epoch / plain step", ("d2lutils", "train"), ("peer", "plain")),
     ("train one epoch / products", ("d2lutils", "train"), ("numpy", "products")),
     ("iterate / own loader", ("d2lutils", "iterate"), ("peer", "own_loader")),
@@ -63,6 +69,7 @@ def tables(results: dict[str, Any]) -> str:
             *_beside_original(framework, name, figures),
             "",
             *_alone(framework, figures),
+            *_beside_numpy(framework, results["samples"][framework].get("pairs", {})),
         ]
     return "\n".join(lines)
 
@@ -93,8 +100,23 @@ def _alone(framework: str, figures: dict) -> list[str]:
             lines.append(f"{label:44}{'':10}{figures[who][key]:10.3f}{'':8}{target:>8}")
     for label, (who, key), (other, unit) in LIMITS:
         ratio = figures[who][key] / figures[other][unit]
-        by_hand = (other, unit) == ("numpy", "train")
-        most = TIMES_NUMPY.get(framework) if by_hand else None
-        target = "" if most is None else f"<= {most}"
-        lines.append(f"{label:44}{'':20}{ratio:8.2f}{target:>8}")
+        lines.append(f"{label:44}{'':20}{ratio:8.2f}")
     return lines
+
+
+def _beside_numpy(framework: str, pairs: dict[str, list[float]]) -> list[str]:
+    lines = []
+    most = TIMES_NUMPY.get(framework)
+    target = "" if most is None else f"<= {most}"
+    for numpy, label in BY_HAND.items():
+        for own, of in (("d2lutils", "train"), ("built_in_relu", "built-in ReLU")):
+            if numpy in pairs:
+                ratio = paired_ratio(pairs, own, numpy)
+                name = f"{of} / {label}"
+                lines.append(f"{name:44}{'':20}{ratio:8.2f}{target:>8}")
+    return lines
+
+
+def paired_ratio(pairs: dict[str, list[float]], own: str, other: str) -> float:
+    """Return the median ratio of times that were measured right after one another."""
+    return median(a / b for a, b in zip(pairs[own], pairs[other], strict=True))

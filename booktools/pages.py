@@ -77,14 +77,15 @@ def framework_words(page: Page) -> dict[str, str]:
             if cell.kind == "code"
         ]
     words: dict[str, set[str]] = {framework: set() for framework in everyone}
+    common: set[str] = set()
     for frameworks, text in parts:
-        for framework in frameworks:
-            words[framework].update(re.findall(r"\w+", text.lower()))
-    for frameworks, text in parts:
+        found = set(re.findall(r"\w+", text.lower()))
         if frameworks == everyone:
-            for each in words.values():
-                each.difference_update(re.findall(r"\w+", text.lower()))
-    common = set.intersection(*words.values())
+            common |= found
+        else:
+            for framework in frameworks:
+                words[framework] |= found
+    common |= set.intersection(*words.values())
     alone = {name: " ".join(sorted(each - common)) for name, each in words.items()}
     return alone if any(alone.values()) else {}
 

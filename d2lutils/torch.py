@@ -58,24 +58,31 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
 
-@contextlib.contextmanager
-def _fast_products() -> Iterator[None]:
+def _fast_products() -> contextlib.AbstractContextManager[None]:
     """Let oneDNN multiply float32 matrices in here, where that is faster and as exact.
 
     PyTorch leaves these products to MKL, which does without AVX-512 on processors of
-    AMD. oneDNN, a part of PyTorch as well, does not, and takes half the time; but it
-    is asked only by those who allow it to round to bfloat16 first. Where it has no
-    use for that leave, to give it costs nothing. A choice of the user's own stays.
+    AMD. oneDNN, a part of PyTorch as well, does not, and takes half the time. Where
+    that is of no use, or the user has made a choice, nothing changes.
     """
     matmul = getattr(torch.backends.mkldnn, "matmul", None)  # since PyTorch 2.9
     if getattr(matmul, "fp32_precision", None) != "none" or not _onednn_is_exact():
-        yield
-        return
-    matmul.fp32_precision = "bf16"
+        return contextlib.nullcontext()
+    return _onednn_multiplies()
+
+
+@contextlib.contextmanager
+def _onednn_multiplies() -> Iterator[None]:
+    """Let oneDNN multiply float32 matrices in here, whether or not it is exact.
+
+    PyTorch asks it only where it may round to bfloat16 first. On a processor that has
+    no use for that leave, to give it costs nothing.
+    """
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
     try:
         yield
     finally:
-        matmul.fp32_precision = "none"
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
 
 
 @functools.cache
@@ -93,11 +100,8 @@ def _onednn_is_exact() -> bool:
         return False
     values = torch.linspace(0, 1, 256 * 256).reshape(256, 256)
     exact = values.double() @ values.double()
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
-    try:
+    with _onednn_multiplies():
         error = (values @ values - exact).abs().max() / exact.max()
-    finally:
-        torch.backends.mkldnn.matmul.fp32_precision = "none"
     return bool(error < 1e-5)
 
 

@@ -50,8 +50,18 @@ def test_the_table_gives_ratios_and_targets():
             "torch": {
                 "d2l": {"epoch": 4.0, "memory": 2 * 2**20},
                 "d2lutils": own | {"memory": 2**20},
-                "numpy": {"train": 0.2, "products": 0.1},
+                "numpy": {"products": 0.1},
                 "peer": {"plain": 0.4, "own_loader": 0.2},
+            }
+        },
+        "samples": {
+            "torch": {
+                "pairs": {
+                    # Each pair at another speed of the machine: 2, 2 and 1 times.
+                    "d2lutils": [0.4, 0.8, 0.2],
+                    "built_in_relu": [0.3, 0.6, 0.2],
+                    "numpy_avx2": [0.2, 0.4, 0.2],
+                }
             }
         },
     }
@@ -67,7 +77,9 @@ def test_the_table_gives_ratios_and_targets():
     ]
     assert rows["peak memory of it, MiB"] == ["2.000", "1.000", "2.00", "1.0"]
     assert rows["first load beyond reading, s"] == ["0.300", "<=", "0.4"]
-    assert rows["train one epoch / NumPy by hand"] == ["2.00", "<=", "1.3"]
+    assert rows["train / NumPy told of AVX2"] == ["2.00", "<=", "1.3"]
+    assert rows["built-in ReLU / NumPy told of AVX2"] == ["1.50", "<=", "1.3"]
+    assert not any("as installed" in label for label in rows)  # not measured
     assert rows["train one epoch / products"] == ["4.00"]
 
 
