@@ -162,7 +162,8 @@ def _draw(
     fmts: Sequence[str] | None,
 ) -> None:
     """Replace what is on the axes by these curves."""
-    axes.cla()
+    if axes.has_data():  # new axes need not be made anew
+        axes.cla()
     axes.set_prop_cycle(cycler(color=COLORS) + cycler(linestyle=LINE_STYLES))
     for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
         axes.plot(x, y, *([fmts[i % len(fmts)]] if fmts else []))

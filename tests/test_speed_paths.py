@@ -328,6 +328,38 @@ def test_what_changes_within_an_epoch_is_heeded(graphs):
     assert len(graphs) == 4  # without the first batch, and the first after the change
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("rate", [float, np.float64, "tensor", "variable"])
+def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
+    face = open_face("tensorflow")
+    tf = face.tf
+    kinds = {
+        "tensor": lambda number: tf.constant(number, dtype),
+        "variable": lambda number: tf.Variable(number, dtype=dtype),
+    }
+    lr = kinds.get(rate, rate)(0.3)
+    rng = np.random.default_rng(5)
+    start, grads = rng.normal(size=(2, 4, 3)).astype(dtype)
+    param = tf.Variable(start)
+    face.d2l.sgd([param], [tf.constant(grads)], lr, batch_size=7)
+    np.testing.assert_allclose(
+        param.numpy(), start - 0.3 * grads / 7, rtol=4 * np.finfo(dtype).eps
+    )
+    assert not np.array_equal(param.numpy(), start)
+
+
+def test_gradient_descent_takes_variables_of_keras_and_graphs():
+    face = open_face("tensorflow")
+    tf, sgd = face.tf, face.d2l.sgd
+    of_keras, of_a_graph = tf.keras.Variable(np.ones(3)), tf.Variable(tf.ones(3))
+    sgd([of_keras], [tf.ones(3)], 0.5, 4)
+    descend = tf.function(lambda grad: sgd([of_a_graph], [grad], 0.5, 4))
+    descend(tf.ones(3))
+    descend(tf.ones(3))
+    np.testing.assert_array_equal(of_keras.numpy(), [0.875] * 3)
+    np.testing.assert_array_equal(of_a_graph.numpy(), [0.75] * 3)
+
+
 def test_a_graph_that_fails_applies_nothing_twice(graphs):
     expected = eagerly(PLAIN)
     reader = Reader()
