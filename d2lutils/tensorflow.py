@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require, training
-from d2lutils.minibatches import Minibatches, fashion_mnist_minibatches
+from d2lutils.minibatches import ALIGNMENT, Minibatches, fashion_mnist_minibatches
 from d2lutils.plotting import (
     Animator,
     plot,
@@ -106,9 +106,20 @@ def load_data_fashion_mnist(
     """
 
     def to_tensors(X: np.ndarray, y: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.convert_to_tensor(X[..., None]), tf.convert_to_tensor(y)
+        return _without_copy(X[..., None]), tf.convert_to_tensor(y)
 
     return fashion_mnist_minibatches(batch_size, resize, np.int32, to_tensors)
+
+
+def _without_copy(X: np.ndarray) -> tf.Tensor:
+    """Make an array a tensor in the same memory, where TensorFlow can work on it.
+
+    Nobody else may hold the array: TensorFlow's tensors never change.
+    """
+    on_processor = not tf.config.list_physical_devices("GPU")
+    if on_processor and X.flags.c_contiguous and X.ctypes.data % ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(X.__dlpack__())
+    return tf.convert_to_tensor(X)
 
 
 def accuracy(y_hat: tf.Tensor, y: tf.Tensor) -> float:

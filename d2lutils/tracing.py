@@ -110,7 +110,7 @@ def same(a: list[Any], b: list[Any]) -> bool:
 
 def _admit(value: Any, found: list[Any]) -> bool:
     """Note a value and all that it refers to; say whether all of it is harmless."""
-    if any(value is known for known in found if not isinstance(known, SCALARS)):
+    if not isinstance(value, SCALARS) and any(value is known for known in found):
         return True
     found.append(value)
     if isinstance(value, (*SCALARS, tf.Tensor, tf.Variable, tf.keras.Variable)):

@@ -328,6 +328,70 @@ def test_what_changes_within_an_epoch_is_heeded(graphs):
     assert len(graphs) == 4  # without the first batch, and the first after the change
 
 
+def array_at(address: int) -> np.ndarray:
+    """Some images, at so many bytes beyond a multiple of 64."""
+    room = np.zeros(3 * 5 * 5 + 32, np.float32)
+    start = (address - room.ctypes.data) % 64 // 4
+    images = room[start : start + 75].reshape(3, 5, 5, 1)
+    images[:] = np.random.default_rng(6).random(images.shape)
+    return images
+
+
+@pytest.fixture
+def no_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    tf = open_face("tensorflow").tf
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+
+
+@pytest.mark.usefixtures("no_graphics_card")
+def test_images_become_tensors_without_a_copy_where_that_is_safe():
+    d2l = open_face("tensorflow").d2l
+    images = array_at(0)
+    tensor = d2l._without_copy(images)
+    expected = images.copy()
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+    images[0] = 7  # which nobody but this test could do
+    assert (tensor.numpy()[0] == 7).all()
+    del images
+    array_at(0)  # where the images were, if they were given back
+    np.testing.assert_array_equal(tensor.numpy()[1:], expected[1:])
+
+    for copied in (array_at(4), array_at(32), array_at(0)[::2], array_at(0)[:, :3]):
+        tensor = d2l._without_copy(copied)
+        expected = copied.copy()
+        copied[0] = 7
+        np.testing.assert_array_equal(tensor.numpy(), expected)
+
+
+@pytest.mark.usefixtures("no_graphics_card")
+def test_the_loader_of_tensorflow_copies_no_images(monkeypatch):
+    d2l = open_face("tensorflow").d2l
+    shared = []
+    share = d2l._without_copy
+
+    def note(images):
+        tensor = share(images)
+        images[0, 0, 0] = 0.5
+        shared.append(bool(tensor[0, 0, 0, 0] == 0.5))
+        return tensor
+
+    monkeypatch.setattr(d2l, "_without_copy", note)
+    for batch_size in (1, 7, 256):
+        for data_iter in d2l.load_data_fashion_mnist(batch_size):
+            next(iter(data_iter))
+    assert shared == [True] * 6
+
+
+def test_a_graphics_card_gets_a_copy(monkeypatch):
+    face = open_face("tensorflow")
+    monkeypatch.setattr(face.tf.config, "list_physical_devices", lambda kind: [kind])
+    images = array_at(0)
+    tensor = face.d2l._without_copy(images)
+    expected = images.copy()
+    images[0] = 7
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("rate", [float, np.float64, "tensor", "variable"])
 def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
