@@ -334,7 +334,8 @@ report(memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
 GROWTH_PART = """
 from d2lutils import minibatches
 train_iter = minibatches.Minibatches(
-    whole._images[:{n}], whole._labels[:{n}], {batch_size}, True, whole._to_tensors)
+    whole._images[:{n}], whole._labels[:{n}], {batch_size}, True, whole._to_tensors,
+    scale=whole._scale)
 """
 
 # One step for all epochs, as in train_ch3: TensorFlow's graph is made only once.

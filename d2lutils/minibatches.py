@@ -6,7 +6,6 @@ one division. A framework's face adds only the conversion to its own tensors.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,10 +14,6 @@ import numpy as np
 from PIL import Image
 
 from d2lutils import fashion_mnist
-
-# Bytes, of which the address of a batch of images is a multiple: a line of the cache,
-# and as much as the widest vector instructions take at once.
-ALIGNMENT = 64
 
 # One generator orders the examples in every framework, so that the same seed
 # gives the same batches in all of them.
@@ -59,6 +54,18 @@ def check_whole(name: str, value: Any, least: int) -> int:
     return number
 
 
+def scale(images: np.ndarray) -> np.ndarray:
+    """Turn gray values into shares of white, in new memory.
+
+    Args:
+        images: uint8, 0 to 255, of any shape.
+
+    Returns:
+        float32 in [0, 1], of the same shape.
+    """
+    return np.divide(images, np.float32(255), dtype=np.float32)
+
+
 class Minibatches:
     """A re-iterable, sized sequence of minibatches ``(X, y)``.
 
@@ -72,6 +79,8 @@ class Minibatches:
         resize: Side of the images in pixels, or ``None`` for 28. Bilinear, as
             Pillow does it.
         source: Where the data come from: ``"official"`` or ``"standin"``.
+        scale: Does what :func:`scale` does, for instance into memory that suits a
+            framework.
 
     Attributes:
         num_examples: Examples in one pass.
@@ -86,13 +95,14 @@ class Minibatches:
         to_tensors: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]],
         resize: int | None = None,
         source: str | None = None,
+        scale: Callable[[np.ndarray], np.ndarray] = scale,
     ) -> None:
         self.batch_size = check_whole("batch_size", batch_size, least=1)
         self.num_examples = len(images)
         self.shuffle = shuffle
         self.source = source
         self._images, self._labels = images, labels
-        self._to_tensors = to_tensors
+        self._to_tensors, self._scale = to_tensors, scale
         self._weights = None
         if resize is not None:
             side = check_whole("resize", resize, least=1)
@@ -113,24 +123,12 @@ class Minibatches:
             rows: Any = slice(start, start + self.batch_size)
             if order is not None:
                 rows = order[rows]
-            images = self._images[rows]
-            X = np.divide(images, np.float32(255), out=_aligned(images.shape))
+            X = self._scale(self._images[rows])
             if self._weights is not None:
                 X = self._weights @ X @ self._weights.T
                 np.clip(X, 0, 1, out=X)  # rounding may lead just past 1
             # A copy, because a framework may hand its memory on to be written to.
             yield self._to_tensors(X, self._labels[rows].copy())
-
-
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Make room for float32 numbers at an address that frameworks can work on.
-
-    NumPy aligns to 16 bytes only; TensorFlow would have to copy what it is given.
-    """
-    size = math.prod(shape)
-    room = np.empty(size + ALIGNMENT // 4, np.float32)
-    start = -room.ctypes.data % ALIGNMENT // 4
-    return room[start : start + size].reshape(shape)
 
 
 def _interpolation_weights(size: int, side: int) -> np.ndarray:
@@ -149,6 +147,7 @@ def fashion_mnist_minibatches(
     resize: int | None,
     label_dtype: Any,
     to_tensors: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]],
+    scale: Callable[[np.ndarray], np.ndarray] = scale,
 ) -> tuple[Minibatches, Minibatches]:
     """Training and test minibatches; see :class:`Minibatches`.
 
@@ -168,6 +167,7 @@ def fashion_mnist_minibatches(
             to_tensors,
             resize,
             data.source,
+            scale,
         )
         for images, labels, shuffle in (
             (data.train_images, data.train_labels, True),

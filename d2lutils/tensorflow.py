@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require, training
-from d2lutils.minibatches import ALIGNMENT, Minibatches, fashion_mnist_minibatches
+from d2lutils.minibatches import Minibatches, fashion_mnist_minibatches
 from d2lutils.plotting import (
     Animator,
     plot,
@@ -64,6 +64,9 @@ __all__ = [
     "use_svg_display",
 ]
 
+# Of how many bytes the address of an array must be a multiple.
+ALIGNMENT = 64
+
 Net = Callable[[tf.Tensor], tf.Tensor]
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
@@ -108,7 +111,18 @@ def load_data_fashion_mnist(
     def to_tensors(X: np.ndarray, y: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return _without_copy(X[..., None]), tf.convert_to_tensor(y)
 
-    return fashion_mnist_minibatches(batch_size, resize, np.int32, to_tensors)
+    return fashion_mnist_minibatches(batch_size, resize, np.int32, to_tensors, _scale)
+
+
+def _scale(images: np.ndarray) -> np.ndarray:
+    """Divide gray values by 255, into memory that TensorFlow can work on.
+
+    NumPy's own begins at a multiple of 16 bytes only, and would have to be copied.
+    """
+    room = np.empty(images.size + ALIGNMENT // 4, np.float32)
+    start = -room.ctypes.data % ALIGNMENT // 4
+    X = room[start : start + images.size].reshape(images.shape)
+    return np.divide(images, np.float32(255), out=X)
 
 
 def _without_copy(X: np.ndarray) -> tf.Tensor:
