@@ -79,8 +79,8 @@ class Minibatches:
         resize: Side of the images in pixels, or ``None`` for 28. Bilinear, as
             Pillow does it.
         source: Where the data come from: ``"official"`` or ``"standin"``.
-        scale: Does what :func:`scale` does, for instance into memory that suits a
-            framework.
+        scale: Divides a batch of images, uint8, by 255, into float32 in new memory;
+            by default as NumPy does it.
 
     Attributes:
         num_examples: Examples in one pass.
