@@ -54,15 +54,8 @@ def check_whole(name: str, value: Any, least: int) -> int:
     return number
 
 
-def scale(images: np.ndarray) -> np.ndarray:
-    """Turn gray values into shares of white, in new memory.
-
-    Args:
-        images: uint8, 0 to 255, of any shape.
-
-    Returns:
-        float32 in [0, 1], of the same shape.
-    """
+def _scale(images: np.ndarray) -> np.ndarray:
+    """Divide gray values by 255."""
     return np.divide(images, np.float32(255), dtype=np.float32)
 
 
@@ -95,14 +88,14 @@ class Minibatches:
         to_tensors: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]],
         resize: int | None = None,
         source: str | None = None,
-        scale: Callable[[np.ndarray], np.ndarray] = scale,
+        scale: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.batch_size = check_whole("batch_size", batch_size, least=1)
         self.num_examples = len(images)
         self.shuffle = shuffle
         self.source = source
         self._images, self._labels = images, labels
-        self._to_tensors, self._scale = to_tensors, scale
+        self._to_tensors, self._scale = to_tensors, scale or _scale
         self._weights = None
         if resize is not None:
             side = check_whole("resize", resize, least=1)
@@ -147,7 +140,7 @@ def fashion_mnist_minibatches(
     resize: int | None,
     label_dtype: Any,
     to_tensors: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]],
-    scale: Callable[[np.ndarray], np.ndarray] = scale,
+    scale: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[Minibatches, Minibatches]:
     """Training and test minibatches; see :class:`Minibatches`.
 
