@@ -161,7 +161,7 @@ def _draw(
     ys: Sequence[Sequence[float]],
     fmts: Sequence[str] | None,
 ) -> None:
-    """Replace what is on the axes by these curves."""
+    """Replace the curves on the axes by these."""
     if axes.has_data():  # new axes need not be made anew
         axes.cla()
     axes.set_prop_cycle(cycler(color=COLORS) + cycler(linestyle=LINE_STYLES))
