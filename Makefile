@@ -1,17 +1,17 @@
 # Every target does its own set-up; each line below can be typed by hand as well.
-# README.md tells how to do without make.
+# README.md says how to do without make.
 
 PYTHON ?= python3
-# more arguments for the command of a target: make test ARGS="-k softmax -x"
+# further arguments for the command of a target: make test ARGS="-k softmax -x"
 ARGS ?=
 # processes that run tests side by side, each notebook within one of them
 JOBS ?= logical
-# threads of each: those of several processes would wait for each other on every step;
-# the kernel of a notebook has one in any case (booktools/execute.py)
+# threads of each: those of several processes would wait for each other at every step;
+# the kernel of a notebook has one in any case (booktools/notebooks/execute.py)
 THREADS ?= 1
 
-# which one stands in the PDF and in the EPUB, and what typesets them
-FRAMEWORK ?= pytorch
+# which framework stands in the PDF and in the EPUB, and what typesets them
+FRAMEWORK ?= $(shell $(BOOK)/bin/python -c "from booktools import DEFAULT; print(DEFAULT.tag)")
 NAME := multilayerperceptronssidebyside
 TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra \
   texlive-fonts-recommended texlive-plain-generic tex-gyre fonts-freefont-otf
@@ -20,13 +20,18 @@ BOOK := .venv-book
 FULL := .venv
 ORIGINAL := .venv-original
 PAGE := _build/html/index.html
-SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 10))"
+SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 11))"
+
+# One file for every system and Python. Not said in pyproject.toml, where it would tell
+# `uv pip install` to install for Python 3.11 on any other as well.
+RESOLVE = uv pip compile --universal --python-version 3.11 --quiet \
+  --custom-compile-command "make requirements" $(ARGS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help book latex pdf epub serve test notebooks lab bench lint format requirements clean
 
-help: ## say what there is to make
+help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 	@echo "Another Python: make test PYTHON=/path/to/python3.11"
 
@@ -34,11 +39,11 @@ book: $(BOOK)/ready ## build the book (no framework needed), warnings are errors
 	$(BOOK)/bin/jupyter-book build . -W -n --keep-going $(ARGS)
 	@echo "The first page: $(CURDIR)/$(PAGE)"
 
-latex: $(BOOK)/ready ## write the book for LaTeX, with one framework (FRAMEWORK=mxnet)
+latex: $(BOOK)/ready ## write the book for LaTeX, with one framework (FRAMEWORK=...)
 	rm -rf _build/latex
 	BOOKTOOLS_FRAMEWORK=$(FRAMEWORK) $(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder latex $(ARGS)
 
-pdf: latex ## typeset the book as a PDF, with one framework (FRAMEWORK=mxnet)
+pdf: latex ## typeset the book as a PDF, with one framework (FRAMEWORK=...)
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
 	  echo "XeLaTeX is needed. Install it, for instance on Debian and Ubuntu by:"; \
 	  echo "sudo apt-get install $(TEX)"; exit 1; } >&2
@@ -47,7 +52,7 @@ pdf: latex ## typeset the book as a PDF, with one framework (FRAMEWORK=mxnet)
 	cp _build/latex/$(NAME).pdf _build/pdf/$(NAME)-$(FRAMEWORK).pdf
 	@echo "The book: $(CURDIR)/_build/pdf/$(NAME)-$(FRAMEWORK).pdf"
 
-epub: $(BOOK)/ready ## make an EPUB of the book, with one framework (FRAMEWORK=mxnet)
+epub: $(BOOK)/ready ## make an EPUB of the book, with one framework (FRAMEWORK=...)
 	rm -rf _build/epub
 	BOOKTOOLS_FRAMEWORK=$(FRAMEWORK) $(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub $(ARGS)
 
@@ -63,42 +68,40 @@ notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--for
 lab: $(FULL)/ready ## open the notebooks in JupyterLab
 	$(FULL)/bin/jupyter lab $(ARGS) notebooks
 
-bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: a look)
+bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: roughly)
 	$(FULL)/bin/python -m benchmarks --original $(ORIGINAL)/bin/python $(ARGS)
 
-lint: $(FULL)/ready ## find faults in the code and its layout
+lint: $(FULL)/ready ## check the code and its layout
 	$(FULL)/bin/ruff check
 	$(FULL)/bin/ruff format --check
 
-format: $(FULL)/ready ## lay out the code and mend what can be mended
+format: $(FULL)/ready ## lay out the code and fix what can be fixed
 	$(FULL)/bin/ruff check --fix
 	$(FULL)/bin/ruff format
 
-requirements: ## resolve the pinned files anew (ARGS=--upgrade: to the newest releases)
-	uv pip compile pyproject.toml --extra torch --extra tensorflow requirements.in \
-	  --custom-compile-command "make requirements" --quiet $(ARGS) -o requirements.txt
-	uv pip compile pyproject.toml requirements-book.in -c requirements.txt \
-	  --custom-compile-command "make requirements" --quiet $(ARGS) -o requirements-book.txt
+requirements: ## resolve the pinned files again (ARGS=--upgrade: to the newest releases)
+	$(RESOLVE) pyproject.toml requirements.in -o requirements.txt
+	$(RESOLVE) pyproject.toml requirements-book.in -c requirements.txt -o requirements-book.txt
 
-clean: ## remove what was built, but not the environments
+clean: ## remove what was built, except the environments
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 $(BOOK)/ready: requirements-book.txt
 $(FULL)/ready: requirements.txt
 
-# An environment is brought up to date when its requirements change. Pip rather than
-# uv, because it comes with Python.
+# An environment is brought up to date when its requirements change. By pip rather than
+# uv, because pip comes with Python.
 %/ready: pyproject.toml
 	@test -x $*/bin/python || $(PYTHON) -c $(SUPPORTED) || { \
-	  echo "Python 3.10 or newer is needed; $(PYTHON) is not it. Name another:"; \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is not it. Name another:"; \
 	  echo "make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; } >&2
 	test -x $*/bin/python || $(PYTHON) -m venv $*
 	@echo "Installing $(filter %.txt,$^) into $* (minutes, the first time)"
 	$*/bin/python -m pip install -qq -r $(filter %.txt,$^) -e .
 	@touch $@
 
-# d2l 0.17.6 pins releases that cannot be installed together any more, and torchvision
+# d2l 0.17.6 pins releases that can no longer be installed together, and torchvision
 # its own build of PyTorch: both come without their dependencies.
 $(ORIGINAL)/ready: benchmarks/requirements-original.txt
 	test -x $(ORIGINAL)/bin/python || $(PYTHON) -m venv $(ORIGINAL)

@@ -1,11 +1,11 @@
-"""Makes nbval compare notebooks by the rules of booktools.agree, and prepares its runs.
+"""Lets nbval compare notebooks by the rules of booktools, and prepares its kernels.
 
-The data is found once per run, and every notebook is then run on the same. Notebooks
-of a framework that is not installed are skipped.
+Notebooks of a framework that is not installed are skipped.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -13,12 +13,11 @@ import pytest
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from booktools import ALL, FRAMEWORKS
-from booktools.agree import drawings_agree, out_of_band, texts_agree, without_notes
-from booktools.execute import KERNEL_ENVIRONMENT, missing_modules
+from booktools import ALL, FRAMEWORKS, missing_modules
+from booktools.notebooks.compare import drawings_agree, texts_agree
+from booktools.notebooks.execute import kernel_environment
 
 PICTURE = re.compile("iVBORw0KGgo|/9j/")  # PNG and JPEG in base64
-SOURCE = pytest.StashKey[str]()
 
 
 def both_there(stored: str, new: str) -> bool:
@@ -44,7 +43,7 @@ class Value(str):
 
 
 class Notebook(IPyNbFile):
-    """A notebook whose figures may be drawn anew, as an animation does."""
+    """A notebook whose figures may be drawn again, as an animation does."""
 
     def setup(self) -> None:
         super().setup()
@@ -78,50 +77,14 @@ class Cell(IPyNbCell):
         s = super().sanitize(s)
         if not isinstance(s, str):
             return s
-        standin = self.config.stash[SOURCE] == "standin"
-        if PICTURE.match(s) or (standin and "standin" in self.cell.metadata):
+        if PICTURE.match(s):
             return Value(s, both_there)
-        if "<svg" in s:
-            return Value(s, both_there if standin else drawings_agree)
-        return Value(s, texts_agree)
+        return Value(s, drawings_agree if "<svg" in s else texts_agree)
 
     def compare_outputs(self, test: list, ref: list, skip_compare=None) -> bool:
-        bands = {}
-        if self.config.stash[SOURCE] == "standin":
-            test = list(without_notes(test))
-            bands = self.cell.metadata.get("standin", {})
         # nbval overlooks pictures altogether; here they have to be there.
         skip = [key for key in self.parent.skip_compare if "image/" not in key]
-        if not super().compare_outputs(test, ref, skip):
-            return False
-        if bands != "any":
-            self.comparison_traceback += out_of_band(bands, test)
-        return not self.comparison_traceback
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if not (config.option.nbval or config.option.nbval_lax):
-        return
-    if hasattr(config, "workerinput"):
-        config.stash[SOURCE] = config.workerinput["data_source"]
-        return
-    # Loaded once, before any kernel starts: all of them then find it in the cache.
-    from d2lutils import fashion_mnist
-
-    try:
-        config.stash[SOURCE] = fashion_mnist.load().source
-    except Exception as error:
-        raise pytest.UsageError(f"no data to run the notebooks on: {error}") from error
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node) -> None:  # for the workers of pytest-xdist
-    node.workerinput["data_source"] = node.config.stash.get(SOURCE, None)
-
-
-def pytest_report_header(config: pytest.Config) -> str | None:
-    source = config.stash.get(SOURCE, None)
-    return source and f"data of the notebooks: {source}"
+        return super().compare_outputs(test, ref, skip)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -131,9 +94,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     folder = item.path.parent.name
     missing = missing_modules(folder) if folder in (ALL, *FRAMEWORKS) else []
     if missing:
-        reason = f"{' and '.join(missing)} not installed"
-        if "mxnet" in missing:
-            reason = "MXNet is retired: no wheel runs on Python 3.12 and newer"
+        reason = f"{' and '.join(missing)} is not installed (README: what runs where)"
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -141,7 +102,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if isinstance(item, Cell):  # the kernel that starts now inherits these
-            source = {"D2LUTILS_SOURCE": item.config.stash[SOURCE]}
-            for name, value in (KERNEL_ENVIRONMENT | source).items():
+            wanted = kernel_environment(os.environ)
+            for name in set(os.environ) - set(wanted):
+                patch.delenv(name)
+            for name, value in wanted.items():
                 patch.setenv(name, value)
         return (yield)

@@ -2,9 +2,10 @@
 
 ``make bench`` runs this. For each framework, one Jupyter kernel with this project and
 one with the original library (d2l 0.17.6, in an environment of its own) run the same
-cells by turns, A/B/A/B, so that whatever else the machine does meets both. What counts
-is the medians, and the ratios of the medians; they are printed as tables and written
-as JSON. The curves of growth follow, unless told otherwise.
+cells in turn, A/B/A/B, so that whatever else the machine does affects both. What counts
+is the medians of the rounds and, for a ratio, the median of the ratios within each
+round. They are printed as tables and written as JSON, which ``python -m
+benchmarks.report`` puts into the book.
 """
 
 from __future__ import annotations
@@ -18,23 +19,37 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import cells, growth
+from benchmarks import cells, original
 from benchmarks.kernels import Kernel, figures_in
-from benchmarks.tables import tables
+from benchmarks.report import summary
+from booktools import FRAMEWORKS
+from d2lutils import fashion_mnist
 
-FRAMEWORKS = ("mxnet", "torch", "tensorflow")
-HERE = Path(__file__).parent
-# Seconds before each turn, so that what the turn before has left behind is over:
-# workers that end, threads that wait for more work and meanwhile hold a processor.
+ROOT = Path(__file__).parents[1]
+# Seconds before each turn, so that nothing of the last one is left: worker processes
+# that are still ending, threads that wait for more work and meanwhile hold a processor.
 REST = 1.0
-# Per round, single epochs, ours and NumPy's right after one another, so that both meet
-# the same moment of the machine: what a ratio between them needs.
-PAIRS = 3
+# How many epochs a measured training has. The original takes several times as long for
+# one, and draws each: a few are like all of them.
+EPOCHS = {"d2lutils": 6, "d2l": 2}
+# Per round, single epochs of ours and of NumPy, one right after the other, so that both
+# meet the machine in the same state. A ratio between them needs that.
+PAIRS = 2
+# Growth: one thing varies while the others stay at the section's settings. Batch sizes
+# and widths are measured on part of the examples, and scaled up.
+PART, ALL = 8192, 60000
+FIXED = {"batch size": cells.BATCH_SIZE, "hidden width": 256, "examples": PART}
+VARIED = {
+    "batch size": (16, 64, 256, 1024, 4096),
+    "hidden width": (64, 256, 1024, 4096),
+    "examples": (1024, 4096, 15360, ALL),
+}
 # who -> what -> one value per round
 Figures = dict[str, dict[str, list[float]]]
 
@@ -42,47 +57,53 @@ Figures = dict[str, dict[str, list[float]]]
 def main() -> None:
     """Measure as the command line says."""
     arguments = parse()
-    frameworks = arguments.only or FRAMEWORKS
+    modules = arguments.only or available()
     results: dict[str, Any] = {
         "machine": machine(),
         "rounds": arguments.rounds,
-        "scripts": arguments.scripts,
-        "clock": "processor" if arguments.processor else "wall",
-        "unit": "seconds; bytes for memory; drawing_share is a share",
+        "unit": "seconds; bytes for memory; lines printed; batches counted",
         "growth": [],
     }
+    samples = {name: defaultdict(lambda: defaultdict(list)) for name in modules}
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), arguments.original)
-        samples = {name: defaultdict(lambda: defaultdict(list)) for name in frameworks}
-        for framework, figures in samples.items():
-            in_kernels(place, framework, figures, arguments.rounds, arguments.epochs)
-        for framework, figures in samples.items():
-            starts(place, framework, figures, arguments.rounds)
-        write(arguments.output, results, samples)
-        if not arguments.no_growth:
-            say("curves of growth")
-            results["growth"] = growth.measure(
-                place.kernel, arguments.quick, list(openblas_hints().values())[-1]
-            )
+        for module, figures in samples.items():
+            in_kernels(place, module, figures, arguments.rounds)
+            compiled(place, module, figures)
+            in_processes(place, module, figures, arguments.rounds)
             write(arguments.output, results, samples)
-        for i in range(arguments.scripts):
-            for framework, figures in samples.items():
-                say(f"{framework}: whole run {i + 1} of {arguments.scripts}")
-                whole_run(place, framework, figures)
-    write(arguments.output, results, samples)
-    print(tables(results))
+        for who in (*modules, "numpy"):
+            say(f"{who}: growth")
+            results["growth"] += growth(place, who, 2 if arguments.quick else 1)
+        write(arguments.output, results, samples)
+    print(summary(json.loads(arguments.output.read_text())))
     print(f"written: {arguments.output}")
 
 
+def available() -> list[str]:
+    """List the modules of the frameworks that can be measured here, and say why not."""
+    found = []
+    for module in (each.module for each in FRAMEWORKS.values()):
+        if not (cells.FOLDER / f"{module}.txt").is_file():
+            say(f"{module}: left out, because it has no file in benchmarks/frameworks")
+        elif subprocess.run(
+            [sys.executable, "-c", f"import d2lutils.{module}"], capture_output=True
+        ).returncode:
+            say(f"{module}: left out, because it is not installed")
+        else:
+            found.append(module)
+    return found
+
+
 def write(path: Path, results: dict[str, Any], samples: dict[str, Figures]) -> None:
-    """Write what there is so far, with the medians."""
+    """Write what has been measured so far, with the medians."""
     results["samples"] = samples
     results["medians"] = {
-        framework: {
+        module: {
             who: {name: median(values) for name, values in figures.items()}
             for who, figures in parts.items()
         }
-        for framework, parts in samples.items()
+        for module, parts in samples.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
@@ -91,32 +112,19 @@ def write(path: Path, results: dict[str, Any], samples: dict[str, Figures]) -> N
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--original", help="Python of the original's environment")
-    parser.add_argument("--output", type=Path, default=Path("_build/benchmark.json"))
-    parser.add_argument("--rounds", type=int, default=5, help="rounds A/B (default 5)")
-    parser.add_argument("--scripts", type=int, default=5, help="rounds of whole runs")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs per training")
-    parser.add_argument(
-        "--only", choices=FRAMEWORKS, action="append", help="one framework"
+    add = parser.add_argument
+    add("--original", help="the Python that has the original library (default: none)")
+    add("--output", type=Path, default=Path("_build/benchmark.json"), help="JSON file")
+    add("--rounds", type=int, default=3, help="turns of each library (default: 3)")
+    add(
+        "--only", action="append", help="a module to measure, such as torch; repeatable"
     )
-    parser.add_argument(
-        "--processor",
-        action="store_true",
-        help="count the processors' time, with one thread per library: for a machine "
-        "that is busy with other work",
+    add(
+        "--quick", action="store_true", help="one round and fewer points: rough figures"
     )
-    parser.add_argument("--no-growth", action="store_true", help="no curves of growth")
-    parser.add_argument("--quick", action="store_true", help="a look, in few minutes")
     arguments = parser.parse_args()
-    if arguments.processor:
-        os.environ |= {
-            "BENCHMARK_CLOCK": "processor",
-            "OMP_NUM_THREADS": "1",
-            "TF_NUM_INTRAOP_THREADS": "1",
-            "TF_NUM_INTEROP_THREADS": "1",
-        }
     if arguments.quick:
-        arguments.rounds, arguments.scripts, arguments.epochs = 2, 1, 2
+        arguments.rounds = 1
     return arguments
 
 
@@ -125,46 +133,47 @@ class Place:
 
     Args:
         folder: A temporary folder.
-        original: Python of the original's environment; ``None`` to go without.
+        python: The Python to run the original with; ``None`` to go without it.
     """
 
-    def __init__(self, folder: Path, original: str | None) -> None:
+    def __init__(self, folder: Path, python: str | None) -> None:
         self.pythons = {"d2lutils": sys.executable}
-        if original:
-            self.pythons["d2l"] = os.path.abspath(original)
+        if python:
+            self.pythons["d2l"] = os.path.abspath(python)
         self.folder = folder
         self.work = folder / "work"
         self.work.mkdir()
-        self.data = official_data()
-        for place in (
-            "data/FashionMNIST/raw",  # torchvision: ../data
-            "mxnet/datasets/fashion-mnist",
-            "keras/datasets/fashion-mnist",
-        ):
+        self.data = Path(str(fashion_mnist.DATA))
+        for place in original.DATA_FOLDERS:
             (folder / place).mkdir(parents=True)
-            for file in self.data.glob("*-ubyte.gz"):
-                (folder / place / file.name).symlink_to(file)
+            for name in fashion_mnist.FILES:
+                (folder / place / name).symlink_to(self.data / name)
+
+    def libraries(self, module: str) -> list[str]:
+        """List the libraries that offer a framework."""
+        found = []
+        for name, python in self.pythons.items():
+            site = Path(python).parents[1].glob("lib/*/site-packages")
+            its = any((path / f"d2l/{module}.py").is_file() for path in site)
+            found += [name] if name == "d2lutils" or its else []
+        return found
 
     def env(self, **more: str) -> dict[str, str]:
-        """A reader's environment: without hints to OpenBLAS about this processor."""
+        """Return a reader's environment, without hints for OpenBLAS."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+        env.pop("MPLBACKEND", None)
         return env | {
             "BENCHMARK_DATA": str(self.data),
-            "D2LUTILS_DATA": str(self.data),
-            "D2LUTILS_SOURCE": "official",
             "KERAS_HOME": str(self.folder / "keras"),
             "MXNET_HOME": str(self.folder / "mxnet"),
-            "MPLBACKEND": "agg",
-            "PYTHONPATH": str(HERE.parent),
+            "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "3",
             **more,
         }
 
     def kernel(self, library: str = "d2lutils", **env: str) -> Kernel:
-        """Start a notebook."""
-        settings = self.env(**env)
-        del settings["MPLBACKEND"]  # the kernel's own draws into the notebook
-        kernel = Kernel(self.pythons[library], settings, self.work)
+        """Start a kernel, as a notebook has one."""
+        kernel = Kernel(self.pythons[library], self.env(**env), self.work)
         kernel.run(cells.TOOLS)
         return kernel
 
@@ -173,7 +182,7 @@ class Place:
         start = time.perf_counter()
         done = subprocess.run(
             [self.pythons[library], "-c", cells.TOOLS + code],
-            env=self.env(),
+            env=self.env(MPLBACKEND="agg"),
             cwd=self.work,
             capture_output=True,
             text=True,
@@ -184,98 +193,140 @@ class Place:
         return figures_in(done.stdout) | {"wall": wall}
 
 
-def official_data() -> Path:
-    """Return the folder of the official files, downloaded if need be."""
-    import pooch
-
-    os.environ["D2LUTILS_SOURCE"] = "official"
-    from d2lutils import fashion_mnist
-
-    fashion_mnist.load()
-    return Path(os.environ.get("D2LUTILS_DATA") or pooch.os_cache("d2lutils")).resolve()
+def preparation(library: str, module: str) -> str:
+    """Return what has to run before the library is imported."""
+    code = cells.parts(module).get("before", "")
+    if library == "d2l":
+        code += f"from benchmarks import original\noriginal.prepare({module!r})\n"
+    return code
 
 
-def preparation(library: str, framework: str) -> str:
-    """What has to run before the library is imported."""
-    if library == "d2lutils":
-        return ""
-    return f"from benchmarks import original\noriginal.prepare({framework!r})\n"
-
-
-def section(library: str, framework: str) -> str:
-    """The section's code up to the training."""
+def section(library: str, module: str, part: str = "model") -> str:
+    """Return the code of the section, up to the training."""
     return (
-        preparation(library, framework)
-        + cells.IMPORTS[framework].format(library=library)
+        preparation(library, module)
+        + cells.imports(module, library)
         + cells.LOAD
-        + cells.MODEL[framework].format(width=256)
+        + cells.parts(module)[part]
     )
 
 
-def in_kernels(
-    place: Place, framework: str, figures: Figures, rounds: int, epochs: int
-) -> None:
-    """Measure in notebooks, by turns."""
-    libraries = {name: place.kernel(name) for name in place.pythons}
-    for library, kernel in libraries.items():
-        kernel.run(section(library, framework))
-        kernel.run(cells.WATCH_DRAWING + cells.WARM_UP)
-    peer = place.kernel()
-    peer.run(section("d2lutils", framework))
-    peer.run(cells.PEER_DATA + cells.PEER[framework] + "plain()")
-    by_hand = {name: place.kernel(**hint) for name, hint in openblas_hints().items()}
-    for kernel in by_hand.values():
-        kernel.run(cells.NUMPY + cells.NUMPY_MODEL.format(width=256) + "train()")
-    fastest = list(by_hand.values())[-1]
-    for i in range(rounds):
-        say(f"{framework}: round {i + 1} of {rounds}")
-        for library, kernel in libraries.items():
-            # The original draws in every epoch: a few are like all of them.
-            length = epochs if library == "d2lutils" else min(epochs, 3)
-            training = cells.TRAINING.format(epochs=length)
+def in_kernels(place: Place, module: str, figures: Figures, rounds: int) -> None:
+    """Measure in kernels, in turn."""
+    parts = cells.parts(module)
+    with ExitStack() as stack:
+
+        def kernel(*code: str, library: str = "d2lutils", **env: str) -> Kernel:
+            opened = stack.enter_context(place.kernel(library, **env))
+            opened.run("".join(code))
+            return opened
+
+        def ready(network: str) -> dict[str, Kernel]:
+            return {
+                name: kernel(
+                    section(name, module, network), cells.WARM_UP, library=name
+                )
+                for name in place.libraries(module)
+            }
+
+        scratch, layers = ready("model"), ready("layers")
+        own = section("d2lutils", module) + cells.PEER_DATA
+        peer = kernel(own, parts["peer"], "plain()")
+        hand = cells.parts("numpy")
+        numpy = hand["imports"] + hand["model"] + cells.WARM_UP
+        by_hand = {name: kernel(numpy, **env) for name, env in openblas_hints().items()}
+        fastest = list(by_hand.values())[-1]
+        for i in range(rounds):
+            say(f"{module}: round {i + 1} of {rounds}")
+            for library in scratch:
+                epoch, epoch_layers = (
+                    cells.TRAINING.format(epochs=EPOCHS[library], name=name)
+                    for name in ("epoch", "epoch_layers")
+                )
+                time.sleep(REST)
+                for cell in (cells.ROUND, epoch, cells.DRAW):
+                    note(figures[library], scratch[library].run(cell))
+                time.sleep(REST)
+                note(figures[library], layers[library].run(epoch_layers))
             time.sleep(REST)
-            for cell in (cells.ROUND, training, cells.DRAW):
-                note(figures[library], kernel.run(cell))
-        time.sleep(REST)
-        note(figures["peer"], peer.run(cells.PEER_ROUND))
-        time.sleep(REST)
-        note(figures["numpy"], fastest.run(cells.NUMPY_ROUND))
-    say(f"{framework}: {PAIRS * rounds} epochs beside NumPy")
-    peer.run(cells.BUILT_IN_RELU[framework] + cells.WARM_UP)
-    epochs_of = {
-        "d2lutils": (libraries["d2lutils"], cells.TRAIN_ONCE),
-        "built_in_relu": (peer, cells.TRAIN_ONCE),
-        **{name: (kernel, cells.NUMPY_ONCE) for name, kernel in by_hand.items()},
-    }
-    for _ in range(PAIRS * rounds):
-        for name, (kernel, cell) in epochs_of.items():
-            time.sleep(REST / 2)
-            note(figures["pairs"], {name: kernel.run(cell)["train"]})
-    for kernel in (*libraries.values(), peer, *by_hand.values()):
-        kernel.close()
+            note(figures["peer"], peer.run(cells.PEER_ROUND))
+            time.sleep(REST)
+            note(figures["numpy"], fastest.run(cells.NUMPY_ROUND))
+        say(f"{module}: {PAIRS * rounds} epochs beside NumPy")
+        peer.run(parts["built-in relu"] + cells.WARM_UP)
+        in_turn = {"d2lutils": scratch["d2lutils"], "built_in_relu": peer, **by_hand}
+        for _ in range(PAIRS * rounds):
+            for name, opened in in_turn.items():
+                time.sleep(REST / 2)
+                note(figures["pairs"], {name: opened.run(cells.EPOCH)["train"]})
 
 
-def starts(place: Place, framework: str, figures: Figures, rounds: int) -> None:
-    """Measure imports and the loading of the data in fresh processes, by turns."""
+def compiled(place: Place, module: str, figures: Figures) -> None:
+    """Measure what compiling saves, and what becomes of code that keeps state."""
+    say(f"{module}: compiling")
+    parts = cells.parts(module)
+    compiling = {name: parts.get(f"compile {name}") for name in ("model", "layers")}
+    # name, network to begin with, cell to measure by, code before each measurement
+    plans = [
+        (name, name, cells.COMPILED, (parts.get(f"eager {name}", ""), code))
+        for name, code in compiling.items()
+    ]
+    if "stateful" in parts:
+        code = compiling["model"] or compiling["layers"]
+        plans.append(("stateful", "model", cells.STATEFUL, (parts["stateful"], code)))
+    for name, network, cell, codes in plans:
+        with place.kernel() as kernel:
+            kernel.run(section("d2lutils", module, network))
+            for how, code in zip(("eager", "compile"), codes, strict=True):
+                if code is not None:
+                    kernel.run(code)
+                    time.sleep(REST)
+                    got = kernel.run(cell.format(name=f"{how}_{name}"))
+                    note(figures["compile"], got)
+
+
+def in_processes(place: Place, module: str, figures: Figures, rounds: int) -> None:
+    """Measure imports, the loading of the data and the section in processes."""
     for i in range(rounds):
-        say(f"{framework}: start {i + 1} of {rounds}")
-        for library in place.pythons:
-            code = cells.START.format(framework=framework, library=library)
-            got = place.process(library, preparation(library, framework) + code)
-            if library != "d2lutils":
-                # what prepares it has imported the framework beforehand
-                del got["import_framework"], got["import_beyond"]
+        say(f"{module}: start {i + 1} of {rounds}")
+        for library in place.libraries(module):
+            prepared = preparation(library, module)
+            code = cells.START.format(module=module, library=library)
+            got = place.process(library, prepared + code)
             del got["wall"]
+            if library == "d2l":  # its preparation imports the framework itself
+                del got["import_framework"], got["import_beyond"]
             note(figures[library], got)
-
-
-def whole_run(place: Place, framework: str, figures: Figures) -> None:
-    """Measure the section as a script, once with each library."""
-    for library in place.pythons:
-        code = section(library, framework) + cells.SCRIPT.format(epochs=10)
-        got = place.process(library, code)
-        got["script"] = got.pop("wall")
+    for library in place.libraries(module):
+        got = place.process(library, section(library, module) + cells.SECTION)
+        got["section"] = got.pop("wall")
         note(figures[library], got)
+
+
+def growth(place: Place, who: str, step: int) -> list[dict[str, Any]]:
+    """Measure how an epoch grows with batch size, hidden width and examples.
+
+    The seconds of a point are those of 60,000 examples, unless examples are varied.
+    """
+    parts, cell, hint = cells.parts(who), cells.GROWTH.format(who=who), {}
+    start = parts["imports"]
+    if who == "numpy":
+        cell += cells.GROWTH_PRODUCTS
+        hint = list(openblas_hints().values())[-1]
+    else:
+        start = cells.imports(who)
+    points = []
+    with place.kernel(**hint) as kernel:
+        kernel.run(start)
+        for varies, values in VARIED.items():
+            for value in values[::step]:
+                batch_size, width, n = (FIXED | {varies: value}).values()
+                part = cells.GROWTH_PART.format(batch_size=batch_size, width=width, n=n)
+                scale = 1 if varies == "examples" else ALL / PART
+                for name, seconds in kernel.run(part + parts["model"] + cell).items():
+                    point = {"who": name, "varies": varies, "value": value}
+                    points.append({**point, "seconds": seconds * scale})
+    return points
 
 
 def note(samples: dict[str, list[float]], figures: dict[str, float]) -> None:
@@ -285,9 +336,9 @@ def note(samples: dict[str, list[float]], figures: dict[str, float]) -> None:
 
 
 def openblas_hints() -> dict[str, dict[str, str]]:
-    """What NumPy's OpenBLAS may be told of this processor, the best at the end.
+    """Return what NumPy's OpenBLAS may be told about this processor, the best last.
 
-    Without a hint it would run code of 2007 on some processors of 2024.
+    Without a hint it runs code written for processors of 2007 on some of 2024.
     """
     flags = processor().get("flags", "").split()
     hints: dict[str, dict[str, str]] = {"numpy_as_installed": {}}
@@ -299,7 +350,7 @@ def openblas_hints() -> dict[str, dict[str, str]]:
 
 
 def processor() -> dict[str, str]:
-    """What Linux says of the first processor; nothing elsewhere."""
+    """Return what Linux says about the first processor; nothing on other systems."""
     try:
         first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     except OSError:
@@ -309,24 +360,19 @@ def processor() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what a reader of the figures must know of the machine."""
-    cpu = processor()
-    flags = cpu.get("flags", "").split()
+    """Return what a reader of the figures must know about the machine."""
     return {
         "date": date.today().isoformat(),
-        "processor": cpu.get("model name", platform.processor()),
-        "family": cpu.get("cpu family"),
+        "processor": processor().get("model name", platform.processor()),
         "cores": len(os.sched_getaffinity(0)),
-        "vector": [f for f in ("avx2", "avx512f", "avx512_bf16") if f in flags],
         "system": platform.system(),
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 2),
     }
 
 
 def say(message: str) -> None:
     """Report progress."""
-    print(message, file=sys.stderr, flush=True)
+    print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

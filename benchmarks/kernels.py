@@ -7,14 +7,27 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 MARK = "BENCHMARK "
 
 
+class _Interpreter(KernelSpecManager):
+    """Knows one kernel: a given Python."""
+
+    def __init__(self, python: str) -> None:
+        super().__init__()
+        self.python = python
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Return the command that starts it, whatever name it is asked for by."""
+        command = [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+
 class Kernel:
-    """A running kernel of some Python.
+    """A running kernel.
 
     Args:
         python: The interpreter; its environment must have ipykernel.
@@ -23,20 +36,15 @@ class Kernel:
     """
 
     def __init__(self, python: str, env: dict[str, str], cwd: Path) -> None:
-        self.manager = KernelManager()
-        self.manager._kernel_spec = KernelSpec(
-            argv=[python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            display_name="Python 3",
-            language="python",
-        )
-        # Errors come as messages; what is printed there is talk of the kernel.
+        self.manager = KernelManager(kernel_spec_manager=_Interpreter(python))
+        # Errors arrive as messages; standard error holds only the kernel's own log.
         self.manager.start_kernel(env=env, cwd=str(cwd), stderr=subprocess.DEVNULL)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=120)
 
     def run(self, code: str) -> dict[str, Any]:
-        """Run a cell; return what it reported by :func:`report_line`.
+        """Run a cell; return what it reported by ``report``.
 
         Raises:
             RuntimeError: The cell failed; the message is its traceback.
@@ -53,7 +61,10 @@ class Kernel:
         self.client.execute_interactive(code, output_hook=hook, timeout=1800)
         return reported
 
-    def close(self) -> None:
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """End the kernel."""
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)

@@ -11,6 +11,13 @@ import re
 import sys
 from pathlib import Path
 
+DATA_FOLDERS = (
+    "data/FashionMNIST/raw",  # torchvision: ../data
+    "mxnet/datasets/fashion-mnist",
+    "keras/datasets/fashion-mnist",
+)
+"""Where it looks for the data, relative to the folder above its own."""
+
 
 def prepare(framework: str) -> None:
     """Prepare the process for ``from d2l import <framework>``."""
@@ -51,7 +58,7 @@ def _declare_operators_of_torchvision() -> None:
 def _accept_official_files() -> None:
     """Let Gluon take the official files of Fashion-MNIST.
 
-    It insists on the SHA-1 of files that its authors packed anew, with the same
+    It insists on the SHA-1 of files that its authors packed again, with the same
     content, and served from a bucket of their own. The driver of the benchmark has
     verified the official ones.
     """

@@ -7,6 +7,7 @@ heavy, so that a book can be built where no framework is installed.
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,14 @@ class Framework:
     """A framework that sections are written for.
 
     ``tag`` marks its cells and names its folder in ``notebooks/``, ``title`` is
-    shown to readers, and ``module`` is what has to be importable to run it.
+    shown to readers, and ``module`` is what has to be importable to run it, beside
+    the ``others``; it names the extra of ``d2lutils`` that installs them all.
     """
 
     tag: str
     title: str
     module: str
+    others: tuple[str, ...] = ()
 
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -30,12 +33,27 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework("mxnet", "MXNet", "mxnet"),
         Framework("pytorch", "PyTorch", "torch"),
         Framework("tensorflow", "TensorFlow", "tensorflow"),
+        Framework("jax", "JAX", "jax", ("equinox", "optax")),
     )
 }
-"""In the order in which tabs and menus show them."""
+"""In the order in which tabs and menus show them; the only list of them."""
+
+DEFAULT = FRAMEWORKS["pytorch"]
+"""Whose tab is open at first, and what stands on paper."""
 
 ALL = "all"
 """Stands for all frameworks together: one notebook, made of shared cells only."""
+
+
+def frameworks_of(tag: str) -> list[Framework]:
+    """Return the frameworks that a notebook runs: the one tagged, or for ALL each."""
+    return list(FRAMEWORKS.values()) if tag == ALL else [FRAMEWORKS[tag]]
+
+
+def missing_modules(tag: str) -> list[str]:
+    """List the modules that a framework's notebooks need and that are not here."""
+    modules = [m for each in frameworks_of(tag) for m in (each.module, *each.others)]
+    return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 class SourceError(Exception):

@@ -10,19 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from booktools import ALL, FRAMEWORKS, SourceError
-from booktools.book import Book
-from booktools.execute import Job, job, orphans, update_all
+from booktools.notebooks.execute import update_all
+from booktools.notebooks.jobs import Job, job, orphans
+from booktools.source.book import Book
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0 if all went well and 1 if not."""
     options = _parse(arguments)
     if not (options.root / "_toc.yml").is_file():
-        print(
-            f"{options.root}: no _toc.yml here; run in the book's folder, or name it "
-            "with --root",
-            file=sys.stderr,
-        )
+        where = "run in the book's folder, or name it with --root"
+        print(f"{options.root}: no _toc.yml here; {where}", file=sys.stderr)
         return 1
     try:
         book = Book(options.root)
@@ -59,9 +57,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     check = commands.add_parser(
         "check",
-        help="tell which notebooks no longer match their section",
-        description="Tell which notebooks no longer match their section, and what "
-        "mends them. Nothing is executed or written.",
+        help="say which notebooks no longer match their section",
+        description="Say which notebooks no longer match their section, and what to "
+        "do about it. Nothing is executed or written.",
     )
     check.set_defaults(run=_check)
     for command in (notebooks, check):
@@ -77,13 +75,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _check_names(book: Book, names: Sequence[str]) -> None:
     known = [page.section.name for page in book.sections]
-    for name in names:
-        if name not in known:
-            raise SourceError(
-                "_toc.yml",
-                1,
-                f"lists no section {name!r}; expected one of {', '.join(known)}",
-            )
+    if unknown := [name for name in names if name not in known]:
+        message = f"lists no section {unknown[0]!r}; expected one of {', '.join(known)}"
+        raise SourceError("_toc.yml", 1, message)
 
 
 def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:

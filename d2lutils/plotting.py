@@ -1,4 +1,4 @@
-"""Figures: curves as SVG, images as PNG, one look for the whole book."""
+"""Figures: curves as SVG, images as PNG, one style for the whole book."""
 
 from __future__ import annotations
 
@@ -12,30 +12,35 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from d2lutils import fashion_mnist
+from d2lutils.arguments import to_numpy
 
-STANDIN_NOTE = "[stand-in data]"
+__all__ = [
+    "Animator",
+    "plot",
+    "plt",
+    "set_axes",
+    "set_figsize",
+    "show_images",
+    "use_svg_display",
+]
 
-# Okabe and Ito's palette, safe for the colour-blind (https://jfly.uni-koeln.de/
-# color/, 2008), in the order of descending contrast with white. Line styles
-# differ as well, so that a print in gray tells the curves apart.
-COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F")
-LINE_STYLES = ("-", "--", "-.", ":")
+# Okabe and Ito's palette, safe for the color-blind (https://jfly.uni-koeln.de/color/,
+# 2008), by descending contrast with white. In gray, line styles tell curves apart.
+COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F", "#8A6D00", "#4D4D4D")
+LINE_STYLES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (6, 4)))
 
 # Without a fixed salt, the identifiers inside an SVG differ from run to run.
 mpl.rcParams["svg.hashsalt"] = "d2lutils"
 
 
 def use_svg_display() -> None:
-    """Let Jupyter show figures as SVG; does nothing outside a notebook."""
+    """Let Jupyter show figures as SVG; outside a notebook, do nothing."""
     _show_figures_as("svg", metadata={"Date": None})
 
 
 def _show_figures_as(format: str, **options: Any) -> None:
-    """Set the form in which Jupyter shows figures; elsewhere, nothing."""
-    if _shell() is not None:
+    if in_notebook():
         from matplotlib_inline import backend_inline
 
         backend_inline.set_matplotlib_formats(format, **options)
@@ -83,25 +88,12 @@ def set_axes(
     axes.grid(color="0.85")
 
 
-def to_numpy(values: Any) -> np.ndarray:
-    """Turn numbers, a sequence or any framework's tensor into an array."""
-    if hasattr(values, "asnumpy"):  # MXNet
-        return values.asnumpy()
-    if hasattr(values, "detach"):  # PyTorch
-        return values.detach().cpu().numpy()
-    return np.asarray(values)
-
-
 def _curves(X: Any, Y: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Split the arguments of :func:`plot` into one x and one y per curve."""
 
     def split(values: Any) -> list[np.ndarray]:
-        if isinstance(values, (list, tuple)):
-            if values and np.ndim(to_numpy(values[0])) > 0:
-                return [to_numpy(value) for value in values]
-            return [np.array([to_numpy(value) for value in values])]
-        array = to_numpy(values)
-        return list(array) if array.ndim > 1 else [array]
+        curves = [to_numpy(value) for value in values]
+        return curves if curves and curves[0].ndim else [np.array(curves)]
 
     if Y is None:
         ys = split(X)
@@ -139,7 +131,7 @@ def plot(
         Y: Values, ``(n,)``, or one such per curve; tensors of any framework.
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
         fmts: One Matplotlib format string per curve, such as ``"m--"``; by
-            default the book's colours and line styles.
+            default the book's colors and line styles.
         figsize: Width and height in inches, for a new figure.
         axes: Where to draw instead of a new figure.
 
@@ -149,8 +141,7 @@ def plot(
     xs, ys = _curves(X, Y)
     set_figsize(figsize)
     if axes is None:
-        figure, axes = plt.subplots(figsize=figsize)
-        _mark_standin(figure, fashion_mnist.current_source())
+        _, axes = plt.subplots(figsize=figsize)
     _draw(axes, xs, ys, fmts)
     set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
 
@@ -162,19 +153,11 @@ def _draw(
     fmts: Sequence[str] | None,
 ) -> None:
     """Replace the curves on the axes by these."""
-    if axes.has_data():  # new axes need not be made anew
+    if axes.has_data():  # new axes need no clearing
         axes.cla()
     axes.set_prop_cycle(cycler(color=COLORS) + cycler(linestyle=LINE_STYLES))
     for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
         axes.plot(x, y, *([fmts[i % len(fmts)]] if fmts else []))
-
-
-def _mark_standin(figure: Figure, source: str | None) -> None:
-    """Write on a figure that it does not show the official data."""
-    if source == "standin":
-        figure.text(
-            *(0.99, 0.99, STANDIN_NOTE), ha="right", va="top", size=7, color="#B00020"
-        )
 
 
 def show_images(
@@ -219,13 +202,8 @@ def show_images(
                 f"got an array of shape {image.shape}"
             )
     _show_figures_as("retina")  # PNG, sharp on dense screens
-    figure, grid = plt.subplots(
-        num_rows,
-        num_cols,
-        figsize=(num_cols * scale, num_rows * scale),
-        squeeze=False,
-    )
-    _mark_standin(figure, fashion_mnist.current_source())
+    size = (num_cols * scale, num_rows * scale)
+    _, grid = plt.subplots(num_rows, num_cols, figsize=size, squeeze=False)
     axes = grid.flatten()
     for ax in axes:
         ax.set_axis_off()
@@ -241,15 +219,13 @@ class Animator:
 
     In a notebook (Jupyter, VS Code, Colab) the figure is shown when the first
     point comes and is redrawn in place, which leaves exactly one output.
-    Elsewhere it is an ordinary Matplotlib figure, ``fig``.
+    Elsewhere ``fig`` is an ordinary Matplotlib figure.
 
     Args:
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
         fmts: See :func:`plot`.
         nrows, ncols: Grid of axes; the curves are drawn on the first.
         figsize: Width and height in inches.
-        source: Where the data behind the curves come from; ``"standin"`` is
-            written on the figure.
 
     Attributes:
         fig: The Matplotlib figure.
@@ -271,7 +247,6 @@ class Animator:
         nrows: int = 1,
         ncols: int = 1,
         figsize: tuple[float, float] = (3.5, 2.5),
-        source: str | None = None,
     ) -> None:
         self.fig, grid = plt.subplots(nrows, ncols, figsize=figsize, squeeze=False)
         self.axes = list(grid.flatten())
@@ -281,7 +256,6 @@ class Animator:
         self._settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
         self._lines: list[Any] = []
         self._handle = None
-        _mark_standin(self.fig, source or fashion_mnist.current_source())
         if in_notebook():
             # Or the inline backend shows the figure once more at the cell's end.
             plt.close(self.fig)
@@ -306,53 +280,41 @@ class Animator:
                 self.X[i].append(float(a))
                 self.Y[i].append(float(b))
         if redraw:
-            self._draw()
-            self._show()
+            self.redraw()
 
-    def _draw(self) -> None:
+    def redraw(self) -> None:
+        """Draw all points that have been added, and show the figure."""
         axes = self.axes[0]
         lines = axes.get_lines()
-        if lines != self._lines or len(lines) != len(self.X):
+        if lines == self._lines and len(lines) == len(self.X):
+            # Longer curves on the same axes take half the time of a new drawing.
+            for line, x, y in zip(lines, self.X, self.Y, strict=True):
+                line.set_data(x, y)
+            axes.relim()
+            axes.autoscale_view()
+        else:
             _draw(axes, self.X, self.Y, self.fmts)
             set_axes(axes, *self._settings)
             self._lines = list(axes.get_lines())
-            return
-        # Longer curves on axes that stay: half the time of drawing all anew.
-        for line, x, y in zip(lines, self.X, self.Y, strict=True):
-            line.set_data(x, y)
-        axes.relim()
-        axes.autoscale_view()
-
-    def _show(self) -> None:
-        if not in_notebook():
-            return
-        from IPython.display import display
-
-        bundle = {"image/svg+xml": _svg(self.fig), "text/plain": repr(self.fig)}
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
-
-
-def _shell() -> Any:
-    """IPython's shell, or ``None``: where nobody has imported IPython, there is none.
-
-    Importing it to ask would cost a script a good part of what d2lutils costs.
-    """
-    ipython = sys.modules.get("IPython")
-    return ipython and ipython.get_ipython()
+        if in_notebook():
+            svg = io.StringIO()
+            # As bbox_inches="tight", to a point, but without a drawing just for that.
+            box = self.fig.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
+            self.fig.savefig(
+                svg, format="svg", bbox_inches=box, metadata={"Date": None}
+            )
+            bundle = {"image/svg+xml": svg.getvalue(), "text/plain": repr(self.fig)}
+            if self._handle is None:
+                display = sys.modules["IPython"].display.display
+                self._handle = display(bundle, raw=True, display_id=True)
+            else:
+                self._handle.update(bundle, raw=True)
 
 
 def in_notebook() -> bool:
-    """Whether a frontend listens that can show and update a figure."""
-    return hasattr(_shell(), "kernel")
+    """Whether a front end listens that can show and update a figure.
 
-
-def _svg(figure: Figure) -> str:
-    """Render a figure as SVG that is the same in every run."""
-    buffer = io.StringIO()
-    # What bbox_inches="tight" finds, to a point, without a drawing for that alone.
-    box = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
-    figure.savefig(buffer, format="svg", bbox_inches=box, metadata={"Date": None})
-    return buffer.getvalue()
+    Where nobody has imported IPython there is none; importing it to ask takes long.
+    """
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

@@ -1,392 +1,150 @@
-"""The TensorFlow face: ``from d2lutils import tensorflow as d2l``."""
+"""TensorFlow: ``from d2lutils import tensorflow as d2l``."""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
 import os
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from d2lutils import require, training
-from d2lutils.minibatches import Minibatches, fashion_mnist_minibatches
-from d2lutils.plotting import (
-    Animator,
-    plot,
-    set_axes,
-    set_figsize,
-    show_images,
-    use_svg_display,
-)
-from d2lutils.training import (
-    Accumulator,
-    History,
-    Timer,
-    get_dataloader_workers,
-    get_fashion_mnist_labels,
-)
+from d2lutils import require
+from d2lutils.backend import Backend, Loss, Net, Step, check_scores
+from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
+from d2lutils.metrics import *  # noqa: F403
+from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
+from d2lutils.plotting import *  # noqa: F403
 
-# The C++ library greets on standard error, past Python; that is no news.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Torch's CUDA build loads Triton when it first needs an optimizer. Once TensorFlow is
-# loaded, that ends the process: both bring an LLVM.
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Silence the C++ library, which greets on standard error, past Python."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a program without one
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+# PyTorch's CUDA build loads Triton when it first needs an optimizer. Once TensorFlow
+# is loaded, that ends the process: both bring an LLVM.
 if importlib.util.find_spec("triton"):
     importlib.import_module("triton")
-tf = require("tensorflow")
-from d2lutils import tracing  # noqa: E402  after the framework, which it needs
-
-__all__ = [
-    "Accumulator",
-    "Animator",
-    "History",
-    "Timer",
-    "Updater",
-    "accuracy",
-    "evaluate_accuracy",
-    "get_dataloader_workers",
-    "get_fashion_mnist_labels",
-    "load_data_fashion_mnist",
-    "plot",
-    "predict_ch3",
-    "set_axes",
-    "set_figsize",
-    "set_seed",
-    "sgd",
-    "show_images",
-    "train_ch3",
-    "train_epoch_ch3",
-    "try_all_gpus",
-    "try_gpu",
-    "use_svg_display",
-]
-
-# Of how many bytes the address of an array must be a multiple.
-ALIGNMENT = 64
-
-Net = Callable[[tf.Tensor], tf.Tensor]
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
+with _without_greeting():
+    tf = require("tensorflow")
 
 
-def set_seed(seed: int) -> None:
-    """Make all that is random repeat itself: weights, shuffling, dropout.
+class TensorFlowBackend(Backend):
+    """What TensorFlow does in its own way."""
 
-    Seeds TensorFlow and Keras, NumPy, Python and the order of the training
-    batches, which is then the same in every framework.
+    channel_axis, label_dtype = 3, np.int32
 
-    Args:
-        seed: A whole number from 0 to 2**32 - 1.
-    """
-    training.seed_everything_else(seed)
-    # Keras 3 draws from generators of its own that tf.random.set_seed misses.
-    tf.keras.utils.set_random_seed(seed)
+    def from_numpy(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+        return tf.convert_to_tensor(X), tf.convert_to_tensor(y)
 
-
-def load_data_fashion_mnist(
-    batch_size: int, resize: int | None = None
-) -> tuple[Minibatches, Minibatches]:
-    """Return minibatches of the training and of the test examples.
-
-    The training examples come in a new order in every epoch, the test examples
-    in that of the file; the last batch holds what is left.
-
-    Args:
-        batch_size: Examples per batch.
-        resize: Side of the images in pixels, or ``None`` for 28.
-
-    Returns:
-        ``(train_iter, test_iter)``. Both yield ``X``, ``(B, side, side, 1)``
-        float32 in [0, 1], and ``y``, ``(B,)`` int32; ``len`` is the number of
-        batches.
-
-    Raises:
-        TypeError, ValueError: ``batch_size`` or ``resize`` is not a positive
-            whole number.
-    """
-
-    def to_tensors(X: np.ndarray, y: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        return _without_copy(X[..., None]), tf.convert_to_tensor(y)
-
-    return fashion_mnist_minibatches(batch_size, resize, np.int32, to_tensors, _scale)
-
-
-def _scale(images: np.ndarray) -> np.ndarray:
-    """Divide gray values by 255, into memory that TensorFlow can work on.
-
-    NumPy's own begins at a multiple of 16 bytes only, and would have to be copied.
-    """
-    room = np.empty(images.size + ALIGNMENT // 4, np.float32)
-    start = -room.ctypes.data % ALIGNMENT // 4
-    X = room[start : start + images.size].reshape(images.shape)
-    return np.divide(images, np.float32(255), out=X)
-
-
-def _without_copy(X: np.ndarray) -> tf.Tensor:
-    """Make an array a tensor in the same memory, where TensorFlow can work on it.
-
-    Nobody else may hold the array: TensorFlow's tensors never change.
-    """
-    on_processor = not tf.config.list_physical_devices("GPU")
-    if on_processor and X.flags.c_contiguous and X.ctypes.data % ALIGNMENT == 0:
-        return tf.experimental.dlpack.from_dlpack(X.__dlpack__())
-    return tf.convert_to_tensor(X)
-
-
-def accuracy(y_hat: tf.Tensor, y: tf.Tensor) -> float:
-    """Count the right predictions.
-
-    Args:
-        y_hat: Scores, ``(n, classes)``, of which the largest counts, or predicted
-            classes, ``(n,)``.
-        y: Labels, ``(n,)``.
-
-    Returns:
-        Their **number**, not their share.
-
-    Raises:
-        ValueError: The shapes do not fit.
-    """
-    training.check_predictions(tuple(y_hat.shape), tuple(y.shape))
-    return float(_count_right(y_hat, y))
-
-
-def _count_right(y_hat: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    if len(y_hat.shape) == 2:
-        y_hat = tf.argmax(y_hat, axis=1)
-    return tf.math.count_nonzero(tf.cast(y_hat, y.dtype) == y)
-
-
-def evaluate_accuracy(net: Net, data_iter: Batches) -> float:
-    """Return the share of right predictions on a data set.
-
-    A Keras model called by itself is in inference mode.
-
-    Args:
-        net: Maps ``X`` to scores ``(n, classes)``.
-        data_iter: Yields batches ``(X, y)``.
-
-    Raises:
-        ValueError: ``data_iter`` yields nothing, or the shapes do not fit.
-    """
-    return training.mean_accuracy(data_iter, lambda X, y: accuracy(net(X), y))
-
-
-def _sum_of_losses(loss: Loss, y_hat: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Return the batch's summed loss, however ``loss`` reduces it.
-
-    Keras' losses take the labels first and, unless told otherwise, average.
-    """
-    is_keras = isinstance(loss, tf.keras.losses.Loss)
-    losses = loss(y, y_hat) if is_keras else loss(y_hat, y)
-    if losses.shape.rank:
+    def sum(self, losses: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(losses)
-    if is_keras and loss.reduction == "sum":
-        return losses
-    return losses * float(y.shape[0])
 
-
-def train_epoch_ch3(
-    net: Net,
-    train_iter: Batches,
-    loss: Loss,
-    updater: tf.keras.optimizers.Optimizer | Updater,
-) -> tuple[float, float]:
-    """Train for one epoch.
-
-    Every updater takes a step along the gradient of the batch's **mean** loss: an
-    optimizer of Keras is given that gradient, an :class:`Updater` the summed one
-    and the number of examples to divide it by.
-
-    Args:
-        net: Maps ``X`` to scores ``(n, classes)``.
-        train_iter: Yields batches ``(X, y)``.
-        loss: A loss of Keras with any ``reduction``, or a function that maps
-            scores and labels to one loss per example or to their mean.
-        updater: An optimizer of ``tf.keras.optimizers``, which then trains
-            whatever trainable variables ``net`` uses, or an :class:`Updater`, or
-            anything that has ``params`` and is called with ``(batch_size,
-            grads)``.
-
-    Returns:
-        Mean loss (in nats for cross-entropy) and accuracy over the epoch, each
-        batch taken before its own update.
-
-    Raises:
-        TypeError: ``updater`` is neither.
-        ValueError: ``train_iter`` yields nothing, a shape does not fit, or a label
-            is out of range.
-    """
-    return training.run_epoch(train_iter, _Step(net, loss, updater))
-
-
-class _Step:
-    """Trains on one batch: eagerly, or by a graph where nobody can tell.
-
-    An eager step spends most of its time on handing single operations to TensorFlow;
-    a graph hands over forward and backward at once. It is made after the first batch,
-    and used as long as the code of ``net`` and ``loss`` only computes
-    (:mod:`d2lutils.tracing`), all that they refer to is what it was, and the batch has
-    the same size. The update is always eager: the graph changes nothing, so that
-    after any failure the batch can be taken anew.
-    """
-
-    def __init__(self, net: Net, loss: Loss, updater: Any) -> None:
-        self.is_optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
-        if not self.is_optimizer and not hasattr(updater, "params"):
+    def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
+        is_optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
+        if not is_optimizer and not hasattr(updater, "params"):
             raise TypeError(
                 "updater must be an optimizer of tf.keras.optimizers or have the "
                 f"attribute params, as d2l.Updater(params, lr) has; got {updater!r}"
             )
-        self.net, self.loss, self.updater = net, loss, updater
-        self.graph: _Graph | None = None
-        # Where something changes with every batch, no graph lives long enough to pay.
-        self.graphs_left = 5
+        is_model = isinstance(net, tf.keras.Model)
+        labels_first = isinstance(loss, tf.keras.losses.Loss)
+        seen: list[Any] = []  # by the first step: number of classes, parameters
 
-    def __call__(self, X: tf.Tensor, y: tf.Tensor) -> tuple[float, float, int]:
-        params = () if self.is_optimizer else self.updater.params
-        found = tracing.look(self.net, self.loss, params)
-        if self.graph and not (found and tracing.same(found, self.graph.found)):
-            self.graph = None
-        result = self._by_graph(X, y)
-        if result is None:
-            result = self._backward(
-                X, y, lambda shape: training.check_scores(shape, y.numpy())
-            )
-        grads, params, total, right = result
-        if self.is_optimizer:
-            self.updater.apply_gradients(zip(grads, params, strict=True))
-        else:
-            self.updater(len(y), grads)
-        if found and not self.graph and self.graphs_left:
-            self._make_graph(X, y)
-        return float(total), float(right), len(y)
+        def forward_and_back(X: Any, y: Any, labels: Any = None) -> tuple[Any, ...]:
+            with tf.GradientTape() as tape:
+                y_hat = net(X, training=True) if is_model else net(X)
+                if labels is not None:
+                    check_scores(y_hat, labels)
+                losses = loss(y, y_hat) if labels_first else loss(y_hat, y)
+                goal, total = self.objective(
+                    losses, loss, y.shape[0], summed=not is_optimizer
+                )
+            if not is_optimizer:
+                return total, y_hat, tape.gradient(goal, updater.params)
+            trained = net.trainable_variables if is_model else tape.watched_variables()
+            grads = tape.gradient(goal, trained)
+            updater.apply_gradients(zip(grads, trained, strict=True))
+            return total, y_hat, ()
 
-    def _backward(
-        self, X: tf.Tensor, y: tf.Tensor, check: Callable[[tuple[int, ...]], None]
-    ) -> tuple[Any, Any, tf.Tensor, tf.Tensor]:
-        """Return gradients, their variables, the summed loss, the number of hits."""
-        net, is_model = self.net, isinstance(self.net, tf.keras.Model)
-        with tf.GradientTape() as tape:
-            y_hat = net(X, training=True) if is_model else net(X)
-            check(tuple(y_hat.shape))
-            total = _sum_of_losses(self.loss, y_hat, y)
-            mean = total / y.shape[0]
-        if self.is_optimizer:
-            params = net.trainable_variables if is_model else tape.watched_variables()
-            grads = tape.gradient(mean, params)
-        else:
-            params = self.updater.params
-            grads = tape.gradient(total, params)
-        return grads, params, total, _count_right(y_hat, y)
+        @functools.cache
+        def compiled(*specs: tf.TensorSpec) -> Callable[..., tuple[Any, ...]]:
+            return tf.function(symbolic, autograph=False).get_concrete_function(*specs)
 
-    def _make_graph(self, X: tf.Tensor, y: tf.Tensor) -> None:
-        """Make a graph for batches like this one, or decide to do without."""
-        self.graphs_left -= 1
-        # A debugger steps through the reader's code; a graph would pass it by.
-        if sys.gettrace() or tf.config.functions_run_eagerly():
+        def symbolic(X: Any, y: Any) -> tuple[Any, ...]:
+            found = forward_and_back(X, y)
+            if is_model:
+                with tf.init_scope():  # once, while the step is compiled
+                    net(tf.zeros((1, *X.shape[1:]), X.dtype))  # see `inference`
+            return found
+
+        def step(X: Any, y: Any, labels: np.ndarray) -> tuple[Any, Any]:
+            # The first step is eager in any case: it makes the variables of models
+            # and optimizers that have none yet, and checks the scores.
+            compile = _may_be_compiled(net) and _may_be_compiled(loss)
+            params = [] if is_optimizer else [*map(id, updater.params)]
+            if compile and seen[1:] == [params]:
+                check_scores(tf.TensorSpec((len(labels), seen[0])), labels)
+                batch = tf.convert_to_tensor(X), tf.convert_to_tensor(y)
+                specs = (tf.TensorSpec(each.shape, each.dtype) for each in batch)
+                total, y_hat, grads = compiled(*specs)(*batch)
+            else:
+                total, y_hat, grads = forward_and_back(X, y, labels)
+                seen[:] = seen or [y_hat.shape[1], params]
+            if not is_optimizer:
+                updater(len(labels), grads)
+            return total, y_hat
+
+        return step
+
+    @contextmanager
+    def inference(self, net: Net) -> Iterator[Net]:
+        if not isinstance(net, tf.keras.Model) or not _may_be_compiled(net):
+            yield net
             return
-        noted = {}
+        last = []
 
-        def compute(X: tf.Tensor, y: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
-            check = functools.partial(noted.__setitem__, "scores_shape")
-            grads, noted["params"], total, right = self._backward(X, y, check)
-            return grads, total, right
+        def scores(X: Any) -> Any:
+            last[:] = [X[:1]]
+            return net.predict_on_batch(X)  # which Keras compiles, once per model
 
-        try:
-            # autograph would rewrite the reader's branches; here they shall fail.
-            # Fixed shapes, because the code may ask for X.shape.
-            run = tf.function(compute, autograph=False).get_concrete_function(
-                tf.TensorSpec(X.shape, X.dtype), tf.TensorSpec(y.shape, y.dtype)
-            )
-        except Exception:  # whatever it was: the eager step works, or tells
-            self.graphs_left = 0
-            return
-        params = () if self.is_optimizer else self.updater.params
-        found = tracing.look(self.net, self.loss, params)
-        if found:
-            like = (X.shape, X.dtype, y.shape, y.dtype)
-            self.graph = _Graph(run, found, like, **noted)
+        yield scores
+        # What a model keeps of its last call, as in net.losses, would else be symbols
+        # of a graph, of no use to anybody.
+        for X in last:
+            net(X)
 
-    def _by_graph(self, X: tf.Tensor, y: tf.Tensor) -> tuple[Any, ...] | None:
-        """Return what :meth:`_backward` does, or ``None`` where no graph can."""
-        graph = self.graph
-        if not graph or not isinstance(X, tf.Tensor) or not isinstance(y, tf.Tensor):
-            return None
-        if (X.shape, X.dtype, y.shape, y.dtype) != graph.like:
-            return None
-        training.check_scores(graph.scores_shape, y.numpy())
-        try:
-            grads, total, right = graph.run(X, y)
-        except Exception:  # the eager step will say it in the reader's terms
-            self.graph, self.graphs_left = None, 0
-            return None
-        return grads, graph.params, total, right
+    def seed(self, seed: int) -> None:
+        # Keras draws from generators of its own, which tf.random.set_seed misses.
+        tf.keras.utils.set_random_seed(seed)
+
+    def devices(self) -> tuple[list[tf.device], tf.device]:
+        count = len(tf.config.list_physical_devices("GPU"))
+        return [tf.device(f"/GPU:{i}") for i in range(count)], tf.device("/CPU:0")
 
 
-@dataclass(frozen=True)
-class _Graph:
-    """Forward and backward of one batch as a graph, and what it was made from."""
-
-    run: Callable[..., tuple[Any, tf.Tensor, tf.Tensor]]
-    found: list[Any]
-    like: tuple[Any, ...]
-    scores_shape: tuple[int, ...]
-    params: Any
-
-
-def train_ch3(
-    net: Net,
-    train_iter: Batches,
-    test_iter: Batches,
-    loss: Loss,
-    num_epochs: int,
-    updater: tf.keras.optimizers.Optimizer | Updater,
-) -> History:
-    """Train, draw the curves as they grow, and print the final figures.
-
-    Nothing is asserted of the result; a loss that is no longer finite is
-    reported in words.
-
-    Args:
-        net, train_iter, loss, updater: See :func:`train_epoch_ch3`.
-        test_iter: Yields the batches on which accuracy is measured after each
-            epoch.
-        num_epochs: Passes over the training examples, at least 1.
-
-    Returns:
-        The figures of every epoch.
-
-    Raises:
-        TypeError, ValueError: An argument is wrong; see :func:`train_epoch_ch3`.
-    """
-    step = _Step(net, loss, updater)
-    return training.train(
-        lambda: training.run_epoch(train_iter, step),
-        lambda: evaluate_accuracy(net, test_iter),
-        num_epochs,
-        getattr(train_iter, "source", None),
-    )
-
-
-def predict_ch3(net: Net, test_iter: Batches, n: int = 6) -> None:
-    """Show the first test images, each titled true label over predicted label.
-
-    Args:
-        net: Maps ``X`` to scores ``(n, classes)``.
-        test_iter: Yields batches ``(X, y)`` of single-channel images.
-        n: How many images.
-
-    Raises:
-        ValueError: ``test_iter`` yields fewer.
-    """
-    batches = training.first_examples(test_iter, n)
-    predicted = tf.concat([tf.argmax(net(X), axis=1) for X, _ in batches], axis=0)
-    X, y = (tf.concat(part, axis=0) for part in zip(*batches, strict=True))
-    training.show_predictions(X[:n, :, :, 0], y[:n], predicted[:n])
+def _may_be_compiled(part: Any) -> bool:
+    """Whether Keras would compile it, or its author did, and nobody asks otherwise."""
+    if tf.config.functions_run_eagerly() or getattr(part, "run_eagerly", False):
+        return False
+    function = tf.types.experimental.PolymorphicFunction
+    return isinstance(part, (tf.keras.Model, tf.keras.losses.Loss, function))
 
 
 def sgd(
@@ -403,8 +161,7 @@ def sgd(
     Args:
         params: Variables; changed in place.
         grads: Their gradients, in the same order.
-        lr: Learning rate.
-        batch_size: Number of examples behind the gradients.
+        lr, batch_size: Learning rate; number of examples behind the gradients.
 
     Raises:
         ValueError: There are not as many gradients as parameters.
@@ -412,8 +169,8 @@ def sgd(
     rate = lr / batch_size
     for param, grad in zip(params, grads, strict=True):
         if isinstance(param, tf.Variable) and isinstance(grad, tf.Tensor):
-            # One operation, in place. To multiply, divide and subtract one after the
-            # other takes five times as long: a quarter of a step of training.
+            # One operation, in place: multiplying, dividing and subtracting one after
+            # the other takes five times as long, a quarter of a training step.
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=param.handle,
                 alpha=tf.convert_to_tensor(rate, grad.dtype),
@@ -440,14 +197,13 @@ class Updater:
         sgd(self.params, grads, self.lr, batch_size)
 
 
-def try_gpu(i: int = 0) -> tf.device:
-    """Return GPU number ``i`` if there is one, else the CPU, as a device scope."""
-    if len(tf.config.list_physical_devices("GPU")) > i:
-        return tf.device(f"/GPU:{i}")
-    return tf.device("/CPU:0")
-
-
-def try_all_gpus() -> Sequence[tf.device]:
-    """Return all GPUs, or the CPU alone if there is none, as device scopes."""
-    gpus = tf.config.list_physical_devices("GPU")
-    return [tf.device(f"/GPU:{i}") for i in range(len(gpus))] or [tf.device("/CPU:0")]
+_backend = TensorFlowBackend()
+load_data_fashion_mnist = _backend.load_data_fashion_mnist
+accuracy = _backend.accuracy
+evaluate_accuracy = _backend.evaluate_accuracy
+predict_ch3 = _backend.predict_ch3
+train_epoch_ch3 = _backend.train_epoch_ch3
+train_ch3 = _backend.train_ch3
+set_seed = _backend.set_seed
+try_gpu = _backend.try_gpu
+try_all_gpus = _backend.try_all_gpus

@@ -9,15 +9,15 @@ import pytest
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
-from faces import FACES, Face, open_face
 
 from d2lutils import fashion_mnist
+from frameworks import MODULES, BackendKit, open_backend
 
 
-@pytest.fixture(params=FACES)
-def face(request: pytest.FixtureRequest) -> Face:
+@pytest.fixture(params=MODULES)
+def backend(request: pytest.FixtureRequest) -> BackendKit:
     """Each framework in turn; one that cannot be had is skipped with the reason."""
-    return open_face(request.param)
+    return open_backend(request.param)
 
 
 @pytest.fixture
@@ -29,7 +29,6 @@ def small_data(monkeypatch: pytest.MonkeyPatch) -> fashion_mnist.FashionMNIST:
         train_labels=rng.integers(0, 10, 70, dtype=np.uint8),
         test_images=rng.integers(0, 256, (30, 28, 28), dtype=np.uint8),
         test_labels=rng.integers(0, 10, 30, dtype=np.uint8),
-        source="official",
     )
     monkeypatch.setattr(fashion_mnist, "load", lambda: data)
     return data

@@ -1,0 +1,40 @@
+"""The first cell of a notebook that may be opened where d2lutils is not installed."""
+
+from __future__ import annotations
+
+import nbformat
+from nbformat import NotebookNode
+
+from booktools import frameworks_of
+
+INSTALL_ID = "install-d2lutils"
+"""Names the cell; pages do not show it, since no section holds it."""
+
+SOURCE = """\
+# Where the book's package or a framework is missing, as in Colab, this installs it.
+import sys
+from importlib.util import find_spec
+
+needed = {needed}
+missing = [name for name in needed if not all(map(find_spec, needed[name]))]
+if missing or not find_spec("d2lutils"):
+    extras = f"[{{','.join(missing)}}]" if missing else ""
+    !"{{sys.executable}}" -m pip install -qq "{requirement}"
+"""
+
+
+def repository_cell(framework: str, repository: str, branch: str) -> NotebookNode:
+    """Return the cell that installs from the book's repository on GitHub."""
+    address = f"git+https://github.com/{repository}@{branch}"
+    return install_cell(framework, f"d2lutils{{extras}} @ {address}")
+
+
+def install_cell(framework: str, requirement: str) -> NotebookNode:
+    """Return a cell that installs what is missing, and only that.
+
+    What is there already satisfies pip, and stays. ``requirement`` is what pip is asked
+    for, with ``{extras}`` where those belong.
+    """
+    needed = {each.module: [each.module, *each.others] for each in frameworks_of(framework)}
+    source = SOURCE.format(needed=needed, requirement=requirement).rstrip()
+    return nbformat.v4.new_code_cell(source, id=INSTALL_ID)

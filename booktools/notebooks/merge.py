@@ -1,0 +1,72 @@
+"""Puts the outputs of a section's notebooks back into the section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from booktools.notebooks.install import INSTALL_ID
+from booktools.notebooks.split import NOTEBOOK_METADATA, cell_metadata
+from booktools.source.sections import Cell, Section
+
+
+def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:
+    """Put the outputs of a section's notebooks, which must match it, back into it.
+
+    Returns:
+        A notebook with the section's own MyST Markdown. The metadata
+        ``booktools.framework`` of a code cell says whose it is; a shared cell has
+        none where its outputs are equal everywhere, and else stands there once per
+        framework, with the same ``booktools.group``.
+    """
+    outputs = {
+        name: iter([cell for cell in notebook.cells if is_of_section(cell)])
+        for name, notebook in notebooks.items()
+    }
+    merged = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
+    source_map: list[int] = []
+    for number, cell in enumerate(section.cells):
+        if cell.kind == "markdown":
+            merged.cells.append(nbformat.v4.new_markdown_cell(cell.source))
+            source_map.append(cell.line - 1)
+            continue
+        executed = {name: next(outputs[name]) for name in cell.frameworks}
+        for own, copy in _copies(cell, executed, number):
+            new = nbformat.v4.new_code_cell(
+                cell.source, metadata=cell_metadata(cell) | own, outputs=copy.outputs
+            )
+            new.execution_count = copy.execution_count
+            merged.cells.append(new)
+            source_map.append(cell.line - 1)
+    merged.metadata.source_map = source_map
+    return merged
+
+
+def _copies(
+    cell: Cell, executed: dict[str, NotebookNode], number: int
+) -> Iterator[tuple[dict[str, Any], NotebookNode]]:
+    contents = [_content(copy.outputs) for copy in executed.values()]
+    if cell.shared and all(content == contents[0] for content in contents):
+        yield {}, next(iter(executed.values()))
+        return
+    for name, copy in executed.items():
+        own = {"framework": name}
+        if cell.shared:
+            own["group"] = number
+        yield {"booktools": own}, copy
+
+
+def _content(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
+    """Return what a reader sees of outputs: no counts, no metadata."""
+    return [
+        {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
+        for output in outputs
+    ]
+
+
+def is_of_section(cell: NotebookNode) -> bool:
+    """Return whether a notebook's cell is code of the section."""
+    return cell.cell_type == "code" and cell.get("id") != INSTALL_ID

@@ -1,0 +1,225 @@
+"""Knows the pages of the book, their order, and what each label stands for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from booktools import SourceError
+from booktools.source.citations import Bibliography
+from booktools.source.markdown import Block, blocks, walk
+from booktools.source.sections import Section, body, is_section, read_section
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: ``path`` relative to the book's folder; ``section`` if it is one."""
+
+    path: Path
+    text: str = field(repr=False)
+    section: Section | None = None
+
+    @property
+    def docname(self) -> str:
+        """What Sphinx calls the page."""
+        return self.path.with_suffix("").as_posix()
+
+    @cached_property
+    def outline(self) -> list[Block]:
+        """Its Markdown, directives as a whole."""
+        if self.section:
+            cells = [cell for cell in self.section.cells if cell.kind == "markdown"]
+            parts = [(cell.source, cell.line) for cell in cells]
+        else:
+            parts = [body(self.text)]
+        found: list[Block] = []
+        for source, line in parts:
+            found += blocks(source, self.path, line)
+        return found
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """All its Markdown, that within directives included."""
+        return list(walk(self.outline, self.path))
+
+    @cached_property
+    def title(self) -> str:
+        """Its first heading."""
+        for block in self.blocks:
+            if block.kind == "heading":
+                return block.name
+        raise SourceError(self.path, 1, "the page has no title; begin it with '# ...'")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a label stands for.
+
+    ``kind`` is ``section``, ``equation``, ``figure``, ``table``, ``code``,
+    ``exercise``, ``solution`` or ``place``; ``title`` the text of the heading, or
+    the label a solution is for; ``number`` counts what is of its kind in its page.
+    """
+
+    page: Page
+    kind: str
+    line: int
+    title: str = ""
+    number: int = 0
+
+
+class Book:
+    """The pages of a book in the order of its table of contents.
+
+    Args:
+        root: the folder that holds ``_toc.yml``.
+
+    Attributes:
+        repository: owner/name and branch of the repository on GitHub, if it is known.
+
+    Raises:
+        SourceError: a page is missing or cannot be read, or a label is used twice.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.pages = [self._page(path) for path in _contents(root)]
+        self.labels = _labels(self.pages)
+        self.bibliography = Bibliography(root / "references.bib")
+        self.repository = _repository(root / "_config.yml")
+        names = Counter(page.section.name for page in self.sections)
+        for page in self.sections:
+            if names[page.section.name] > 1:
+                raise SourceError(
+                    page.path,
+                    1,
+                    f"there is another section called {page.section.name!r}; their "
+                    "notebooks would overwrite each other: rename one",
+                )
+
+    def _page(self, path: Path) -> Page:
+        text = (self.root / path).read_text(encoding="utf-8")
+        return Page(path, text, read_section(text, path) if is_section(text) else None)
+
+    @property
+    def sections(self) -> list[Page]:
+        """The pages that are sections."""
+        return [page for page in self.pages if page.section]
+
+    def neighbors(self, page: Page) -> tuple[Page | None, Page | None]:
+        """Return the pages before and after a page."""
+        i = self.pages.index(page)
+        before = self.pages[i - 1] if i else None
+        return before, self.pages[i + 1] if i + 1 < len(self.pages) else None
+
+    def find(self, docname: str) -> Page | None:
+        """Return the page that Sphinx calls by this name."""
+        return next((page for page in self.pages if page.docname == docname), None)
+
+
+def _repository(config: Path) -> tuple[str, str] | None:
+    """Return owner/name and branch of the repository, if it is known and on GitHub."""
+    settings = yaml.safe_load(config.read_text("utf-8")) if config.is_file() else {}
+    options = settings.get("repository") or {}
+    url = urlsplit(options.get("url") or "")
+    if url.hostname != "github.com":
+        return None
+    return url.path.strip("/").removesuffix(".git"), options.get("branch") or "main"
+
+
+def _contents(root: Path) -> list[Path]:
+    """List the pages in ``_toc.yml``, checked to exist."""
+    toc = root / "_toc.yml"
+    text = toc.read_text(encoding="utf-8")
+    read = yaml.safe_load(text)
+
+    def entries(node: dict) -> Iterator[str]:
+        for key in ("root", "file"):
+            if key in node:
+                yield node[key]
+        for key in ("parts", "chapters", "sections"):
+            for child in node.get(key, []):
+                yield from entries(child)
+
+    paths = [Path(f"{name.removesuffix('.md')}.md") for name in entries(read)]
+    for path in paths:
+        if not (root / path).is_file():
+            name = path.with_suffix("").as_posix()
+            line = text.count("\n", 0, max(text.find(name), 0)) + 1
+            raise SourceError("_toc.yml", line, f"there is no file {path.as_posix()}")
+    return paths
+
+
+NUMBERED = {
+    "figure": "figure", "output-figure": "figure", "exercise": "exercise",
+    "solution": "solution", "table": "table", "list-table": "table",
+    "csv-table": "table", "code-block": "code",
+}  # fmt: skip
+"""What the label of a directive stands for."""
+
+UNNUMBERED_WITHOUT = {"table", "list-table", "csv-table", "code-block"}
+"""Directives that are numbered only where they have a caption."""
+
+
+def _labels(pages: list[Page]) -> dict[str, Target]:
+    labels: dict[str, Target] = {}
+    for page in pages:
+        for label, target in _page_labels(page):
+            if label in labels:
+                other = labels[label]
+                raise SourceError(
+                    page.path,
+                    target.line,
+                    f"the label {label!r} is taken: {other.page.path.as_posix()}:"
+                    f"{other.line} has it",
+                )
+            labels[label] = target
+    return labels
+
+
+def _page_labels(page: Page) -> Iterator[tuple[str, Target]]:
+    counts: Counter[str] = Counter()
+    waiting: list[Block] = []
+    for block in page.blocks:
+        if block.kind == "target":
+            waiting.append(block)
+            continue
+        label, target = _target(page, block, counts)
+        if label:
+            yield label, target
+        for block_before in waiting:
+            yield block_before.name, target
+        waiting = []
+
+
+def _target(page: Page, block: Block, counts: Counter[str]) -> tuple[str, Target]:
+    kind, label, title = "place", "", ""
+    if block.kind == "heading":
+        return "", Target(page, "section", block.line, block.name)
+    if block.kind == "math" and block.name:
+        kind, label = "equation", block.name
+    elif block.kind == "directive":
+        options = block.options
+        label = options.get("label") or options.get("name") or ""
+        kind = NUMBERED.get(block.name, "place")
+        if block.name == "output-figure":
+            label = block.argument
+        elif block.name == "solution":
+            title = block.argument
+        elif block.name == "math" and label:
+            kind = "equation"
+        elif block.name in UNNUMBERED_WITHOUT and not _captioned(block):
+            kind = "place"
+    counts[kind] += 1
+    return label, Target(page, kind, block.line, title, counts[kind])
+
+
+def _captioned(block: Block) -> bool:
+    return bool(
+        block.argument if block.name != "code-block" else "caption" in block.options
+    )

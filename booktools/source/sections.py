@@ -1,0 +1,196 @@
+"""Takes a section apart into cells.
+
+A section is a MyST Markdown notebook that holds the cells of every framework.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from booktools import ALL, FRAMEWORKS, SourceError
+from booktools.source.markdown import Block, blocks
+
+TAGS = {
+    "full-width", "hide-cell", "hide-input", "hide-output", "margin", "output_scroll",
+    "raises-exception", "remove-cell", "remove-input", "remove-output", "remove-stderr",
+    "remove-stdout", "same-code", "scroll-output",
+}  # fmt: skip
+"""Tags a cell may have besides those of the frameworks.
+
+All are Jupyter Book's but ``same-code``, which says that the function in the cell
+is one that ``d2lutils`` holds too.
+"""
+
+HEADER = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)\n", re.S)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a section.
+
+    ``kind`` is ``code`` or ``markdown``; ``line`` the first line of its source in
+    the section, counted from 1; ``frameworks`` whose it is; ``shared`` whether it
+    is untagged, and so everyone's; ``tags`` the other tags.
+    """
+
+    kind: str
+    source: str
+    line: int
+    frameworks: tuple[str, ...]
+    shared: bool = True
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section, taken apart: ``path`` relative to the book's folder."""
+
+    path: Path
+    frameworks: tuple[str, ...]
+    cells: tuple[Cell, ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the section's notebooks are called."""
+        return self.path.stem
+
+    def code_cells(self, framework: str) -> list[Cell]:
+        """Return the code cells that are in the notebook of a framework."""
+        return [
+            cell
+            for cell in self.cells
+            if cell.kind == "code" and framework in cell.frameworks
+        ]
+
+    def notebook_path(self, framework: str) -> Path:
+        """Return where a framework's notebook lies, relative to the book's folder."""
+        return Path("notebooks", framework, f"{self.name}.ipynb")
+
+
+def header(text: str) -> dict[str, Any]:
+    """Return the header of a page, empty where it has none or none that can be read."""
+    match = HEADER.match(text)
+    try:
+        read = yaml.safe_load(match[1]) if match else None
+    except yaml.YAMLError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def body(text: str) -> tuple[str, int]:
+    """Return a page without its header, and the line on which that begins."""
+    match = HEADER.match(text)
+    start = match.end() if match else 0
+    return text[start:], text.count("\n", 0, start) + 1
+
+
+def is_section(text: str) -> bool:
+    """Return whether a page is a section: whether its header is jupytext's for MyST."""
+    found = header(text)
+    for key in ("jupytext", "text_representation", "format_name"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found == "myst"
+
+
+def named_frameworks(
+    names: Any, offered: Iterable[str], path: Path, line: int, what: str
+) -> tuple[str, ...]:
+    """Interpret ``names``, an argument of ``what``; return tags in the book's order.
+
+    Raises:
+        SourceError: It is no list, names nothing, or names something that is not
+            among the tags ``offered``.
+    """
+    known = [name for name in (*FRAMEWORKS, ALL) if name in offered]
+    if not isinstance(names, list) or not names or not set(names) <= set(known):
+        shown = " ".join(map(str, names)) if isinstance(names, list) else repr(names)
+        raise SourceError(
+            path,
+            line,
+            f"{what} names {shown or 'none'}; expected one or more of "
+            f"{', '.join(known)}",
+        )
+    return tuple(name for name in known if name in names)
+
+
+def read_section(text: str, path: Path) -> Section:
+    """Take a section apart, or raise SourceError where a tag or an option is wrong."""
+    options = header(text).get("booktools") or {}
+    frameworks: tuple[str, ...] = tuple(FRAMEWORKS)
+    if named := options.get("frameworks"):
+        offered = [ALL] if ALL in named else list(FRAMEWORKS)
+        frameworks = named_frameworks(
+            named, offered, path, 1, "booktools.frameworks in the header"
+        )
+    return Section(path, frameworks, tuple(_cells(text, path, frameworks)))
+
+
+def _cells(text: str, path: Path, frameworks: tuple[str, ...]) -> Iterator[Cell]:
+    content, first = body(text)
+    lines = content.split("\n")
+    done = 0  # lines that belong to cells yielded so far
+
+    def markdown(end: int) -> Iterator[Cell]:
+        start = done
+        while start < end and not lines[start].strip():
+            start += 1
+        if start < end:
+            source = "\n".join(lines[start:end]).rstrip()
+            yield Cell("markdown", source, first + start, frameworks)
+
+    for block in blocks(content, path, first):
+        if block.kind == "directive" and block.name == "code-cell":
+            yield from markdown(block.line - first)
+            yield _code_cell(block, frameworks, path)
+            done = block.line - first + block.text.count("\n") + 1
+    yield from markdown(len(lines))
+
+
+def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:
+    def error(message: str) -> SourceError:
+        return SourceError(path, block.line, message)
+
+    if unknown := set(block.options) - {"tags"}:
+        raise error(
+            f"unknown option {', '.join(map(repr, sorted(unknown)))} of a code cell; "
+            "expected tags"
+        )
+    tags = _tags(block.options, error)
+    own = [tag for tag in tags if tag in FRAMEWORKS]
+    if own:
+        own = named_frameworks(
+            own, frameworks, path, block.line, "the tags of the cell"
+        )
+    if not block.body.strip():
+        raise error("the code cell is empty; fill or delete it")
+    if block.body.endswith(";"):
+        raise error(
+            "the code cell ends with a semicolon, which hides its result in Jupyter, "
+            "but not where notebooks are compared; write _ = before the last line"
+        )
+    others = tuple(tag for tag in tags if tag not in FRAMEWORKS)
+    return Cell(
+        "code", block.body, block.body_line, tuple(own) or frameworks, not own, others
+    )
+
+
+def _tags(options: Mapping[str, str], error: Any) -> list[str]:
+    try:
+        tags = yaml.safe_load(options.get("tags", "[]"))
+    except yaml.YAMLError:
+        tags = None
+    if not isinstance(tags, list):
+        raise error(f"tags must be a list in [brackets], not {options['tags']}")
+    for tag in tags:
+        if tag not in FRAMEWORKS and tag not in TAGS:
+            raise error(
+                f"unknown tag {tag!r}; expected a framework "
+                f"({', '.join(FRAMEWORKS)}) or one of {', '.join(sorted(TAGS))}"
+            )
+    return tags

@@ -1,0 +1,33 @@
+"""The Sphinx extension: pages with a tab for each framework, and their menus.
+
+Nothing is executed, and no framework needs to be installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from booktools.sphinx.html import setup_html
+from booktools.sphinx.latex import setup_latex
+from booktools.sphinx.menus import setup_menus
+from booktools.sphinx.search import setup_search
+from booktools.sphinx.sources import setup_sources
+from booktools.sphinx.tabs import setup_tabs
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the extension to Sphinx."""
+    sources = setup_sources(app)
+    setup_tabs(app)
+    setup_menus(app, sources)
+    setup_search(app, sources)
+    setup_html(app)
+    setup_latex(app)
+    return {
+        "version": "1",
+        "env_version": 4,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

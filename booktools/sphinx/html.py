@@ -1,0 +1,193 @@
+"""What every page holds around its text, and valid HTML within it."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import imagesize
+from bs4 import BeautifulSoup, Tag
+from docutils import nodes
+from markupsafe import Markup
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from booktools import FRAMEWORKS
+
+STATIC = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
+
+KEY = "sphinx-design-tab-id-framework"
+"""Under which browsers keep the choice; that of sphinx-design, which reads it too."""
+
+DROPPED = re.compile(
+    # 1.5 MB of icons, of which the pages show a dozen: those are in booktools.css.
+    r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>"
+    r"|<link[^>]*/fontawesome/[^>]*>"
+    # Files of which the page will learn soon enough.
+    r'|<link[^>]*rel="preload"[^>]*>'
+    # Said twice by the theme.
+    r'|<meta name="viewport"[^>]*>'
+    # For a search service, and for a search while typing, which the book has not.
+    r'|<meta name="docsearch[^>]*>'
+    r"|<script>DOCUMENTATION_OPTIONS\.[^<]*</script>"
+)
+SEARCH = re.compile(
+    r'<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>'
+)
+MATH = re.compile(
+    r"<script>window\.MathJax =[^<]*</script>|<script[^>]*/mathjax/[^>]*></script>"
+)
+BLOCKING = re.compile(r"<script(?![^>]*\b(?:defer|async)\b)(?=[^>]*\bsrc=)")
+STATED = re.compile(r"width: ([\d.]+)px;")
+# A summary, which may hold no paragraphs, needs one of MyST-NB's two: there is no
+# style that would hide the other. Readers of EPUBs draw its arrow themselves.
+SUMMARY = re.compile(
+    r'<p class="collapsed admonition-title">([^<]*)</p>\s*'
+    r'<p class="expanded admonition-title">[^<]*</p>'
+    r'|<span class="sd-summary-state-marker.*?</span>'
+)
+
+
+def strip_head(markup: str, pagename: str, body: str) -> Markup:
+    """Leave out of a page's head what the page does not need, and let none wait."""
+    markup = DROPPED.sub("", markup)
+    if 'class="math' not in body:
+        markup = MATH.sub("", markup)
+    if pagename != "search":
+        # The page of the search needs them at once, and in the theme's order.
+        markup = BLOCKING.sub("<script defer", SEARCH.sub("", markup))
+    return Markup(re.sub(r"\n\s*\n+", "\n", markup))
+
+
+def _page_context(app: Sphinx, pagename: str, template: str, context, doctree) -> None:
+    """Give the templates what they show, and state the sizes of pictures."""
+    if app.builder.name == "epub":
+        # Styles that an extension adds after the EPUB is packed.
+        there = {path.name for path in Path(app.outdir, "_static").iterdir()}
+        styles = context["css_files"]
+        context["css_files"] = [
+            s for s in styles if Path(str(s.filename)).name in there
+        ]
+        _fix_body(app, context)
+        if "body" in context:
+            context["body"] = SUMMARY.sub(r"\1", context["body"])
+        return
+    base = app.config.html_baseurl
+    body = context.get("body", "")
+    context.update(
+        booktools_base=f"{base.rstrip('/')}/" if base else "",
+        booktools_description=_description(doctree),
+        booktools_framework=app.config.booktools_framework,
+        booktools_frameworks=list(FRAMEWORKS.values()),
+        booktools_key=KEY,
+        booktools_strip=lambda head: strip_head(head, pagename, body),
+        booktools_tags=list(FRAMEWORKS),
+        booktools_titles=", ".join(each.title for each in FRAMEWORKS.values()),
+        booktools_title=Markup(context.get("title", "")).striptags(),
+    )
+    _fix_body(app, context)
+
+
+def _fix_body(app: Sphinx, context: dict[str, Any]) -> None:
+    if context.get("body"):
+        pictures = app.builder.images.items()
+        files = {name: Path(app.srcdir, path) for path, name in pictures}
+        context["body"] = fix_html(context["body"], files)
+
+
+def _description(doctree: nodes.document | None) -> str:
+    """Return the beginning of a page's first paragraph, whole words."""
+    if doctree is None:
+        return ""
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if text:
+            return text if len(text) <= 200 else f"{text[:197].rsplit(' ', 1)[0]} …"
+    return ""
+
+
+def fix_html(body: str, files: dict[str, Path]) -> str:
+    """Make the libraries' markup valid and accessible; ``files``: pictures by name."""
+    soup = BeautifulSoup(body, "html.parser")
+    for image in soup("img"):
+        _state_size(image, files)
+    for box in soup(id=re.compile("^(exercise|solution)-content$")):
+        # sphinx-exercise gives all its boxes one id.
+        del box["id"]
+    for link in soup.select(".solution > .admonition-title > a"):
+        # Its text begins with the space that belongs before it.
+        if (text := link.string) and text.startswith(" "):
+            link.insert_before(" ")
+            text.replace_with(text.lstrip())
+    for cell in soup("th"):
+        if not cell.get_text(strip=True):
+            # The corner of a table is the heading of nothing.
+            cell.name = "td"
+    for entry in soup.select(".citation, .citation-list"):
+        # Roles that are none any more, or that the element may not have.
+        del entry["role"]
+    for label in soup.select(".citation > .label"):
+        # Works are cited by author and year, and nowhere by this.
+        label.decompose()
+    for lines in soup.select("dt.sig dl"):
+        # The parameters of a function are no list of terms.
+        lines.name, lines["class"] = "span", "sig-lines"
+        for line in lines("dd"):
+            line.name = "span"
+    return str(soup)
+
+
+def _state_size(image: Tag, files: dict[str, Path]) -> None:
+    """State the size of a picture, so that nothing moves when it arrives."""
+    name = image.get("src", "").rpartition("/")[2]
+    if name not in files:
+        return
+    width, height = imagesize.get(files[name])
+    if width > 0:
+        # Its height follows from the width that is stated for it, if one is.
+        stated = STATED.match(image.get("style", ""))
+        scale = float(stated[1]) / width if stated else 1
+        del image["style"]
+        image["width"], image["height"] = round(width * scale), round(height * scale)
+    image["loading"], image["decoding"] = "lazy", "async"
+
+
+def _not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
+    """Make the page that servers show for an address which leads nowhere."""
+    if app.builder.name == "epub":
+        return []
+    home = html.escape(app.builder.get_relative_uri("404", app.config.root_doc))
+    body = (
+        "<h1>Page not found</h1>"
+        "<p>Nothing is at this address. The page may have been renamed: begin at "
+        f'<a href="{home}">the first page</a>, or choose one at the left.</p>'
+    )
+    return [("404", {"title": "Page not found", "body": body}, "page.html")]
+
+
+def _prepare(app: Sphinx, config: Config) -> None:
+    """Let the book's templates take precedence over the theme's."""
+    config.templates_path.append(str(TEMPLATES))
+    # Where the repository is known, pages lead to their text and to its issues there.
+    options = config.html_theme_options
+    for button in ("issues", "edit_page", "repository"):
+        options[f"use_{button}_button"] = bool(options.get("repository_url"))
+
+
+def _add_assets(app: Sphinx) -> None:
+    """Add the style and the script of the pages."""
+    app.config.html_static_path.append(str(STATIC))
+    app.add_css_file("booktools.css")
+    app.add_js_file("booktools.js", loading_method="defer")
+
+
+def setup_html(app: Sphinx) -> None:
+    """Add the templates, the style and the script of the pages."""
+    app.connect("config-inited", _prepare)
+    app.connect("builder-inited", _add_assets)
+    # After the menus (510).
+    app.connect("html-page-context", _page_context, priority=520)
+    app.connect("html-collect-pages", _not_found)

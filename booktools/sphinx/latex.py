@@ -1,0 +1,66 @@
+"""Lets pictures drawn as SVG stand in the PDF, as the drawings they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reportlab.graphics import renderPDF
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms.images import ImageConverter
+from svglib.svglib import svg2rlg
+
+PREAMBLE = r"""
+% What sphinx_jupyterbook_latex puts around code and around what it puts out.
+\newenvironment{sphinxVerbatimInput}{}{}
+\newenvironment{sphinxVerbatimOutput}
+  {\colorlet{VerbatimColor}{white}\colorlet{VerbatimBorderColor}{white}}{}
+"""
+
+
+class SvgConverter(ImageConverter):
+    """Converts SVG to PDF for builders that cannot show it, with no other program."""
+
+    conversion_rules = [("image/svg+xml", "application/pdf")]
+
+    def is_available(self) -> bool:
+        """Return True: the conversion needs nothing else to be installed."""
+        return True
+
+    def convert(self, _from: str, _to: str) -> bool:
+        """Convert a picture.
+
+        Raises:
+            ExtensionError: the picture cannot be read.
+        """
+        drawing = svg2rlg(_from)
+        if drawing is None:
+            raise ExtensionError(f"{_from}: cannot be read as SVG, for the PDF")
+        Path(_to).parent.mkdir(parents=True, exist_ok=True)
+        # A page as large as the drawing.
+        renderPDF.drawToFile(drawing, _to, autoSize=1)
+        return True
+
+
+def _prefer_svg(app: Sphinx, config: Config) -> None:
+    """Prefer the SVG form of an output to its text, as the pages do."""
+    config.nb_mime_priority_overrides = [
+        *config.nb_mime_priority_overrides,
+        ("latex", "image/svg+xml", 25),
+    ]
+
+
+def _choose_class(app: Sphinx, config: Config) -> None:
+    """Typeset by Sphinx's own class: that of Jupyter Book needs fonts of 500 MB."""
+    config.latex_theme = "manual"
+    preamble = config.latex_elements.get("preamble", "")
+    config.latex_elements = {**config.latex_elements, "preamble": preamble + PREAMBLE}
+
+
+def setup_latex(app: Sphinx) -> None:
+    """Add what the PDF needs."""
+    app.connect("config-inited", _prefer_svg, priority=400)
+    # After sphinx_jupyterbook_latex has chosen its own.
+    app.connect("config-inited", _choose_class, priority=900)
+    app.add_post_transform(SvgConverter)

@@ -1,0 +1,90 @@
+"""Menus in the header of a section that offer its notebooks, one per framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from booktools import ALL, FRAMEWORKS
+from booktools.notebooks.downloads import build_wheel, download_name, download_notebook
+from booktools.sphinx.sources import Sources
+
+DOWNLOADS = "_downloads/notebooks"
+
+
+class Menus:
+    """The menus, and the files that they lead to."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.wheel: str | None = None
+
+    def build_wheel(self, app: Sphinx) -> None:
+        """Build d2lutils, which the notebooks need, unless it is there already."""
+        if app.builder.name == "html":
+            folder, record = Path(app.outdir, DOWNLOADS), Path(app.doctreedir, "wheel")
+            self.wheel = build_wheel(self.sources.book.root, folder, record)
+
+    def add(self, app: Sphinx, pagename: str, template: str, context, doctree) -> None:
+        """Put menus with an entry per framework into the header of a section."""
+        page = self.sources.book.find(pagename)
+        if page is None or page.section is None:
+            return
+        folder = context["pathto"](DOWNLOADS, 1)
+        repository = self.sources.book.repository
+        downloads, colab = [], []
+        for framework in page.section.frameworks:
+            title = "The" if framework == ALL else FRAMEWORKS[framework].title
+            downloads.append(
+                _link(f"{title} notebook", f"{folder}/{download_name(page, framework)}")
+            )
+            if repository:
+                path = page.section.notebook_path(framework).as_posix()
+                address = "https://colab.research.google.com/github/{}/blob/{}/{}"
+                colab.append(
+                    _link(f"{title} in Colab", address.format(*repository, path))
+                )
+        if self.wheel:
+            downloads.append(
+                _link("d2lutils, which they need", f"{folder}/{self.wheel}")
+            )
+        menus = [_menu("Download the notebook", "fas fa-download", downloads)]
+        if colab:
+            menus.insert(0, _menu("Run the notebook", "fas fa-rocket", colab))
+        context["header_buttons"] = menus + context.get("header_buttons", [])
+
+    def write_notebooks(self, app: Sphinx, exception: Exception | None) -> None:
+        """Write the notebooks that the menus offer."""
+        if exception or app.builder.name != "html":
+            return
+        base = app.config.html_baseurl
+        base = f"{base.rstrip('/')}/{DOWNLOADS}/" if base else ""
+        folder, book = Path(app.outdir, DOWNLOADS), self.sources.book
+        for page in book.sections:
+            for framework in page.section.frameworks:
+                download_notebook(book, page, framework, folder, self.wheel, base)
+
+
+def _link(text: str, url: str) -> dict[str, str]:
+    return {"type": "link", "text": text, "url": url}
+
+
+def _menu(tooltip: str, icon: str, buttons: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "type": "group",
+        "tooltip": tooltip,
+        "icon": icon,
+        "label": "booktools-menu",
+        "buttons": buttons,
+    }
+
+
+def setup_menus(app: Sphinx, sources: Sources) -> None:
+    """Add the menus and what they offer."""
+    menus = Menus(sources)
+    app.connect("builder-inited", menus.build_wheel)
+    # After the theme made its buttons (501).
+    app.connect("html-page-context", menus.add, priority=510)
+    app.connect("build-finished", menus.write_notebooks)

@@ -1,0 +1,94 @@
+"""Lets the search know which words stand only in the tabs of some frameworks."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from booktools import FRAMEWORKS, SourceError
+from booktools.source.book import Book, Page
+from booktools.source.markdown import VERBATIM, Block, blocks
+from booktools.source.sections import named_frameworks
+from booktools.sphinx.sources import Sources
+
+WORDS = "framework-words.js"
+
+
+def _write_words(app: Sphinx, book: Book) -> None:
+    """Write the words of all pages into a script beside them."""
+    if app.builder.name != "html":
+        return
+    words = {page.docname: framework_words(page) for page in book.pages}
+    path = Path(app.outdir, "_static", WORDS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = json.dumps({name: each for name, each in words.items() if each})
+    path.write_text(f"window.frameworkWords = {found};\n", encoding="utf-8")
+
+
+def framework_words(page: Page) -> dict[str, str]:
+    """Return by framework, in order, the words that stand in its tabs alone.
+
+    A word that all frameworks' tabs have, or the text outside of them, is nobody's.
+    """
+    everyone = page.section.frameworks if page.section else tuple(FRAMEWORKS)
+    parts = _parts(page.outline, page, everyone)
+    if page.section:
+        parts += [
+            (cell.frameworks, cell.source)
+            for cell in page.section.cells
+            if cell.kind == "code"
+        ]
+    words: dict[str, set[str]] = {framework: set() for framework in everyone}
+    common: set[str] = set()
+    for frameworks, text in parts:
+        found = set(re.findall(r"\w+", text.lower()))
+        if frameworks == everyone:
+            common |= found
+        else:
+            for framework in frameworks:
+                words[framework] |= found
+    common |= set.intersection(*words.values())
+    alone = {name: " ".join(sorted(each - common)) for name, each in words.items()}
+    return alone if any(alone.values()) else {}
+
+
+def _parts(
+    found: list[Block], page: Page, frameworks: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return the texts of blocks, each with the frameworks that it is for."""
+    parts = []
+    for block in found:
+        if block.kind != "directive":
+            parts.append((frameworks, block.text))
+            continue
+        whose = frameworks
+        if block.name == "framework":
+            # One that is unknown is reported where the page is made.
+            with suppress(SourceError):
+                whose = named_frameworks(
+                    block.argument.split(), frameworks, page.path, block.line, ""
+                )
+        else:
+            parts.append((whose, " ".join([block.argument, *block.options.values()])))
+        if block.name in VERBATIM:
+            parts.append((whose, block.body))
+        else:
+            inside = blocks(block.body, page.path, block.body_line)
+            parts += _parts(inside, page, whose)
+    return parts
+
+
+def _add_scripts(app: Sphinx, pagename: str, template: str, context, doctree) -> None:
+    if pagename == "search" and app.builder.name != "epub":
+        app.add_js_file(WORDS, loading_method="defer")
+        app.add_js_file("booktools-search.js", loading_method="defer")
+
+
+def setup_search(app: Sphinx, sources: Sources) -> None:
+    """Add what the page of the search needs."""
+    app.connect("builder-inited", lambda app: _write_words(app, sources.book))
+    app.connect("html-page-context", _add_scripts, priority=520)

@@ -1,0 +1,43 @@
+"""Checks and converts what callers pass."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+
+def check_whole(name: str, value: Any, least: int) -> int:
+    """Return an argument as an ``int``, or say what is wrong with it.
+
+    Args:
+        name: The argument's name, for the message.
+        value: Whatever the caller passed.
+        least: The smallest value allowed.
+
+    Raises:
+        TypeError: ``value`` is not a whole number (a ``bool`` does not count as one).
+        ValueError: ``value`` is smaller than ``least``.
+    """
+    expected = f"{name} must be a whole number of at least {least}"
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{expected}, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{expected}, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{expected}, got {value!r}")
+    return number
+
+
+def to_numpy(values: Any) -> np.ndarray:
+    """Turn numbers, a sequence or a tensor of any framework into an array."""
+    if hasattr(values, "asnumpy"):  # MXNet
+        return values.asnumpy()
+    if hasattr(values, "detach"):  # PyTorch
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # a type that NumPy lacks
+            values = values.float()
+    return np.asarray(values)

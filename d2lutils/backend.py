@@ -1,0 +1,425 @@
+"""All that is public and the same in every framework, written once.
+
+A framework's module holds one subclass of :class:`Backend`, which supplies the little
+that differs, and exports the bound methods of one instance of it as its functions, as
+the standard library's ``random`` does.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+import numpy as np
+from tqdm import tqdm
+
+from d2lutils import fashion_mnist, minibatches
+from d2lutils.arguments import check_whole, to_numpy
+from d2lutils.metrics import Accumulator, History
+from d2lutils.minibatches import Minibatches
+from d2lutils.plotting import Animator, in_notebook, show_images
+
+Net = Callable[[Any], Any]
+Loss = Callable[[Any, Any], Any]
+Batches = Iterable[tuple[Any, Any]]
+# Trains on one batch (X, y), of which it is also given the labels as an array; returns
+# the summed loss and the scores from before the update.
+Step = Callable[[Any, Any, np.ndarray], tuple[Any, Any]]
+
+# Seconds between two drawings of a training's curves: one takes some hundredths of a
+# second, and a reader sees no more than a few per second.
+DRAWING_INTERVAL = 0.25
+# What a loss may call its mean; the last two are Keras' words.
+MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
+
+
+class Backend(ABC):
+    """What the chapters import, over what a framework supplies."""
+
+    channel_axis: ClassVar[int]  # where that axis stands in X
+    label_dtype: ClassVar[type]  # that of y, as NumPy calls it
+
+    @abstractmethod
+    def from_numpy(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+        """Turn a batch into tensors; the arrays are nobody else's."""
+
+    @abstractmethod
+    def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
+        """Return what trains on one batch after the other."""
+
+    @abstractmethod
+    def seed(self, seed: int) -> None:
+        """Seed the framework's own generators."""
+
+    @abstractmethod
+    def sum(self, losses: Any) -> Any:
+        """Add up a tensor."""
+
+    @abstractmethod
+    def devices(self) -> tuple[list[Any], Any]:
+        """Return all GPUs, and the CPU."""
+
+    def inference(self, net: Net) -> AbstractContextManager[Net]:
+        """Open a context in which what it yields gives the scores of ``net``."""
+        return nullcontext(net)
+
+    # Data
+
+    def load_data_fashion_mnist(
+        self, batch_size: int, resize: int | None = None
+    ) -> tuple[Minibatches, Minibatches]:
+        """Return minibatches of the training and of the test examples.
+
+        The training examples come in a new order in every epoch, the test examples
+        in that of the file; the last batch holds what is left.
+
+        Args:
+            batch_size: Examples per batch.
+            resize: Side of the images in pixels, or ``None`` to keep 28.
+
+        Returns:
+            ``(train_iter, test_iter)``. Both yield ``X``, float32 in [0, 1], ``(B, 1,
+            side, side)`` in MXNet and PyTorch, ``(B, side, side, 1)`` elsewhere; and
+            ``y``, ``(B,)``, int64 in PyTorch, int32 elsewhere. ``len`` is the number
+            of batches.
+
+        Raises:
+            TypeError, ValueError: ``batch_size`` or ``resize`` is not a positive
+                whole number.
+        """
+        data = fashion_mnist.load()
+
+        def to_tensors(X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+            return self.from_numpy(np.expand_dims(X, self.channel_axis), y)
+
+        def batches(images: np.ndarray, labels: np.ndarray, shuffle: bool):
+            labels = labels.astype(self.label_dtype)
+            return Minibatches(
+                images, labels, batch_size, shuffle, to_tensors, resize=resize
+            )
+
+        return (
+            batches(data.train_images, data.train_labels, shuffle=True),
+            batches(data.test_images, data.test_labels, shuffle=False),
+        )
+
+    # Evaluation
+
+    def accuracy(self, y_hat: Any, y: Any) -> float:
+        """Count the right predictions.
+
+        Args:
+            y_hat: Scores, ``(n, classes)``, of which the largest counts, or predicted
+                classes, ``(n,)``.
+            y: Labels, ``(n,)``.
+
+        Returns:
+            Their **number**, not their share.
+
+        Raises:
+            ValueError: The shapes do not fit.
+        """
+        predicted, labels = to_numpy(y_hat), to_numpy(y)
+        if predicted.ndim not in (1, 2) or predicted.shape[:1] != labels.shape:
+            raise ValueError(
+                "y_hat must hold one row of scores or one class per label of y, "
+                f"whose shape is {labels.shape}; it has shape {predicted.shape}"
+            )
+        if predicted.ndim == 2:
+            predicted = predicted.argmax(axis=1)
+        return float(np.count_nonzero(predicted.astype(labels.dtype) == labels))
+
+    def evaluate_accuracy(self, net: Net, data_iter: Batches) -> float:
+        """Return the share of right predictions on a data set.
+
+        A model that tells training from evaluation is put into evaluation mode for the
+        time, and left in the mode in which it came.
+
+        Args:
+            net: Maps ``X`` to scores ``(n, classes)``: a model or any function.
+            data_iter: Yields batches ``(X, y)``.
+
+        Raises:
+            TypeError: ``net`` returns no tensor.
+            ValueError: ``data_iter`` or one of its batches is empty, or shapes do not
+                fit.
+        """
+        metric = Accumulator(2)
+        with self.inference(net) as scores:
+            for X, y in data_iter:
+                labels = _labels(y)
+                y_hat = _check_tensor(scores(X))
+                metric.add(self.accuracy(y_hat, labels), len(labels))
+        _check_not_empty("data_iter", metric[1])
+        return metric[0] / metric[1]
+
+    def predict_ch3(self, net: Net, test_iter: Batches, n: int = 6) -> None:
+        """Show the first test images, each titled true label over predicted label.
+
+        Args:
+            net: Maps ``X`` to scores ``(n, classes)``.
+            test_iter: Yields batches ``(X, y)`` of images with a single channel.
+            n: How many images.
+
+        Raises:
+            TypeError, ValueError: ``n`` is not a positive whole number, or
+                ``test_iter`` yields fewer examples.
+        """
+        n = check_whole("n", n, least=1)
+        images: list[np.ndarray] = []
+        titles: list[str] = []
+        with self.inference(net) as scores:
+            for X, y in test_iter:
+                rows = to_numpy(_check_tensor(scores(X)))
+                guesses = fashion_mnist.get_fashion_mnist_labels(rows.argmax(axis=1))
+                truth = fashion_mnist.get_fashion_mnist_labels(y)
+                images += list(np.squeeze(to_numpy(X), self.channel_axis))
+                titles += [f"{a}\n{b}" for a, b in zip(truth, guesses, strict=True)]
+                if len(titles) >= n:
+                    show_images(images[:n], 1, n, titles=titles[:n])
+                    return
+        raise ValueError(
+            f"n asks for {n} examples, but test_iter yields only {len(titles)}"
+        )
+
+    # Training
+
+    def train_epoch_ch3(
+        self, net: Net, train_iter: Batches, loss: Loss, updater: Any
+    ) -> tuple[float, float]:
+        """Train for one epoch.
+
+        Every updater takes a step along the gradient of the batch's **mean** loss: an
+        optimizer is given that gradient; an updater of one's own, and MXNet's trainer,
+        the summed one and the number of examples to divide it by.
+
+        Args:
+            net: Maps ``X`` to scores ``(n, classes)``: a model or any function.
+            train_iter: Yields batches ``(X, y)``.
+            loss: A loss of the framework with any reduction, or a function that maps
+                scores and labels to one loss per example. One that returns a single
+                number says by ``loss.reduction = "mean"`` or ``"sum"`` what it is.
+            updater: An optimizer of the framework, or what is called with
+                ``(batch_size)``, such as ``lambda batch_size: sgd(params, lr,
+                batch_size)``; in TensorFlow, what has ``params`` and is called with
+                ``(batch_size, grads)``, such as ``Updater(params, lr)``.
+
+        Returns:
+            Mean loss (in nats for cross-entropy) and accuracy over the epoch, each
+            batch taken before its own update.
+
+        Raises:
+            TypeError: ``updater`` is none of these, or ``net`` returns no tensor.
+            ValueError: ``train_iter`` or one of its batches is empty, a shape does not
+                fit, a label is out of range, or the step depends on whether ``loss``
+                gave a sum or a mean, and it does not say which.
+        """
+        return self._train_epoch(train_iter, self.training_step(net, loss, updater))
+
+    def _train_epoch(self, train_iter: Batches, step: Step) -> tuple[float, float]:
+        metric = Accumulator(3)
+        waiting: list[tuple[Any, Any, np.ndarray]] = []
+
+        def count(*batches: tuple[Any, Any, np.ndarray]) -> None:
+            for total, y_hat, labels in batches:
+                metric.add(total, self.accuracy(y_hat, labels), len(labels))
+
+        for X, y in train_iter:
+            labels = _labels(y)
+            total, y_hat = step(X, y, labels)
+            # One step late: where a framework works in the background, asking for
+            # numbers at once would leave it idle while the next step is prepared.
+            count(*waiting)
+            waiting = [(total, y_hat, labels)]
+        count(*waiting)
+        _check_not_empty("train_iter", metric[2])
+        return metric[0] / metric[2], metric[1] / metric[2]
+
+    def objective(
+        self, losses: Any, loss: Loss, n: int, summed: bool
+    ) -> tuple[Any, Any]:
+        """Return what to differentiate, and the summed loss of a batch.
+
+        Args:
+            losses: What ``loss`` returned for ``n`` examples.
+            loss: Its ``reduction``, if it has one, says what a single number is.
+            n: The number of examples.
+            summed: Whether the updater wants the gradient of the sum, to divide it by
+                ``n`` itself, or that of the mean.
+
+        Raises:
+            ValueError: The step depends on whether ``losses``, a single number, is the
+                sum or the mean, and ``loss`` does not say.
+        """
+        if len(losses.shape):
+            total = self.sum(losses)
+            return (total if summed else total / n), total
+        reduction = getattr(loss, "reduction", None)
+        if reduction == "sum":
+            return (losses if summed else losses / n), losses
+        if summed and reduction not in MEANS:
+            raise ValueError(
+                "loss returned one number for a whole batch and does not say whether "
+                "it is the sum or the mean, on which the step of this updater depends. "
+                "Return one loss per example; or say which it is: "
+                'loss.reduction = "mean" (or "sum")'
+            )
+        total = losses * n
+        return (total if summed else losses), total
+
+    def train_ch3(
+        self,
+        net: Net,
+        train_iter: Batches,
+        test_iter: Batches,
+        loss: Loss,
+        num_epochs: int,
+        updater: Any,
+    ) -> History:
+        """Train, draw the curves as they grow, and print the final figures.
+
+        Nothing is asserted about the result; a loss that is no longer finite is
+        reported in words.
+
+        Args:
+            net, train_iter, loss, updater: See :func:`train_epoch_ch3`.
+            test_iter: Yields the batches on which accuracy is measured after each
+                epoch.
+            num_epochs: Passes over the training examples, at least 1.
+
+        Returns:
+            The figures of every epoch.
+
+        Raises:
+            KeyboardInterrupt: The training was interrupted. The curves are drawn as
+                far as they got, and the exception's ``history`` holds their figures.
+            TypeError, ValueError: An argument is wrong; see :func:`train_epoch_ch3`.
+        """
+        num_epochs = check_whole("num_epochs", num_epochs, least=1)
+        history = History()
+        animator = Animator(
+            xlabel="epoch",
+            xlim=(1, max(num_epochs, 2)),
+            legend=["train loss", "train acc", "test acc"],
+            figsize=(4.5, 3),
+        )
+        step = self.training_step(net, loss, updater)
+        drawn, last_loss = -math.inf, 0.0
+        # In a notebook the figure shows the progress; a terminal needs a bar.
+        epochs = range(1, num_epochs + 1)
+        bar = tqdm(epochs, unit="epoch", disable=True if in_notebook() else None)
+        try:
+            for epoch in bar:
+                train_loss, train_accuracy = self._train_epoch(train_iter, step)
+                test_accuracy = self.evaluate_accuracy(net, test_iter)
+                figures = (train_loss, train_accuracy, test_accuracy)
+                history.add(*figures)
+                due = time.perf_counter() - drawn >= DRAWING_INTERVAL
+                animator.add(epoch, figures, redraw=due or epoch == num_epochs)
+                if due:
+                    drawn = time.perf_counter()
+                if not math.isfinite(train_loss) and math.isfinite(last_loss):
+                    print(
+                        f"epoch {epoch}: the train loss is {train_loss}, no longer a "
+                        "finite number: the scores overflowed. A smaller learning "
+                        "rate usually cures this."
+                    )
+                last_loss = train_loss
+        except KeyboardInterrupt as interruption:
+            bar.close()
+            animator.redraw()
+            print(f"interrupted; {history}")
+            interruption.history = history
+            raise
+        print(history)
+        return history
+
+    # Seeds and devices
+
+    def set_seed(self, seed: int) -> None:
+        """Make all that is random repeat itself: weights, shuffling, dropout.
+
+        Seeds the framework on every device, NumPy, Python and the order of the
+        training batches, which is then the same in every framework.
+
+        Args:
+            seed: A whole number from 0 to 2**32 - 1.
+
+        """
+        seed = check_whole("seed", seed, least=0)
+        if seed >= 2**32:
+            raise ValueError(f"seed must be below 2**32 (NumPy's limit), got {seed}")
+        random.seed(seed)
+        np.random.seed(seed)
+        minibatches.seed_shuffling(seed)
+        self.seed(seed)
+
+    def try_gpu(self, i: int = 0) -> Any:
+        """Return GPU number ``i`` if there is one, else the CPU."""
+        gpus, cpu = self.devices()
+        return gpus[i] if i < len(gpus) else cpu
+
+    def try_all_gpus(self) -> list[Any]:
+        """Return all GPUs, or the CPU alone if there is none."""
+        gpus, cpu = self.devices()
+        return gpus or [cpu]
+
+
+def _labels(y: Any) -> np.ndarray:
+    """Return the labels of a batch, checked, as an array of their own.
+
+    A loader may use its memory again before they are counted.
+    """
+    labels = np.array(to_numpy(y))
+    if labels.ndim != 1:
+        raise ValueError(f"y must hold one label per example, got shape {labels.shape}")
+    if not len(labels):
+        raise ValueError("y holds no label: every batch needs at least one row")
+    return labels
+
+
+def _check_tensor(y_hat: Any) -> Any:
+    """Return what a model gave, if it is one tensor."""
+    if isinstance(y_hat, (tuple, list)) or not hasattr(y_hat, "shape"):
+        raise TypeError(
+            "net(X) must return one tensor of scores, of shape (n, number of classes); "
+            f"it returned a {type(y_hat).__name__}"
+        )
+    return y_hat
+
+
+def check_scores(y_hat: Any, labels: np.ndarray) -> None:
+    """Check what ``net(X)`` returned against the labels ``(n,)`` of the same batch.
+
+    Raises:
+        TypeError: ``y_hat`` is no tensor.
+        ValueError: Its shape is not ``(n, number of classes)``, or a label has no
+            score. Some frameworks would clip such a label, or broadcast such scores,
+            without a word.
+    """
+    shape = tuple(_check_tensor(y_hat).shape)
+    if len(shape) != 2 or shape[0] != len(labels):
+        raise ValueError(
+            "net(X) must return one row of scores per example, of shape "
+            f"({len(labels)}, number of classes); it returned shape {shape}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= shape[1]:
+        raise ValueError(
+            f"y holds label {low if low < 0 else high}, but net(X) scores the classes "
+            f"0 to {shape[1] - 1} only"
+        )
+
+
+def _check_not_empty(name: str, num_examples: float) -> None:
+    if not num_examples:
+        raise ValueError(
+            f"{name} yielded no batch: pass something that can be iterated over again "
+            "in every epoch, such as a list or a data loader (a generator is used up "
+            "after one pass)"
+        )

@@ -1,0 +1,106 @@
+"""What a training loop counts, times and records."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Accumulator", "History", "Timer"]
+
+
+class Timer:
+    """Measures several stretches of work, in seconds; starts at once."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.start()
+
+    def start(self) -> None:
+        """Begin a stretch."""
+        self._started = time.perf_counter()
+
+    def stop(self) -> float:
+        """End the stretch, record it, and return its length in seconds."""
+        self.times.append(time.perf_counter() - self._started)
+        return self.times[-1]
+
+    def avg(self) -> float:
+        """Return the mean length of the recorded stretches."""
+        return self.sum() / len(self.times)
+
+    def sum(self) -> float:
+        """Return the total length of the recorded stretches."""
+        return sum(self.times)
+
+    def cumsum(self) -> list[float]:
+        """Return the running totals, one per recorded stretch."""
+        return np.cumsum(self.times).tolist()
+
+
+class Accumulator:
+    """Running sums of ``n`` quantities, in double precision."""
+
+    def __init__(self, n: int) -> None:
+        self.data = [0.0] * n
+
+    def add(self, *args: Any) -> None:
+        """Add one number to each sum.
+
+        Raises:
+            ValueError: There are not as many numbers as sums.
+        """
+        if len(args) != len(self.data):
+            raise ValueError(
+                f"add takes one number per sum: {len(self.data)}, got {len(args)}"
+            )
+        self.data = [a + float(b) for a, b in zip(self.data, args, strict=True)]
+
+    def reset(self) -> None:
+        """Set all sums to zero."""
+        self.data = [0.0] * len(self.data)
+
+    def __getitem__(self, index: int) -> float:
+        return self.data[index]
+
+
+@dataclass
+class History:
+    """The figures of a training, one entry per epoch; its ``repr`` is short.
+
+    Attributes:
+        train_loss: Mean loss over the training examples, in nats for cross-entropy,
+            averaged while the weights move.
+        train_accuracy: Share of right predictions on them, likewise.
+        test_accuracy: Share of right predictions on the test examples after the
+            epoch.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> list[int]:
+        """The numbers of the epochs, counted from 1."""
+        return list(range(1, len(self.train_loss) + 1))
+
+    def add(self, *figures: float) -> None:
+        """Append train loss, train accuracy and test accuracy of one epoch."""
+        curves = self.train_loss, self.train_accuracy, self.test_accuracy
+        for curve, figure in zip(curves, figures, strict=True):
+            curve.append(figure)
+
+    def __str__(self) -> str:
+        if not self.train_loss:
+            return "no epoch yet"
+        return (
+            f"epoch {len(self.train_loss)}: train loss {self.train_loss[-1]:.3f}, "
+            f"train accuracy {self.train_accuracy[-1]:.3f}, "
+            f"test accuracy {self.test_accuracy[-1]:.3f}"
+        )
+
+    def __repr__(self) -> str:
+        return f"History({len(self.train_loss)} epochs)"

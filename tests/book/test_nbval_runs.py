@@ -1,0 +1,124 @@
+"""That `pytest --nbval` goes red where a notebook no longer tells the truth.
+
+Each case is a cell of a small notebook that is run with the project's conftest.py.
+"""
+
+import base64
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+pytest_plugins = "pytester"
+
+ROOT = Path(__file__).parents[2]
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(100)).decode()
+SHOW = "from IPython.display import display\ndisplay({}, raw=True)"
+
+
+def cell(source, *outputs, count=1, **metadata):
+    """A code cell, stored with outputs: texts are what it printed."""
+    outputs = [
+        new_output("stream", text=output) if isinstance(output, str) else output
+        for output in outputs
+    ]
+    return new_code_cell(
+        source, outputs=outputs, execution_count=count, metadata=metadata
+    )
+
+
+def shown(text="", **data):
+    """An output of IPython's display."""
+    return new_output("display_data", {"text/plain": text, **data})
+
+
+@pytest.fixture
+def outcomes(pytester, monkeypatch):
+    """Store cells as a notebook, run it, and return each cell's outcome."""
+
+    def run(cells, folder="pytorch", more=""):
+        conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
+        pytester.makeconftest(conftest + more)
+        path = pytester.path / "notebooks" / folder / "small.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(new_notebook(cells=list(cells)), path)
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        result = pytester.runpytest_subprocess(
+            "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-rA", path
+        )
+        words = [line.split() for line in result.outlines if "::Cell " in line]
+        found = {int(cell): outcome for outcome, _, cell, *_ in words}
+        return [found.get(i) for i in range(len(cells))], result
+
+    return run
+
+
+def check(outcomes, cases, **options):
+    cells, expected = zip(*cases, strict=True)
+    found, result = outcomes(cells, **options)
+    different = [
+        f"{want} {one.source!r}"
+        for one, want, got in zip(cells, expected, found, strict=True)
+        if want != got
+    ]
+    assert not different, result.stdout.str()
+
+
+ANIMATION = """from IPython.display import display
+handle = display("first", display_id=True)
+handle.update("second")"""
+FIGURE = "print('train loss 0.382')"
+
+
+def test_stored_outputs_have_to_come_again(outcomes):
+    svg = '<svg><path d="M 0 {}"/></svg>'
+    display = SHOW.format({"text/plain": "", "image/svg+xml": svg.format("9.5")})
+    picture = SHOW.format({"text/plain": "", "image/png": PNG})
+    cases = [
+        (cell(FIGURE, "train loss 0.382\n"), "PASSED"),
+        (cell(FIGURE, "train loss 0.383\n"), "PASSED"),
+        (cell(FIGURE, "train loss 0.392\n"), "FAILED"),
+        (cell(FIGURE, "test loss 0.382\n"), "FAILED"),
+        (cell(FIGURE), "FAILED"),
+        (cell("x = 1", "train loss 0.382\n"), "FAILED"),
+        (cell(FIGURE, count=None), "FAILED"),
+        (cell("x = 1", count=None), "FAILED"),
+        (cell("print((256, 784))", "(256, 784)\n"), "PASSED"),
+        (cell("print((256, 784))", "(256, 785)\n"), "FAILED"),
+        (cell(display, shown(**{"image/svg+xml": svg.format("9")})), "PASSED"),
+        (cell(display, shown(**{"image/svg+xml": svg.format("8")})), "FAILED"),
+        (cell(display, shown()), "FAILED"),
+        (cell(picture, shown(**{"image/png": "iVBORw0KGgoAAAA"})), "PASSED"),
+        (cell(picture, shown()), "FAILED"),
+        (cell("'x'", shown(**{"image/png": PNG})), "FAILED"),
+        (cell(ANIMATION, shown("'second'")), "PASSED"),
+        (cell(ANIMATION, shown("'first'")), "FAILED"),
+        (cell("raise ValueError", count=1), "FAILED"),
+    ]
+    check(outcomes, cases)
+
+
+def test_kernels_do_not_depend_on_the_callers_settings(outcomes, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    ask = "import os; print(os.environ.get({!r}))"
+    cases = [
+        (cell(ask.format("PYTHONWARNINGS"), "None\n"), "PASSED"),
+        (
+            cell(
+                ask.format("MPLBACKEND"),
+                "module://matplotlib_inline.backend_inline\n",
+            ),
+            "PASSED",
+        ),
+        (cell(ask.format("OMP_NUM_THREADS"), "1\n"), "PASSED"),
+    ]
+    check(outcomes, cases)
+
+
+def test_notebooks_of_a_missing_framework_are_skipped_with_the_reason(outcomes):
+    more = "\nmissing_modules = lambda tag: ['no_such_module']\n"
+    _, result = outcomes([cell("import nothing")], folder="tensorflow", more=more)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*no_such_module is not installed*"])

@@ -1,0 +1,98 @@
+"""That the committed notebooks were run, in order, on the official data, and are clean.
+
+What their outputs say is compared by ``pytest --nbval``.
+"""
+
+import base64
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from booktools.notebooks.jobs import jobs, orphans
+from booktools.source.book import Book
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*/*.ipynb"))
+# What differs from machine to machine or from run to run.
+UNSTABLE = re.compile(
+    r"/home/|/root/|/Users/|/tmp/|C:\\|site-packages|ipykernel_\d|<dc:date>"
+    r"|\bat 0x[0-9a-f]+|\d\d:\d\d:\d\d|\d\d\d\d-\d\d-\d\d"
+)
+
+
+@pytest.fixture(
+    scope="module", params=NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts(cell):
+    """Yield all that a cell put out, as text."""
+    for output in cell.outputs:
+        data = output.get("data", {})
+        yield from (value for value in data.values() if isinstance(value, str))
+        yield output.get("text", "")
+        yield "\n".join([output.get("evalue", ""), *output.get("traceback", [])])
+
+
+def test_it_is_a_valid_notebook(notebook):
+    nbformat.validate(notebook)
+    assert code_cells(notebook)
+
+
+def test_every_cell_was_run_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_nothing_was_warned_of(notebook):
+    for cell in code_cells(notebook):
+        streams = {output.get("name") for output in cell.outputs}
+        assert "stderr" not in streams, cell.source
+        assert not any("Warning" in text for text in texts(cell)), cell.source
+
+
+def test_only_what_is_tagged_for_it_raises(notebook):
+    for cell in code_cells(notebook):
+        kinds = [output.output_type for output in cell.outputs]
+        tagged = "raises-exception" in cell.metadata.get("tags", [])
+        assert ("error" in kinds) == tagged, cell.source
+
+
+def test_outputs_name_no_machine_and_no_time(notebook):
+    for cell in code_cells(notebook):
+        assert "execution" not in cell.metadata, "it holds the times of its run"
+        found = [text for text in texts(cell) if UNSTABLE.search(text)]
+        assert not found, cell.source
+
+
+def test_every_section_has_its_notebooks_as_it_stands_today():
+    book = Book(ROOT)
+    assert book.sections
+    problems = [str(problem) for job in jobs(book) if (problem := job.problem())]
+    assert not problems, "\n".join(problems)
+
+
+def test_the_picture_of_the_home_page_is_what_the_notebooks_show():
+    picture = (ROOT / "chapters/images/predictions.png").read_bytes()
+    for path in NOTEBOOKS:
+        if path.stem == "mlp-scratch":
+            cells = code_cells(nbformat.read(path, as_version=4))
+            shown = [
+                base64.b64decode(output.data["image/png"])
+                for cell in cells
+                for output in cell.outputs
+                if "image/png" in output.get("data", {})
+            ]
+            assert picture in shown, path.parent.name
+
+
+def test_no_notebook_is_left_over():
+    assert orphans(Book(ROOT)) == []

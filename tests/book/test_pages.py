@@ -1,0 +1,400 @@
+"""The pages of the book in a browser: all of them, as readers meet them."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import axe_playwright_python
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from booktools import FRAMEWORKS
+from booktools.source.book import Book
+from browser import browser, served
+from small_book import ROOT, build
+
+PAGES = [page.docname for page in Book(ROOT).pages]
+ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404"]
+SECTION = "chapters/mlp-scratch"
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+WIDTHS = (360, 640, 768, 1400, 2000)  # 640: a window of 1280 at 200 %
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> Path:
+    """The book as it stands, built."""
+    folder = tmp_path_factory.mktemp("pages")
+    done = build(ROOT, "--path-output", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(html):
+    with served(html) as address:
+        yield address
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of a reader who was never here; what goes wrong in it is kept."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.wrong = []
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+
+    def failed(request) -> None:
+        # One that was under way when the reader went on to another page did not fail.
+        if request.failure != "net::ERR_ABORTED":
+            page.wrong.append(request.url)
+
+    page.on("requestfailed", failed)
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on(
+        "console",
+        lambda said: (
+            page.wrong.append(said.text) if said.type in ("error", "warning") else None
+        ),
+    )
+    yield page
+    context.close()
+
+
+def settle(page):
+    """Wait until formulas are set and what moves has come to rest."""
+    page.evaluate("() => window.MathJax?.startup?.promise.then(() => null)")
+
+
+def faults(page, scheme):
+    """Return what axe finds, by rule and element; in the dark, of colours only."""
+    # It takes no formula for text; another test looks for empty headings.
+    options = {"preload": False, "rules": {"empty-table-header": {"enabled": False}}}
+    if scheme == "dark":
+        options["runOnly"] = ["color-contrast"]
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("options => axe.run(options)", options)["violations"]
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in found
+        for node in fault["nodes"]
+    ]
+
+
+def too_wide(page):
+    """Return the widths at which a page has to be scrolled sideways."""
+    wide = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(width)
+    return wide
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ALL_PAGES)
+def test_every_page_is_whole_offline_and_open_to_all(page, html, name, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"file://{html}/{name}.html")
+    settle(page)
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    assert faults(page, scheme) == []
+    if scheme == "light":
+        assert too_wide(page) == []
+    assert page.wrong == []
+    elsewhere = [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
+    assert elsewhere == []
+
+
+@pytest.fixture(scope="module")
+def soups(html):
+    """What the pages say, without a browser."""
+    return {
+        path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in html.rglob("*.html")
+        if "_static" not in path.parts
+    }
+
+
+def test_no_link_leads_nowhere_and_no_name_is_given_twice(html, soups):
+    ids = {
+        path: [element["id"] for element in soup.find_all(id=True)]
+        for path, soup in soups.items()
+    }
+    twice = {
+        path.name: {i for i in all_ if all_.count(i) > 1} for path, all_ in ids.items()
+    }
+    assert {name: repeated for name, repeated in twice.items() if repeated} == {}
+    dead = []
+    for path, soup in soups.items():
+        for link in soup.select("a[href], link[href], img[src], script[src]"):
+            url = urlsplit(link.get("href") or link.get("src"))
+            if url.scheme or url.netloc:
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            there = target.is_file()
+            if there and url.fragment and target in ids:
+                there = unquote(url.fragment) in ids[target]
+            if not there:
+                dead.append(f"{path.relative_to(html)}: {url.geturl()}")
+    assert dead == []
+
+
+def test_every_page_says_what_it_is(soups, html):
+    for name in PAGES:
+        soup = soups[html / f"{name}.html"]
+        description = soup.find("meta", attrs={"name": "description"})["content"]
+        assert 20 < len(description) <= 200
+        title = soup.find("meta", property="og:title")["content"]
+        assert title
+        assert "<" not in title
+        assert soup.find("link", rel="icon")["href"].endswith("_static/favicon.svg")
+
+
+def test_pictures_have_their_size_and_a_text(soups, html):
+    pictures = [
+        image for name in PAGES for image in soups[html / f"{name}.html"]("img")
+    ]
+    assert len(pictures) > 30
+    for image in pictures:
+        assert int(image["width"]) > 0
+        assert int(image["height"]) > 0
+        decoration = "logo__image" in image.get("class", [])
+        assert decoration == (not image["alt"])
+
+
+def test_no_heading_of_a_table_is_empty(soups):
+    headings = [cell for soup in soups.values() for cell in soup("th")]
+    assert headings
+    assert all(cell.get_text(strip=True) for cell in headings)
+
+
+def shown(page):
+    """Return the frameworks of which something can be seen in the text."""
+    return set(
+        page.evaluate(
+            """() => [...document.querySelectorAll('.frameworks > .sd-tab-content')]
+            .filter((panel) => panel.offsetHeight > 0)
+            .map((panel) => panel.className.match(/framework-(\\w+)/)[1])"""
+        )
+    )
+
+
+def selected(page):
+    """Return the frameworks that tabs and switch say are chosen."""
+    tabs = page.locator('.frameworks [role="tab"][aria-selected="true"]:visible')
+    switch = page.locator(".framework-switch input:checked + span")
+    narrow = page.locator("select.framework-switch option:checked")
+    return {
+        *tabs.all_inner_texts(),
+        *switch.all_inner_texts(),
+        *narrow.all_inner_texts(),
+    }
+
+
+def test_one_choice_holds_everywhere(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    assert shown(page) == {"pytorch"}
+    page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
+    assert shown(page) == {"tensorflow"}
+    assert selected(page) == {"TensorFlow"}
+    assert page.url.endswith("?framework=tensorflow")
+    # A link carries it, and the next visit remembers it.
+    with page.expect_navigation():
+        page.locator(".prev-next-area a").last.click()
+    assert "?framework=tensorflow" in page.url
+    assert shown(page) == {"tensorflow"}
+    page.goto(f"file://{html}/{SECTION}.html")
+    assert selected(page) == {"TensorFlow"}
+    page.goto(f"file://{html}/{SECTION}.html?framework=mxnet")
+    assert selected(page) == {"MXNet"}
+    page.goto(f"file://{html}/{SECTION}.html?framework=caffe")
+    assert selected(page) == {"MXNet"}
+    assert page.wrong == []
+
+
+def test_the_choice_on_a_phone_is_a_list(page, html):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"file://{html}/{SECTION}.html")
+    page.locator("select.framework-switch").select_option("mxnet")
+    assert shown(page) == {"mxnet"}
+    assert not page.locator("fieldset.framework-switch").is_visible()
+
+
+def test_a_later_choice_stands_on_the_way_back(page, server):
+    page.goto(f"{server}/{SECTION}.html?framework=mxnet")
+    page.goto(f"{server}/chapters/mlp.html")
+    page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
+    page.go_back()
+    assert selected(page) == {"TensorFlow"}
+
+
+def test_tabs_obey_the_keyboard_and_have_names(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    tabs = page.get_by_role("tablist", name="Framework").first.get_by_role("tab")
+    assert tabs.all_inner_texts() == ["MXNet", "PyTorch", "TensorFlow"]
+    tabs.nth(1).focus()
+    for key, name in {
+        "ArrowRight": "TensorFlow",
+        "Home": "MXNet",
+        "ArrowLeft": "TensorFlow",
+        "End": "TensorFlow",
+    }.items():
+        page.keyboard.press(key)
+        focused = page.evaluate(
+            "[document.activeElement.textContent, document.activeElement.tabIndex]"
+        )
+        assert focused == [name, 0]
+        assert selected(page) == {name}
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Tab")
+    panel = page.get_by_role("tabpanel", name="TensorFlow").first
+    assert panel.evaluate("panel => panel === document.activeElement")
+
+
+def test_the_first_stop_of_the_keyboard_skips_to_the_text(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+
+
+def test_what_the_reader_looks_at_stays_where_it_is(page, html):
+    page.goto(f"file://{html}/chapters/softmax-scratch.html")
+    settle(page)
+    tab = page.locator('[role="tab"][data-sync-id="mxnet"]').last
+    tab.scroll_into_view_if_needed()
+    before, scrolled = tab.bounding_box()["y"], page.evaluate("window.scrollY")
+    tab.evaluate("tab => tab.click()")  # Playwright's own may scroll to it once more
+    assert tab.bounding_box()["y"] == pytest.approx(before, abs=1.5)
+    assert page.evaluate("window.scrollY") != scrolled, "nothing changed above it"
+
+
+def test_no_other_framework_is_drawn_first(page, server):
+    """Drawn with the script of the tabs held back, the choice shows already."""
+    page.route("**/booktools.js*", lambda route: None)
+    page.goto(f"{server}/{SECTION}.html?framework=mxnet", wait_until="commit")
+    page.locator("article h1").wait_for()
+    assert shown(page) == {"mxnet"}
+
+
+def test_a_link_into_a_tab_opens_it(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    inside = page.locator(".framework-mxnet").nth(3).get_attribute("id")
+    page.goto(f"file://{html}/{SECTION}.html#{inside}")
+    assert shown(page) == {"mxnet"}
+    assert page.locator(f"#{inside}").is_visible()
+
+
+def test_without_scripts_every_framework_can_be_reached(chromium, html):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"file://{html}/{SECTION}.html")
+    first = page.locator(".frameworks").first
+    assert not page.locator("fieldset.framework-switch").is_visible()
+    for framework in reversed(FRAMEWORKS.values()):
+        first.get_by_text(framework.title, exact=True).click()
+        visible = first.locator(".sd-tab-content:visible")
+        assert framework.module in visible.inner_text()
+    context.close()
+
+
+def test_where_a_browser_keeps_nothing_links_do(page, html):
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {value: "
+        "{getItem: () => null, setItem() {}, removeItem() {}}})"
+    )
+    page.goto(f"file://{html}/{SECTION}.html?framework=mxnet")
+    with page.expect_navigation():
+        page.locator("article a.reference.internal[href*='.html']").first.click()
+    assert shown(page) == {"mxnet"}
+
+
+def test_paper_shows_the_chosen_framework_only(page, html):
+    page.goto(f"file://{html}/{SECTION}.html?framework=tensorflow")
+    settle(page)
+    page.emulate_media(media="print")
+    assert shown(page) == {"tensorflow"}
+    sets = page.locator(".frameworks.has-tensorflow").count()
+    assert page.locator(".framework-tensorflow:visible").count() == sets
+    for other in ('[role="tab"]', ".framework-switch", ".copybtn", ".bd-sidebar"):
+        assert page.locator(f"{other}:visible").count() == 0
+    assert page.pdf()[:4] == b"%PDF"
+
+
+def test_the_search_says_in_which_framework_a_hit_is(page, html):
+    page.goto(f"file://{html}/search.html?q=requires_grad_")
+    hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
+    hit.first.wait_for()
+    assert hit.first.locator(".hit-framework").inner_text() == "in PyTorch"
+    with page.expect_navigation(wait_until="load"):
+        hit.first.locator("a").first.click()
+    assert "framework=pytorch" in page.url
+    # In a tab's prose, and there alone.
+    page.goto(f"file://{html}/search.html?q=overwrites")
+    hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
+    hit.first.wait_for()
+    assert hit.first.locator(".hit-framework").inner_text() == "in MXNet"
+    page.goto(f"file://{html}/search.html?q=perceptron")
+    page.locator("#search-results li").first.wait_for()
+    assert page.locator(".hit-framework").count() == 0
+    assert page.wrong == []
+
+
+def test_reduced_motion_is_honoured(page, html):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"file://{html}/{SECTION}.html")
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll('*')].filter((element) => {
+          const style = getComputedStyle(element);
+          return parseFloat(style.transitionDuration) > 0.001
+            || style.scrollBehavior === 'smooth';
+        }).map((element) => element.className)"""
+    )
+    assert moving == []
+
+
+def test_a_menu_saves_notebooks_that_stand_alone(page, server, html):
+    page.goto(f"{server}/{SECTION}.html")
+    page.get_by_role("button", name="Download the notebook").click()
+    with page.expect_download(timeout=20_000) as download:
+        page.get_by_role("link", name="TensorFlow notebook").click()
+    assert download.value.suggested_filename == "mlp-scratch-tensorflow.ipynb"
+    notebook = nbformat.read(download.value.path(), as_version=4)
+    (wheel,) = (html / "_downloads" / "notebooks").glob("*.whl")
+    first = notebook.cells[0].source
+    assert "needed = {'tensorflow': ['tensorflow']}" in first
+    assert f'-m pip install -qq "./{wheel.name}{{extras}}"' in first
+    assert page.get_by_role("link", name="d2lutils").count() >= 1
+
+
+WEIGHT = {"chapters/index": 400_000, "chapters/d2lutils": 400_000, SECTION: 800_000}
+
+
+@pytest.mark.parametrize("name", WEIGHT)
+def test_a_first_visit_is_light_and_nothing_moves(page, server, html, name):
+    page.add_init_script(
+        """window.moved = 0;
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) window.moved += entry.value;
+        }).observe({type: 'layout-shift', buffered: true});"""
+    )
+    page.goto(f"{server}/{name}.html?framework=tensorflow", wait_until="networkidle")
+    settle(page)
+    files = {unquote(urlsplit(url).path) for url in page.asked if url[:4] == "http"}
+    weight = sum(len(gzip.compress((html / path[1:]).read_bytes())) for path in files)
+    assert weight < WEIGHT[name], sorted(files)
+    assert page.evaluate("window.moved") < 0.02
+    assert not [path for path in files if re.search(r"fontawesome|searchindex", path)]

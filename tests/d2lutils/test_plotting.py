@@ -1,0 +1,235 @@
+"""Figures: outside a notebook, and in one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+from booktools import FRAMEWORKS
+from d2lutils import plotting
+
+# -- curves --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("X", "Y", "expected"),
+    [
+        ([1, 2, 3], None, [([0, 1, 2], [1, 2, 3])]),
+        ([1, 2, 3], [4, 5, 6], [([1, 2, 3], [4, 5, 6])]),
+        ([1, 2], [[4, 5], [6, 7]], [([1, 2], [4, 5]), ([1, 2], [6, 7])]),
+        ([[1, 2], [3]], [[4, 5], [6]], [([1, 2], [4, 5]), ([3], [6])]),
+        (np.arange(2), [np.ones(2), np.zeros(2)], [([0, 1], [1, 1]), ([0, 1], [0, 0])]),
+        (np.arange(2), np.eye(2), [([0, 1], [1, 0]), ([0, 1], [0, 1])]),
+    ],
+)  # fmt: skip
+def test_plot_takes_one_curve_or_several(X, Y, expected):
+    plotting.plot(X, Y)
+    drawn = [(list(a.get_xdata()), list(a.get_ydata())) for a in plt.gca().lines]
+    assert drawn == expected
+
+
+def test_plot_refuses_curves_that_do_not_pair():
+    with pytest.raises(ValueError, match=r"equally many curves .*, got 2 and 3"):
+        plotting.plot([[1], [2]], [[1], [2], [3]])
+
+
+def test_plot_labels_scales_and_sizes():
+    plotting.plot(
+        *([1, 10], [[1, 100], [2, 50]]),
+        xlabel="x",
+        ylabel="f(x)",
+        legend=["a", "b"],
+        xlim=(1, 10),
+        ylim=(1, 1000),
+        xscale="log",
+        yscale="log",
+        figsize=(5, 2),
+    )
+    axes = plt.gca()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "f(x)")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert (axes.get_xlim(), axes.get_ylim()) == ((1, 10), (1, 1000))
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "b"]
+    assert list(plt.gcf().get_size_inches()) == [5, 2]
+
+
+def test_curves_differ_in_colour_and_in_style():
+    """A figure of all the frameworks and NumPy needs one look more than there are."""
+    n = len(FRAMEWORKS) + 1
+    plotting.plot([0, 1], [[i, i + 1] for i in range(n)])
+    lines = plt.gca().lines
+    assert len({line.get_color() for line in lines}) == n
+    # Matplotlib calls every dashed style of one's own by the same name.
+    assert len({str(line._dash_pattern) for line in lines}) == n
+
+
+def test_format_strings_are_obeyed():
+    plotting.plot([0, 1], [[0, 1], [1, 2]], fmts=("r-", "m--"))
+    assert [(a.get_color(), a.get_linestyle()) for a in plt.gca().lines] == [
+        ("r", "-"),
+        ("m", "--"),
+    ]
+
+
+def test_colours_are_dark_enough_on_white():
+    """WCAG 2.2 asks graphics for a contrast of at least 3:1 (1.4.11)."""
+    for color in plotting.COLORS:
+        rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        assert 1.05 / (luminance + 0.05) >= 3, color
+
+
+def test_plot_draws_into_given_axes():
+    figure, axes = plt.subplots()
+    plotting.plot([1, 2], axes=axes)
+    assert plt.get_fignums() == [figure.number]
+    assert len(axes.lines) == 1
+
+
+# -- images --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "rows", "cols"), [(1, 1, 1), (3, 1, 3), (5, 2, 3)])
+def test_show_images_fills_the_grid_row_by_row(n, rows, cols):
+    images = np.random.default_rng(0).random((n, 4, 4))
+    axes = plotting.show_images(images, rows, cols, titles=[str(i) for i in range(n)])
+    assert axes.shape == (rows * cols,)
+    for i, ax in enumerate(axes):
+        assert len(ax.images) == (i < n)
+        assert ax.get_title() == (str(i) if i < n else "")
+        assert not ax.axison
+    np.testing.assert_array_equal(axes[n - 1].images[0].get_array(), images[-1])
+    assert list(plt.gcf().get_size_inches()) == [cols * 1.5, rows * 1.5]
+
+
+def test_show_images_takes_fewer_titles_than_images():
+    axes = plotting.show_images(np.zeros((2, 4, 4)), 1, 2, titles=["only"])
+    assert [ax.get_title() for ax in axes] == ["only", ""]
+
+
+@pytest.mark.parametrize(
+    ("shape", "titles", "message"),
+    [
+        ((3, 4, 4), None, "imgs holds 3 images, more than the 1 x 2 cells"),
+        ((1, 4, 4), ["a", "b"], "titles holds 2 titles for 1 images"),
+        ((2, 1, 4, 4), None, r"imgs\[0\] must be a gray image .* \(1, 4, 4\)"),
+    ],
+)
+def test_show_images_names_what_does_not_fit(shape, titles, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.show_images(np.zeros(shape), 1, 2, titles=titles)
+    assert plt.get_fignums() == []
+
+
+# -- the animated figure -------------------------------------------------------
+
+
+def test_outside_a_notebook_the_animator_is_a_plain_figure():
+    animator = plotting.Animator(xlabel="epoch", legend=["a", "b"])
+    for epoch in (1, 2, 3):
+        animator.add(epoch, (epoch / 2, None if epoch == 2 else epoch))
+    assert plt.get_fignums() == [animator.fig.number]
+    drawn = [(list(a.get_xdata()), list(a.get_ydata())) for a in animator.axes[0].lines]
+    assert drawn == [([1, 2, 3], [0.5, 1.0, 1.5]), ([1, 3], [1, 3])]
+    assert animator.axes[0].get_xlabel() == "epoch"
+
+
+def test_the_animator_takes_a_single_curve():
+    animator = plotting.Animator()
+    animator.add(1, 0.5)
+    assert (animator.X, animator.Y) == ([[1.0]], [[0.5]])
+
+
+def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
+    """Execute cells in a kernel; return the outputs of each."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in cells]
+    )
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself():
+    """Curves as SVG, images as PNG, whatever was shown before."""
+    cells = (
+        "from d2lutils import plotting\nimport numpy as np",
+        "animator = plotting.Animator(xlabel='epoch', legend=['a', 'b'])\n"
+        "for i in range(5):\n    animator.add(i, (i, i * i))",
+        "_ = plotting.show_images(np.eye(4)[None], 1, 1)",
+        "plotting.plot([0, 1], [[0, 1], [1, 0]], legend=['a', 'b'])",
+        "_ = plotting.show_images(np.eye(4)[None], 1, 1)",
+    )
+    first, again = run_notebook(*cells), run_notebook(*cells)
+    mimes = ["image/svg+xml", "image/png", "image/svg+xml", "image/png"]
+    for outputs, mime in zip(first[1:], mimes, strict=True):
+        (output,) = outputs
+        assert output.output_type == "display_data"
+        assert set(output.data) == {mime, "text/plain"}
+        assert output.data["text/plain"].startswith("<Figure size")
+    # The animated figure shows the last state: two curves of five points.
+    svg = first[1][0].data["image/svg+xml"]
+    assert "dc:date" not in svg
+    for a, b in zip(first, again, strict=True):
+        assert digest(a) == digest(b)
+
+
+def digest(outputs: list[nbformat.NotebookNode]) -> list[str]:
+    return [hashlib.sha256(str(dict(o.data)).encode()).hexdigest() for o in outputs]
+
+
+@pytest.mark.parametrize("settings", [{}, {"xlim": (1, 6), "yscale": "log"}])
+def test_curves_that_grow_look_like_curves_drawn_at_once(settings):
+    def animator():
+        return plotting.Animator("epoch", legend=["a", "b"], **settings)
+
+    points = [(x, (1 / x, 3.0 * x * x)) for x in range(1, 7)]
+    growing, at_once = animator(), animator()
+    for x, y in points:
+        growing.add(x, y)
+        at_once.add(x, y, redraw=x == 6)
+    assert svg(growing.fig) == svg(at_once.fig)
+    # A curve more, or one that the reader has drawn, does not stay as it was.
+    growing.axes[0].plot([1, 2], [1, 2])
+    growing.add(7, (1, 2, 3))
+    assert len(growing.axes[0].get_lines()) == 3
+
+
+def svg(figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def test_the_box_is_what_matplotlib_calls_tight():
+    """What an animated figure leaves out at its edges, and what it does not."""
+
+    def size(svg):
+        width, height = re.search(
+            r'width="([\d.]+)pt" height="([\d.]+)pt"', svg
+        ).groups()
+        return float(width), float(height)
+
+    setup = (
+        "from d2lutils import plotting\n"
+        "import io\n"
+        "animator = plotting.Animator(xlabel='x', ylabel='y')\n"
+        "_ = animator.fig.text(1.2, 0.5, 'beside the figure')\n"
+        "animator.add(1, 1)"
+    )
+    tight = (
+        "file = io.StringIO()\n"
+        "animator.fig.savefig(file, format='svg', bbox_inches={!r})\n"
+        "print(file.getvalue())"
+    )
+    shown, box, whole = run_notebook(setup, tight.format("tight"), tight.format(None))
+    found = size(shown[0].data["image/svg+xml"])
+    assert found == pytest.approx(size(box[0].text), abs=2)
+    assert size(whole[0].text)[0] < found[0] - 50

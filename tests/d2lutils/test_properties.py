@@ -1,0 +1,240 @@
+"""What holds of the loader and of accuracy for any data, drawn by hypothesis."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from d2lutils import fashion_mnist
+from frameworks import MODULES, BackendKit, open_backend
+
+# The frameworks warm up within the first example, and the machine may be busy.
+relaxed = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@contextlib.contextmanager
+def numbered_images(n: int) -> Iterator[None]:
+    """Stand ``n`` images in for the data set, each of which tells its number.
+
+    The first two pixels hold the number, the rest nothing; the label is the number
+    modulo 10. The test images are the same in the same order.
+    """
+    images = np.zeros((n, 28, 28), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = np.divmod(np.arange(n), 256)
+    labels = (np.arange(n) % 10).astype(np.uint8)
+    data = fashion_mnist.FashionMNIST(images, labels, images, labels)
+    with mock.patch.object(fashion_mnist, "load", return_value=data):
+        yield
+
+
+def numbers(backend: BackendKit, X, y) -> list[int]:
+    """The numbers of the images of a batch, whose labels are checked."""
+    pixels = np.rint(backend.numpy(X).reshape(len(y), -1)[:, :2] * 255).astype(int)
+    found = pixels @ [256, 1]
+    np.testing.assert_array_equal(backend.numpy(y), found % 10)
+    return found.tolist()
+
+
+def epoch(backend: BackendKit, data_iter) -> list[list[int]]:
+    """The numbers of the images of each batch of one pass."""
+    return [numbers(backend, X, y) for X, y in data_iter]
+
+
+def flat(batches: list[list[int]]) -> list[int]:
+    return [number for batch in batches for number in batch]
+
+
+@relaxed
+@given(n=st.integers(1, 600), batch_size=st.integers(1, 700), seed=SEEDS)
+def test_an_epoch_holds_every_example_exactly_once(
+    backend: BackendKit, n, batch_size, seed
+):
+    backend.d2l.set_seed(seed)
+    with numbered_images(n):
+        train_iter, test_iter = backend.d2l.load_data_fashion_mnist(batch_size)
+    full, rest = divmod(n, batch_size)
+    for data_iter in (train_iter, test_iter):
+        batches = epoch(backend, data_iter)
+        assert sorted(flat(batches)) == list(range(n))
+        # Only the last batch may be smaller, and none is empty.
+        assert [*map(len, batches)] == [batch_size] * full + [rest] * bool(rest)
+        assert len(data_iter) == len(batches)
+        if data_iter is test_iter:
+            assert flat(batches) == list(range(n))
+
+
+# Forty examples: that two orders are equal by chance is out of the question (1/40!).
+@relaxed
+@given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
+def test_each_epoch_has_an_order_of_its_own(backend: BackendKit, n, batch_size, seed):
+    backend.d2l.set_seed(seed)
+    with numbered_images(n):
+        train_iter, test_iter = backend.d2l.load_data_fashion_mnist(batch_size)
+    first, second = epoch(backend, train_iter), epoch(backend, train_iter)
+    in_file = list(range(n))
+    assert flat(first) != flat(second)
+    assert in_file not in (flat(first), flat(second))
+    assert flat(epoch(backend, test_iter)) == flat(epoch(backend, test_iter)) == in_file
+
+
+@relaxed
+@given(n=st.integers(80, 200), batch_size=st.integers(20, 40), seed=SEEDS)
+def test_examples_are_shuffled_and_not_batches(
+    backend: BackendKit, n, batch_size, seed
+):
+    """No batch holds what stood together in the file, or in the epoch before."""
+    backend.d2l.set_seed(seed)
+    with numbered_images(n):
+        train_iter, _ = backend.d2l.load_data_fashion_mnist(batch_size)
+    first, second = epoch(backend, train_iter), epoch(backend, train_iter)
+    # Twenty of eighty examples can be chosen in 3.5e18 ways.
+    whole = [frozenset(b) for b in (*first, *second) if len(b) == batch_size]
+    assert len(set(whole)) == len(whole)
+    assert all(max(batch) - min(batch) >= batch_size for batch in whole)
+    # Every place of the file has its chance: the first batch reaches both halves.
+    assert min(first[0]) < n / 2 <= max(first[0])
+
+
+@relaxed
+@given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
+def test_an_epoch_alone_draws_an_order(backend: BackendKit, n, batch_size, seed):
+    """Nothing else does: neither the test set, nor ``len``, nor a new loader."""
+    with numbered_images(n):
+        backend.d2l.set_seed(seed)
+        train_iter, _ = backend.d2l.load_data_fashion_mnist(batch_size)
+        expected = [epoch(backend, train_iter) for _ in range(2)]
+        backend.d2l.set_seed(seed)
+        train_iter, test_iter = backend.d2l.load_data_fashion_mnist(batch_size)
+        found = []
+        for _ in range(2):
+            epoch(backend, test_iter)
+            len(train_iter), len(test_iter)
+            backend.d2l.load_data_fashion_mnist(batch_size)
+            found.append(epoch(backend, train_iter))
+    assert found == expected
+
+
+@relaxed
+@given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
+def test_the_batch_size_does_not_change_the_order(
+    backend: BackendKit, n, batch_size, seed
+):
+    orders = []
+    for size in (batch_size, n):
+        backend.d2l.set_seed(seed)
+        with numbered_images(n):
+            orders.append(
+                flat(epoch(backend, backend.d2l.load_data_fashion_mnist(size)[0]))
+            )
+    assert orders[0] == orders[1]
+
+
+@relaxed
+@given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
+def test_a_seed_gives_the_same_batches_in_every_framework(n, batch_size, seed):
+    found = {}
+    for name in MODULES:
+        try:
+            backend = open_backend(name)
+        except pytest.skip.Exception:
+            continue
+        backend.d2l.set_seed(seed)
+        with numbered_images(n):
+            train_iter, _ = backend.d2l.load_data_fashion_mnist(batch_size)
+        found[name] = [epoch(backend, train_iter) for _ in range(2)]
+        backend.d2l.set_seed(seed)
+        assert [epoch(backend, train_iter) for _ in range(2)] == found[name]
+        backend.d2l.set_seed(seed ^ 1)
+        assert epoch(backend, train_iter) != found[name][0]
+    if not found:
+        pytest.skip("no framework is installed")
+    assert all(batches == next(iter(found.values())) for batches in found.values())
+
+
+@relaxed
+@given(
+    images=hnp.arrays(np.uint8, (5, 28, 28)),
+    labels=hnp.arrays(np.uint8, 5, elements=st.integers(0, 9)),
+    side=st.integers(1, 70),
+)
+def test_resize_keeps_range_and_class(backend: BackendKit, images, labels, side):
+    data = fashion_mnist.FashionMNIST(images, labels, images, labels)
+    with mock.patch.object(fashion_mnist, "load", return_value=data):
+        _, test_iter = backend.d2l.load_data_fashion_mnist(5, resize=side)
+        _, plain_iter = backend.d2l.load_data_fashion_mnist(5)
+    [(X, y)], [(plain, _)] = test_iter, plain_iter
+    X, plain = backend.numpy(X).reshape(5, -1), backend.numpy(plain).reshape(5, -1)
+    np.testing.assert_array_equal(backend.numpy(y), labels)
+    assert X.shape == (5, side * side)
+    # A weighted mean: no pixel lies outside its image's own range, but for rounding.
+    low, high = plain.min(axis=1, keepdims=True), plain.max(axis=1, keepdims=True)
+    assert (low - 1e-6 <= X).all()
+    assert (high + 1e-6 >= X).all()
+    assert X.min() >= 0
+    assert X.max() <= 1
+
+
+@relaxed
+@given(value=st.integers(0, 255), side=st.integers(1, 70))
+def test_resize_keeps_a_plain_image_plain(backend: BackendKit, value, side):
+    images = np.full((1, 28, 28), value, np.uint8)
+    labels = np.zeros(1, np.uint8)
+    data = fashion_mnist.FashionMNIST(images, labels, images, labels)
+    with mock.patch.object(fashion_mnist, "load", return_value=data):
+        [(X, _)] = backend.d2l.load_data_fashion_mnist(1, resize=side)[1]
+    np.testing.assert_allclose(backend.numpy(X), value / 255, atol=1e-6)
+
+
+@st.composite
+def scores_and_labels(draw) -> tuple[np.ndarray, np.ndarray]:
+    """Scores ``(n, classes)``, no two of a row equal, and labels ``(n,)``."""
+    n, classes = draw(st.integers(1, 300)), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(SEEDS))
+    order = rng.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
+    scale = draw(st.floats(2.0**-20, 2.0**20))
+    return (order - classes / 2) * scale, rng.integers(0, classes, n)
+
+
+@relaxed
+@given(drawn=scores_and_labels())
+def test_accuracy_is_a_plain_count(backend: BackendKit, drawn):
+    scores, labels = drawn
+    count = 0
+    for row, label in zip(scores.tolist(), labels.tolist(), strict=True):
+        if row.index(max(row)) == label:
+            count += 1
+    y = backend.tensor(labels, backend.label_dtype)
+    assert backend.d2l.accuracy(backend.tensor(scores), y) == count
+    classes = scores.argmax(axis=1)
+    for dtype in (backend.label_dtype, np.float32):
+        assert backend.d2l.accuracy(backend.tensor(classes, dtype), y) == count
+
+
+@relaxed
+@given(drawn=scores_and_labels(), batch_size=st.integers(1, 300))
+def test_the_rate_does_not_depend_on_the_batches(
+    backend: BackendKit, drawn, batch_size
+):
+    scores, labels = drawn
+    n = len(labels)
+    batches = [
+        (
+            backend.tensor(scores[i : i + batch_size]),
+            backend.tensor(labels[i : i + batch_size], backend.label_dtype),
+        )
+        for i in range(0, n, batch_size)
+    ]
+    rate = backend.d2l.evaluate_accuracy(lambda X: X, batches)
+    assert rate == (scores.argmax(axis=1) == labels).sum() / n

@@ -1,0 +1,65 @@
+"""The page of messages says what the code says, and all of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "chapters/troubleshooting.md").read_text(encoding="utf-8")
+MODULES = sorted((ROOT / "d2lutils").glob("*.py"))
+
+
+def literals(node: ast.AST) -> list[str]:
+    """The constant parts of the strings in a piece of code."""
+    return [
+        n.value
+        for n in ast.walk(node)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
+
+
+def messages() -> dict[str, str]:
+    """The longest constant part of every message, and where it is given."""
+    found = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and (
+                getattr(node.func, "id", "") == "print"
+            )
+            if isinstance(node, ast.Raise) or called:
+                longest = max(literals(node), key=len, default="")
+                if len(longest) > 8:
+                    found[longest] = f"{path.name}:{node.lineno}"
+    return found
+
+
+def squeeze(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("message", sorted(messages()))
+def test_every_message_is_explained(message):
+    # The page names a message up to where its advice begins.
+    shown = re.split(r"\. |'d2lutils\[|, which", message.strip(" .,;:()"))[0]
+    assert squeeze(shown).strip(" .") in squeeze(PAGE), messages()[message]
+
+
+def test_the_page_explains_nothing_that_is_not_said():
+    said = squeeze(
+        " ".join(
+            part
+            for path in MODULES
+            for part in literals(ast.parse(path.read_text(encoding="utf-8")))
+        )
+    )
+    headings = re.findall(r"^`([^`]+)`\n: ", PAGE, re.MULTILINE)
+    headings += re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
+    assert len(headings) > 20
+    for heading in headings:
+        for part in heading.split("…"):
+            words = part.strip(" .,;:()'0123456789")
+            assert words in said, heading

@@ -1,0 +1,122 @@
+"""The figures of every training in the book, epoch by epoch, in one small file.
+
+They are read from the curves that the stored notebooks show: an SVG file keeps each
+point of a curve to a millionth of a point, which is a hundred-millionth of a nat.
+
+After trainings have changed on purpose, write the file again, and look at what
+changed in it::
+
+    python tests/helpers/golden.py && git diff tests/book/golden.csv
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "tests" / "book" / "golden.csv"
+HEADER = ["notebook", "figure", "curve", *map(str, range(1, 11))]
+
+NUMBERS = re.compile(r"-?[\d.]+")
+
+Curves = dict[str, list[float]]
+
+
+def read_curves(svg: str) -> Curves:
+    """Read the curves of a figure that Matplotlib drew over the epochs.
+
+    Args:
+        svg: The figure, with one pair of linear axes and a legend.
+
+    Returns:
+        One value per epoch for each name in the legend; nothing if the x axis is
+        not that of epochs, or there is no legend.
+    """
+    # Matplotlib writes texts as outlines, and what they say into a comment.
+    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    parts = {
+        part.get("id"): part
+        for part in ElementTree.fromstring(svg, parser).iterfind(".//{*}g")
+        if part.get("id")
+    }
+    if "legend_1" not in parts or "epoch" not in _texts(parts["matplotlib.axis_1"]):
+        return {}
+    x_of, y_of = (_scale(parts, axis) for axis in (0, 1))
+    lines = [
+        part for part in parts["axes_1"] if part.get("id", "").startswith("line2d_")
+    ]
+    curves = {}
+    for name, line in zip(_texts(parts["legend_1"]), lines, strict=True):
+        x, y = _points(line)
+        epochs = np.arange(1, len(x) + 1)
+        np.testing.assert_allclose(x_of(x), epochs, atol=1e-4)
+        curves[name] = y_of(y).tolist()
+    return curves
+
+
+def _texts(part: ElementTree.Element) -> list[str]:
+    """What is written in a part of the figure."""
+    comments = part.iter(ElementTree.Comment)
+    return [comment.text.strip().replace("\N{MINUS SIGN}", "-") for comment in comments]
+
+
+def _points(line: ElementTree.Element) -> np.ndarray:
+    """The x and the y of each point of a line."""
+    path = line.find("{*}path").get("d")
+    return np.array(NUMBERS.findall(path), float).reshape(-1, 2).T
+
+
+def _scale(parts: dict[str, ElementTree.Element], axis: int):
+    """The function that turns positions in the figure into values, for x or y."""
+    ticks = [
+        part for name, part in parts.items() if name.startswith("xy"[axis] + "tick_")
+    ]
+    positions = [_points(tick.find("{*}g"))[axis, 0] for tick in ticks]
+    values = [float(text) for tick in ticks for text in _texts(tick)]
+    slope, offset = np.polyfit(positions, values, 1)
+    return lambda position: slope * position + offset
+
+
+def trainings(path: Path) -> list[Curves]:
+    """The curves over the epochs in a notebook, one entry per figure."""
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    figures = [out.get("data", {}).get("image/svg+xml") for out in outputs]
+    return [curves for svg in figures if svg and (curves := read_curves(svg))]
+
+
+def stored() -> dict[tuple[str, str, str], list[float]]:
+    """Return the figures of all stored notebooks, by notebook, figure and curve."""
+    return {
+        (f"{path.parent.name}/{path.stem}", str(number), name): figures
+        for path in sorted((ROOT / "notebooks").glob("*/*.ipynb"))
+        for number, curves in enumerate(trainings(path), start=1)
+        for name, figures in curves.items()
+    }
+
+
+def read() -> dict[tuple[str, str, str], list[float]]:
+    """Return the figures of the file, in the same way."""
+    with open(FILE, encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    return {tuple(row[:3]): [float(value) for value in row[3:]] for row in rows}
+
+
+def write() -> None:
+    """Write the file again."""
+    with open(FILE, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        for key, figures in stored().items():
+            writer.writerow([*key, *(f"{value:.6f}" for value in figures)])
+
+
+if __name__ == "__main__":
+    write()
+    print(f"{FILE.relative_to(ROOT)}: {len(read())} curves")

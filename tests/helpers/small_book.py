@@ -1,0 +1,56 @@
+"""A small book that the tests of booktools build, in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from booktools.notebooks import execute
+from booktools.notebooks.execute import update_all
+from booktools.notebooks.jobs import jobs
+from booktools.source.book import Book
+
+ROOT = Path(__file__).parents[2]
+
+
+def copy_book(folder: Path) -> Path:
+    """Copy the sources of the small book; its settings are those of the real one."""
+    shutil.copytree(ROOT / "tests" / "booktools" / "small_book", folder)
+    shutil.copytree(ROOT / "_static", folder / "_static")
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    settings["sphinx"]["local_extensions"]["booktools.sphinx"] = str(ROOT)
+    (folder / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return folder
+
+
+def run_notebooks(root: Path, monkeypatch) -> None:
+    """Execute all notebooks; their cells are plain Python and need no framework."""
+    monkeypatch.setattr(execute, "missing_modules", lambda framework: [])
+    failed = update_all(list(jobs(Book(root))), 2, lambda job, done: None)
+    assert failed == []
+
+
+def build(
+    root: Path, *options: str, warnings_are_errors: bool = True
+) -> subprocess.CompletedProcess:
+    """Build a book as a reader would, as a rule with warnings taken for errors."""
+    main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    strict = ["-W", "-n", "--keep-going"] if warnings_are_errors else []
+    return subprocess.run(
+        [sys.executable, "-c", main, "build", str(root), *strict, *options],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def replace(path: Path, old: str, new: str) -> int:
+    """Change a file; return the line on which the change begins."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{old!r} is in {path.name} {text.count(old)} times"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return text[: text.index(old)].count("\n") + 1

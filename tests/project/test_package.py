@@ -1,0 +1,180 @@
+"""Importing the package, and installing it from its wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import d2lutils
+from booktools.notebooks.downloads import build_wheel
+from d2lutils import fashion_mnist
+from frameworks import MODULES
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_importing_the_package_imports_no_framework():
+    result = run(
+        "import sys, d2lutils, d2lutils.backend, d2lutils.fashion_mnist\n"
+        f"print([name for name in {MODULES} if name in sys.modules])"
+    )
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_missing_framework_names_its_extra(name):
+    result = run(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {name!r}:\n"
+        "            raise ModuleNotFoundError(f'no {name}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import d2lutils\n"
+        f"from d2lutils import {name}\n"
+    )
+    assert f"ImportError: d2lutils.{name} needs the package {name!r}" in result.stderr
+    assert f"pip install 'd2lutils[{name}]'" in result.stderr
+
+
+def test_a_failure_inside_a_framework_passes_through(monkeypatch):
+    """A missing dependency of a framework is not a missing framework."""
+
+    def fail(name):
+        raise ModuleNotFoundError("No module named 'inner'", name="inner")
+
+    monkeypatch.setattr(d2lutils.importlib, "import_module", fail)
+    with pytest.raises(ModuleNotFoundError, match="inner") as error:
+        d2lutils.require("torch")
+    assert error.value.name == "inner"
+
+
+@pytest.mark.parametrize(
+    ("python", "numpy", "said"),
+    [
+        ((3, 12, 1), "1.26.4", "MXNet is retired .* on Python 3.11 and older only"),
+        ((3, 11, 7), "2.0.0", "below 2; here are Python .* and NumPy 2.0.0"),
+        ((3, 11, 7), "1.26.4", "needs the package 'mxnet', which is not installed"),
+    ],
+)
+def test_mxnet_says_where_it_runs(python, numpy, said):
+    result = run(
+        "import sys, numpy\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'mxnet':\n"
+        "            raise ModuleNotFoundError('no mxnet', name='mxnet')\n"
+        "import d2lutils.backend\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        f"sys.version_info, numpy.__version__ = {python!r}, {numpy!r}\n"
+        "from d2lutils import mxnet\n"
+    )
+    assert re.search(said, result.stderr.splitlines()[-1]), result.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_import_writes_nothing(name):
+    """Not past Python, either."""
+    result = run(f"import sys\nfrom d2lutils import {name}")
+    if "ImportError" in result.stderr:
+        pytest.skip(result.stderr.splitlines()[-1])
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("first", MODULES)
+def test_all_frameworks_run_in_one_process_whichever_comes_first(first):
+    """They bring libraries of the same names, and some orders of them bare crash.
+
+    Forwards and backwards: so each comes before each other, near it and far from it.
+    """
+    here = [name for name in MODULES if importlib.util.find_spec(name)]
+    if first not in here:
+        pytest.skip(f"{first} is not installed")
+    others = here[here.index(first) + 1 :] + here[: here.index(first)]
+    for order in ((first, *others), (first, *reversed(others))):
+        result = run(
+            "import importlib, sys, numpy as np\n"
+            f"sys.path.insert(0, {str(ROOT / 'tests' / 'helpers')!r})\n"
+            f"for name in {order}:\n"
+            "    importlib.import_module(f'd2lutils.{name}')\n"
+            "from frameworks import open_backend\n"
+            f"for name in {order}:\n"
+            "    kit = open_backend(name)\n"
+            "    params = kit.parameters(np.zeros((784, 10)), np.zeros(10))\n"
+            "    batches = kit.batches((np.ones((9, 28, 28)), np.arange(9)))\n"
+            "    kit.d2l.train_epoch_ch3(kit.affine(*params), batches,\n"
+            "        kit.loss('none'), kit.own_updater(params, 0.1))\n"
+            "    assert np.isfinite(kit.numpy(params[0])).all()\n"
+            "print('ran')\n"
+        )
+        assert (result.returncode, result.stdout) == (0, "ran\n"), (
+            order,
+            result.stderr,
+        )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings_can_be_read_without_the_framework(name):
+    """Sphinx does so, also on Pythons and with NumPys that MXNet cannot run on."""
+    result = run(
+        "import sys, numpy, d2lutils.backend\n"
+        "from sphinx.ext.autodoc.mock import mock\n"
+        "sys.version_info = (3, 13, 0, 'final', 0)\n"
+        "numpy.__version__ = '2.0.0'\n"
+        f"with mock([{name!r}]):\n"
+        f"    from d2lutils import {name} as d2l\n"
+        "print(d2l.train_ch3.__doc__.splitlines()[0])\n"
+    )
+    assert result.stdout.startswith("Train, draw the curves"), result.stderr
+
+
+def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path):
+    """In an environment that has what d2lutils needs, and nothing of this checkout."""
+    wheel = tmp_path / build_wheel(ROOT, tmp_path, tmp_path / "record")
+    assert 30e6 < wheel.stat().st_size < 32e6
+    with zipfile.ZipFile(wheel) as archive:
+        for name, sha256 in fashion_mnist.FILES.items():
+            content = archive.read(f"d2lutils/data/{name}")
+            assert hashlib.sha256(content).hexdigest() == sha256
+        assert b"Zalando SE" in archive.read("d2lutils/data/LICENSE")
+        assert not [name for name in archive.namelist() if "booktools" in name]
+    target = tmp_path / "installed"
+    install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        target,
+        wheel,
+    ]
+    subprocess.run([sys.executable, *install], check=True)
+    code = (
+        "from d2lutils import fashion_mnist as f; "
+        "print(f.__file__, f.load().train_images.sum())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+    )
+    expected = fashion_mnist.load().train_images.sum()
+    path = target / "d2lutils" / "fashion_mnist.py"
+    assert (done.stdout, done.stderr) == (f"{path} {expected}\n", "")
