@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from booktools import SourceError
+from booktools import FRAMEWORKS, SourceError
 from booktools.notebooks.merge import merge
 from booktools.notebooks.split import assemble
 from booktools.notebooks.stored import difference, same_code
@@ -68,10 +68,7 @@ def test_cells_know_their_frameworks_tags_and_lines():
     lines = (HEADER + "\n# Title\n\n").count("\n")
     title, shared, torch, text, two = parsed.cells
     assert (title.kind, title.source, title.line) == ("markdown", "# Title", 6)
-    assert (shared.frameworks, shared.shared) == (
-        ("mxnet", "pytorch", "tensorflow"),
-        True,
-    )
+    assert (shared.frameworks, shared.shared) == (tuple(FRAMEWORKS), True)
     assert shared.line == lines + 2
     assert (torch.frameworks, torch.shared) == (("pytorch",), False)
     assert torch.tags == ("same-code", "hide-input")
@@ -157,7 +154,7 @@ def test_different_outputs_of_a_shared_cell_stand_side_by_side():
     parsed = section(cell("x = 1"))
     merged = merge(parsed, notebooks(parsed, lambda name: name))
     owners = [c.metadata.booktools.framework for c in merged.cells]
-    assert owners == ["mxnet", "pytorch", "tensorflow"]
+    assert owners == list(FRAMEWORKS)
     assert [c.outputs[0].text for c in merged.cells] == owners
     assert len({c.metadata.booktools.group for c in merged.cells}) == 1
 
