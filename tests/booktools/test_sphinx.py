@@ -342,7 +342,7 @@ def test_a_book_that_cannot_be_read_is_reported_in_a_line(root):
     done = build(root)
     assert done.returncode != 0
     assert "Book error:" in done.stderr
-    assert "\nchapters/first.md:44: unknown tag 'smae-code'; expected a" in done.stderr
+    assert "\nchapters/first.md:45: unknown tag 'smae-code'; expected a" in done.stderr
 
 
 def test_figures_are_checked(root):
