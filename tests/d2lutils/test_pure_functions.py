@@ -7,9 +7,15 @@ from functools import partial
 import numpy as np
 import pytest
 
-# By way of d2lutils, which silences what XLA would say; without JAX it cannot be had.
-d2l = pytest.importorskip("d2lutils.jax", exc_type=ImportError)
-optax = pytest.importorskip("optax")
+from booktools import missing_modules
+
+if missing := missing_modules("jax"):
+    pytest.skip(f"not installed: {', '.join(missing)}", allow_module_level=True)
+
+# The first to load JAX: it silences what XLA would say.
+from d2lutils import jax as d2l  # isort: skip
+
+import optax
 
 jax = d2l.jax
 jnp = jax.numpy
