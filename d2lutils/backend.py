@@ -22,7 +22,7 @@ from d2lutils import fashion_mnist, minibatches
 from d2lutils.arguments import check_whole, to_numpy
 from d2lutils.metrics import Accumulator, History
 from d2lutils.minibatches import Minibatches
-from d2lutils.plotting import Animator, in_notebook, show_images
+from d2lutils.plotting import Animator, in_notebook, plt, show_images
 
 Net = Callable[[Any], Any]
 Loss = Callable[[Any, Any], Any]
@@ -280,6 +280,7 @@ class Backend(ABC):
         loss: Loss,
         num_epochs: int,
         updater: Any,
+        draw: bool = True,
     ) -> History:
         """Train, draw the curves as they grow, and print the final figures.
 
@@ -291,6 +292,7 @@ class Backend(ABC):
             test_iter: Yields the batches on which accuracy is measured after each
                 epoch.
             num_epochs: Passes over the training examples, at least 1.
+            draw: Whether to draw and to print; or only return.
 
         Returns:
             The figures of every epoch.
@@ -319,8 +321,9 @@ class Backend(ABC):
                 test_accuracy = self.evaluate_accuracy(net, test_iter)
                 figures = (train_loss, train_accuracy, test_accuracy)
                 history.add(*figures)
-                due = time.perf_counter() - drawn >= DRAWING_INTERVAL
-                animator.add(epoch, figures, redraw=due or epoch == num_epochs)
+                due = draw and time.perf_counter() - drawn >= DRAWING_INTERVAL
+                last = draw and epoch == num_epochs
+                animator.add(epoch, figures, redraw=due or last)
                 if due:
                     drawn = time.perf_counter()
                 if not math.isfinite(train_loss) and math.isfinite(last_loss):
@@ -332,11 +335,15 @@ class Backend(ABC):
                 last_loss = train_loss
         except KeyboardInterrupt as interruption:
             bar.close()
-            animator.redraw()
-            print(f"interrupted; {history}")
+            if draw:
+                animator.redraw()
+                print(f"interrupted; {history}")
             interruption.history = history
             raise
-        print(history)
+        if draw:
+            print(history)
+        else:
+            plt.close(animator.fig)
         return history
 
     # Seeds and devices

@@ -146,19 +146,20 @@ def train_epoch_ch3(net, params, train_iter, loss, updater, state=None):
     return model.params, *([] if state is None else [model.state]), figures
 
 
-def train_ch3(net, params, train_iter, test_iter, loss, num_epochs, updater):
+def train_ch3(net, params, train_iter, test_iter, loss, num_epochs, updater, draw=True):
     """Train, draw the curves as they grow, and print the final figures.
 
     Args:
         net, params, train_iter, loss, updater: See :func:`train_epoch_ch3`.
         test_iter: Yields the batches on which accuracy is measured after each epoch.
         num_epochs: Passes over the training examples, at least 1.
+        draw: Whether to draw and to print; or only return.
 
     Returns:
         The trained parameters, and the figures of every epoch. After an interruption
         they are the ``params`` and the ``history`` of the ``KeyboardInterrupt``.
     """
-    model, rest = _Model(net, params), (loss, num_epochs, updater)
+    model, rest = _Model(net, params), (loss, num_epochs, updater, draw)
     try:
         history = _backend.train_ch3(model, train_iter, test_iter, *rest)
     except KeyboardInterrupt as interruption:

@@ -68,11 +68,31 @@ class Minibatches:
         self.num_examples = len(images)
         self.shuffle = shuffle
         self._images, self._labels = images, labels
-        self._to_tensors = to_tensors
+        self._to_tensors, self._resize = to_tensors, resize
         self._weights = None
         if resize is not None:
             side = check_whole("resize", resize, least=1)
             self._weights = _interpolation_weights(images.shape[1], side)
+
+    def split(self, n: int) -> tuple[Minibatches, Minibatches]:
+        """Return minibatches of the first ``n`` examples, and of those after them.
+
+        The first come in the order of these batches, shuffled or not; the others, which
+        are for validation, in that of the file.
+
+        Raises:
+            TypeError, ValueError: ``n`` is not a whole number that leaves examples for
+                both.
+        """
+        if check_whole("n", n, least=1) >= self.num_examples:
+            raise ValueError(f"n must be less than the {self.num_examples} examples")
+
+        def part(rows: slice, shuffle: bool) -> Minibatches:
+            images, labels = self._images[rows], self._labels[rows]
+            settings = shuffle, self._to_tensors, self._resize
+            return Minibatches(images, labels, self.batch_size, *settings)
+
+        return part(slice(n), self.shuffle), part(slice(n, None), False)
 
     def __len__(self) -> int:
         """Number of batches in one pass."""
