@@ -21,6 +21,7 @@ __all__ = [
     "plt",
     "set_axes",
     "set_figsize",
+    "show_confusion",
     "show_images",
     "use_svg_display",
 ]
@@ -166,6 +167,7 @@ def show_images(
     num_cols: int,
     titles: Sequence[str] | None = None,
     scale: float = 1.5,
+    signed: bool = False,
 ) -> np.ndarray:
     """Show gray images in a grid.
 
@@ -175,6 +177,8 @@ def show_images(
         num_rows, num_cols: Size of the grid; cells without an image stay empty.
         titles: At most one per image.
         scale: Side of a grid cell in inches.
+        signed: Whether to show values as colors: blue below 0, white at 0, red above,
+            by one scale for all images.
 
     Returns:
         The axes of the grid, row by row, ``(num_rows * num_cols,)``.
@@ -207,11 +211,43 @@ def show_images(
     axes = grid.flatten()
     for ax in axes:
         ax.set_axis_off()
+    style: dict[str, Any] = {"cmap": "gray"}
+    if signed:
+        limit = max((abs(image).max() for image in images), default=1)
+        style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     for ax, image in zip(axes, images, strict=False):
-        ax.imshow(image, cmap="gray")
+        ax.imshow(image, **style)
     for ax, title in zip(axes, titles, strict=False):
         ax.set_title(title, fontsize="medium")
     return axes
+
+
+def show_confusion(counts: Any, names: Sequence[str]) -> None:
+    """Show how often examples of one class are taken for another.
+
+    Args:
+        counts: Whole numbers ``(classes, classes)``: a row per true class, a column per
+            predicted class.
+        names: One per class.
+
+    Raises:
+        ValueError: ``counts`` is not square, or there is not one name per class.
+    """
+    counts = to_numpy(counts)
+    if counts.shape != (len(names), len(names)):
+        raise ValueError(
+            f"counts must have a row and a column for each of the {len(names)} names, "
+            f"got shape {counts.shape}"
+        )
+    _show_figures_as("retina")
+    _, axes = plt.subplots(figsize=(5, 5))
+    axes.imshow(counts, cmap="Blues")
+    for (i, j), count in np.ndenumerate(counts):
+        color = "white" if count > counts.max() / 2 else "black"
+        axes.text(j, i, count, ha="center", va="center", color=color, fontsize="small")
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true")
 
 
 class Animator:
