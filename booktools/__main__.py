@@ -6,13 +6,15 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.notebooks.execute import update_all
 from booktools.notebooks.jobs import Job, job, orphans
+from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book
+from booktools.source.figures import MARK, unfounded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,6 +99,8 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
 
 def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     problems = [str(problem) for job in wanted if (problem := job.problem())]
+    if not problems:
+        problems += _figures(wanted)
     problems += [
         f"{path.as_posix()}: no section makes it; delete it" for path in orphans(book)
     ]
@@ -105,6 +109,19 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     if not problems:
         print(f"{len(wanted)} notebooks match their sections.")
     return 1 if problems else 0
+
+
+def _figures(wanted: list[Job]) -> Iterator[str]:
+    """Say which figures in the prose stand in no notebook that they should."""
+    for page in dict.fromkeys(job.page for job in wanted):
+        jobs = [job for job in wanted if job.page == page]
+        notebooks = {job.framework: read_notebook(job.path) for job in jobs}
+        for line, figure, lacking in unfounded(page.section, notebooks):
+            yield (
+                f"{page.path}:{line}: {figure} is in no output of {', '.join(lacking)}, "
+                "nor in code or a formula; correct it, or say in the line before the "
+                f"paragraph where it comes from: {MARK} ..."
+            )
 
 
 if __name__ == "__main__":
