@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nbformat import NotebookNode
+
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.notebooks.execute import update_all
 from booktools.notebooks.jobs import Job, job, orphans
 from booktools.notebooks.stored import read_notebook
-from booktools.source.book import Book
+from booktools.source.book import Book, Page
 from booktools.source.figures import MARK, unfounded
 
 
@@ -60,8 +62,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     check = commands.add_parser(
         "check",
         help="say which notebooks no longer match their section",
-        description="Say which notebooks no longer match their section, and what to "
-        "do about it. Nothing is executed or written.",
+        description="Say which notebooks no longer match their section, and which "
+        "figures in the prose match no notebook. Nothing is executed or written.",
     )
     check.set_defaults(run=_check)
     for command in (notebooks, check):
@@ -100,7 +102,7 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
 def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     problems = [str(problem) for job in wanted if (problem := job.problem())]
     if not problems:
-        problems += _figures(wanted)
+        problems += _figures(book, wanted)
     problems += [
         f"{path.as_posix()}: no section makes it; delete it" for path in orphans(book)
     ]
@@ -111,16 +113,18 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _figures(wanted: list[Job]) -> Iterator[str]:
+def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
     """Say which figures in the prose stand in no notebook that they should."""
-    for page in dict.fromkeys(job.page for job in wanted):
-        jobs = [job for job in wanted if job.page == page]
-        notebooks = {job.framework: read_notebook(job.path) for job in jobs}
-        for line, figure, lacking in unfounded(page.section, notebooks):
+
+    def stored(page: Page, framework: str) -> NotebookNode | None:
+        return read_notebook(book.root / page.section.notebook_path(framework))
+
+    for page in dict.fromkeys(each.page for each in wanted):
+        for line, figure, lacking in unfounded(book, page, stored):
             yield (
                 f"{page.path}:{line}: {figure} is in no output of {', '.join(lacking)}, "
-                "nor in code or a formula; correct it, or say in the line before the "
-                f"paragraph where it comes from: {MARK} ..."
+                "nor in code or a formula; correct it, or say where it comes from in "
+                f"the line before the paragraph: {MARK} ..."
             )
 
 

@@ -1,9 +1,10 @@
 """Finds figures in the prose of a section behind which nothing stands.
 
 What counts as measured is a number with decimals, or a percentage. It has to round a
-number that the section's notebooks put out, in every framework that the sentence speaks
-for, or one in their code or in a formula. Figures from elsewhere are marked, in the line
-before the paragraph, the list, the table or the directive that holds them::
+number in the outputs, the code or the formulas of the section, or of one that the
+sentence refers to, in every framework that the sentence speaks for. What an exercise
+gives is given. Figures from elsewhere are marked, in the line before the paragraph, the
+list, the table or the directive that holds them::
 
     % figures: Srivastava et al. (2014), table 2
 """
@@ -11,13 +12,13 @@ before the paragraph, the list, the table or the directive that holds them::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
 
-from booktools import FRAMEWORKS
+from booktools import ALL, FRAMEWORKS
+from booktools.source.book import Book, Page
 from booktools.source.markdown import VERBATIM, Block, blocks
-from booktools.source.sections import Section
 
 MARK = "% figures:"
 FIGURE = re.compile(
@@ -25,6 +26,7 @@ FIGURE = re.compile(
 )
 NUMBER = re.compile(r"(?<![\w.])\d[\d,_]*(?:\.\d+)?(?:e[-+]?\d+)?", re.I)
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|`[^`]+`", re.S)
+REFERENCE = re.compile(r"\{(?:ref|numref|eq)\}`(?:[^`<]*<)?(?P<label>[\w-]+)>?`")
 # A release, a role, the end of a link.
 OTHER = re.compile(
     r"(?:release|Python|version)\s[\d.]+|\{[\w:]+\}`[^`]+`|\]\([^)]*\)|https?:\S+"
@@ -33,62 +35,79 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
 def unfounded(
-    section: Section, notebooks: Mapping[str, NotebookNode]
+    book: Book, page: Page, stored: Callable[[Page, str], NotebookNode | None]
 ) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield figures that stand in no notebook that they should, as they are written.
+    """Find the figures of a section that stand in no notebook that they should.
 
     Args:
-        section: The section.
-        notebooks: Its stored notebooks, by framework.
+        book: The book.
+        page: The page that is the section.
+        stored: Reads the stored notebook of a page and a framework.
 
     Yields:
         The line of the section, the figure, and the frameworks that lack it.
     """
-    prose = [cell for cell in section.cells if cell.kind == "markdown"]
-    formulas = [number for cell in prose for number in _formulas(cell.source)]
-    found = {
-        framework: formulas + [*_numbers(notebook)]
-        for framework, notebook in notebooks.items()
-    }
+    known: dict[tuple[Page, str], list[float]] = {}
+
+    def numbers(source: Page, framework: str) -> list[float]:
+        if source.section and (source, framework) not in known:
+            found = known[source, framework] = [*_formulas(source)]
+            offered = source.section.frameworks
+            notebook = stored(source, framework if framework in offered else ALL)
+            found.extend(_numbers(notebook) if notebook else [])
+        return known.get((source, framework), [])
+
+    prose = [cell for cell in page.section.cells if cell.kind == "markdown"]
     for cell in prose:
-        parsed = blocks(cell.source, section.path, cell.line)
-        for line, sentence, frameworks in _sentences(parsed, section, [*notebooks]):
+        parsed = blocks(cell.source, page.path, cell.line)
+        for line, sentence, frameworks in _sentences(parsed, page):
+            labels = [match["label"] for match in REFERENCE.finditer(sentence)]
+            pages = [book.labels[each].page for each in labels if each in book.labels]
             shown = OTHER.sub(_blank, FORMULA.sub(_blank, sentence))
             for match in FIGURE.finditer(shown):
                 lacking = [
-                    each for each in frameworks if not _rounds(match, found[each])
+                    framework
+                    for framework in frameworks
+                    if not any(
+                        _rounds(match, numbers(source, framework))
+                        for source in (page, *pages)
+                    )
                 ]
                 if lacking:
                     yield line + shown.count("\n", 0, match.start()), match[0], lacking
 
 
 def _sentences(
-    parsed: list[Block], section: Section, frameworks: list[str]
-) -> Iterator[tuple[int, str, list[str]]]:
+    parsed: list[Block], page: Page, spoken: tuple[str, ...] = ()
+) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """Take blocks apart; say of each sentence for which frameworks it speaks."""
+    spoken = spoken or page.section.frameworks
     marked = False
     for block in parsed:
         if block.kind == "comment":
             marked = block.text.startswith(MARK)
             continue
-        if block.kind == "directive" and block.name not in VERBATIM and not marked:
-            inner = frameworks
+        given = block.name in VERBATIM or block.name == "exercise"
+        if block.kind == "directive" and not given and not marked:
+            inner = spoken
             if block.name == "framework":
-                inner = [each for each in frameworks if each in block.argument.split()]
+                inner = tuple(set(spoken) & set(block.argument.split()))
             for text in (block.argument, block.options.get("alt", "")):
                 yield block.line, text, inner
-            body = blocks(block.body, section.path, block.body_line)
-            yield from _sentences(body, section, inner)
+            body = blocks(block.body, page.path, block.body_line)
+            yield from _sentences(body, page, inner)
         elif block.kind in ("text", "heading") and not marked:
             done = 0
             for sentence in SENTENCE.split(block.text):
                 start = block.text.index(sentence, done)
                 done = start + len(sentence)
+                named = tuple(
+                    tag
+                    for tag, framework in FRAMEWORKS.items()
+                    if framework.title in sentence and tag in spoken
+                )
                 line = block.line + block.text.count("\n", 0, start)
-                named = [
-                    each for each in frameworks if each in FRAMEWORKS
-                    and FRAMEWORKS[each].title in sentence
-                ]  # fmt: skip
-                yield line, sentence, named or frameworks
+                yield line, sentence, named or spoken
         marked = False
 
 
@@ -100,9 +119,12 @@ def _value(text: str) -> float:
     return float(text.replace(",", "").replace("_", ""))
 
 
-def _formulas(text: str) -> Iterator[float]:
-    for match in FORMULA.finditer(text):
-        yield from (_value(number) for number in NUMBER.findall(match[0]))
+def _formulas(page: Page) -> Iterator[float]:
+    """The numbers in the formulas of a section, and in the code within its prose."""
+    for cell in page.section.cells:
+        if cell.kind == "markdown":
+            for match in FORMULA.finditer(cell.source):
+                yield from (_value(number) for number in NUMBER.findall(match[0]))
 
 
 def _numbers(notebook: NotebookNode) -> Iterator[float]:

@@ -129,6 +129,45 @@ def test_a_batch_belongs_to_the_caller(backend: BackendKit, small_data):
     np.testing.assert_array_equal(backend.numpy(X), before)
 
 
+@pytest.mark.parametrize("resize", [None, 32])
+def test_a_split_divides_the_examples(backend: BackendKit, small_data, resize):
+    whole, _ = backend.d2l.load_data_fashion_mnist(16, resize)
+    first, others = whole.split(40)
+    counts = first.num_examples, others.num_examples
+    assert counts == (40, whole.num_examples - 40)
+    assert len(first) == 3
+
+    def images(batches):
+        X = np.concatenate([backend.numpy(X) for X, _ in batches])
+        return X.reshape(len(X), -1)
+
+    def as_a_set(rows):
+        return np.unique(rows, axis=0)
+
+    training, validation = images(first), images(others)
+    both = np.concatenate([training, validation])
+    np.testing.assert_array_equal(as_a_set(both), as_a_set(images(whole)))
+    # The first are shuffled anew in each epoch, the others are not.
+    assert not np.array_equal(training, images(first))
+    np.testing.assert_array_equal(validation, images(others))
+    np.testing.assert_array_equal(as_a_set(training), as_a_set(images(first)))
+
+
+def test_a_split_of_test_examples_keeps_their_order(backend: BackendKit, small_data):
+    _, test_iter = backend.d2l.load_data_fashion_mnist(16)
+    parts = [y for part in test_iter.split(20) for _, y in part]
+    labels = np.concatenate([backend.numpy(y) for y in parts])
+    expected = np.concatenate([backend.numpy(y) for _, y in test_iter])
+    np.testing.assert_array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("n", [0, -1, 10**6, 2.5])
+def test_a_split_that_leaves_nothing_is_named(backend: BackendKit, small_data, n):
+    train_iter, _ = backend.d2l.load_data_fashion_mnist(16)
+    with pytest.raises((TypeError, ValueError), match=r"^n must be "):
+        train_iter.split(n)
+
+
 def test_labels_have_names(backend: BackendKit):
     labels = backend.tensor([9, 0, 6], backend.label_dtype)
     names = backend.d2l.get_fashion_mnist_labels(labels)

@@ -233,3 +233,37 @@ def test_the_box_is_what_matplotlib_calls_tight():
     found = size(shown[0].data["image/svg+xml"])
     assert found == pytest.approx(size(box[0].text), abs=2)
     assert size(whole[0].text)[0] < found[0] - 50
+
+
+def test_signed_images_share_one_scale_about_zero():
+    images = [np.full((2, 2), -3.0), np.eye(2)]
+    shown = [
+        ax.get_images()[0] for ax in plotting.show_images(images, 1, 2, signed=True)
+    ]
+    assert [image.get_clim() for image in shown] == [(-3, 3), (-3, 3)]
+    below, zero, above = (shown[0].cmap(x)[:3] for x in (0.0, 0.5, 1.0))
+    assert below[2] > below[0]  # blue
+    assert above[0] > above[2]  # red
+    assert min(zero) > 0.95
+
+
+def test_gray_images_have_each_their_own_scale():
+    images = [np.full((2, 2), 3.0) * np.eye(2), np.eye(2)]
+    shown = [ax.get_images()[0] for ax in plotting.show_images(images, 1, 2)]
+    assert [image.get_clim() for image in shown] == [(0, 3), (0, 1)]
+
+
+def test_a_confusion_matrix_shows_every_count_where_it_belongs():
+    counts = np.array([[7, 1, 0], [2, 5, 3], [0, 4, 9]])
+    plotting.show_confusion(counts, ["a", "b", "c"])
+    axes = plt.gca()
+    shown = {text.get_position(): int(text.get_text()) for text in axes.texts}
+    assert shown == {(j, i): counts[i, j] for i in range(3) for j in range(3)}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+    assert [each.get_text() for each in axes.get_yticklabels()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 3), (4,)])
+def test_a_confusion_matrix_of_the_wrong_shape_is_named(shape):
+    with pytest.raises(ValueError, match=r"each of the 2 names, got shape \("):
+        plotting.show_confusion(np.zeros(shape, int), ["a", "b"])
