@@ -13,10 +13,10 @@ from nbformat import NotebookNode
 
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.notebooks.execute import update_all
+from booktools.notebooks.figures import MARK, unfounded
 from booktools.notebooks.jobs import Job, job, orphans
 from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book, Page
-from booktools.source.figures import MARK, unfounded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,8 +122,8 @@ def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
     for page in dict.fromkeys(each.page for each in wanted):
         for line, figure, lacking in unfounded(book, page, stored):
             yield (
-                f"{page.path}:{line}: {figure} is in no output of {', '.join(lacking)}, "
-                "nor in code or a formula; correct it, or say where it comes from in "
+                f"{page.path}:{line}: {figure} is in no output of "
+                f"{', '.join(lacking)}, nor in code or a formula; correct it, or say where it comes from in "
                 f"the line before the paragraph: {MARK} ..."
             )
 

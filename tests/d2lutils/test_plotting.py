@@ -237,9 +237,8 @@ def test_the_box_is_what_matplotlib_calls_tight():
 
 def test_signed_images_share_one_scale_about_zero():
     images = [np.full((2, 2), -3.0), np.eye(2)]
-    shown = [
-        ax.get_images()[0] for ax in plotting.show_images(images, 1, 2, signed=True)
-    ]
+    axes = plotting.show_images(images, 1, 2, signed=True)
+    shown = [ax.get_images()[0] for ax in axes]
     assert [image.get_clim() for image in shown] == [(-3, 3), (-3, 3)]
     below, zero, above = (shown[0].cmap(x)[:3] for x in (0.0, 0.5, 1.0))
     assert below[2] > below[0]  # blue
