@@ -123,8 +123,8 @@ def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
         for line, figure, lacking in unfounded(book, page, stored):
             yield (
                 f"{page.path}:{line}: {figure} is in no output of "
-                f"{', '.join(lacking)}, nor in code or a formula; correct it, or say where it comes from in "
-                f"the line before the paragraph: {MARK} ..."
+                f"{', '.join(lacking)}, nor in code or a formula; correct it, or say "
+                f"where it comes from, in the line before the paragraph: {MARK} ..."
             )
 
 

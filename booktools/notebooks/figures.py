@@ -25,12 +25,13 @@ FIGURE = re.compile(
     r"(?<![\w.,])(?:\d[\d,]*\.\d+|\d+(?=\s?%))(?!\d|\.\d)(?P<percent>\s?%)?"
 )
 NUMBER = re.compile(r"(?<![\w.])\d[\d,_]*(?:\.\d+)?(?:e[-+]?\d+)?", re.I)
-FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|`[^`]+`", re.S)
+FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|(?<!`)`[^`]+`(?!`)", re.S)
 REFERENCE = re.compile(r"\{(?:ref|numref|eq)\}`(?:[^`<]*<)?(?P<label>[\w-]+)>?`")
 # A release, a role, the end of a link.
 OTHER = re.compile(
     r"(?:release|Python|version)\s[\d.]+|\{[\w:]+\}`[^`]+`|\]\([^)]*\)|https?:\S+"
 )
+PARAGRAPH = re.compile(r"\n\s*\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -96,9 +97,10 @@ def _sentences(
                 yield block.line, text, inner
             body = blocks(block.body, page.path, block.body_line)
             yield from _sentences(body, page, inner)
-        elif block.kind in ("text", "heading") and not marked:
-            done = 0
-            for sentence in SENTENCE.split(block.text):
+        elif block.kind in ("text", "heading"):
+            # A mark holds for one paragraph; a text goes on until something else comes.
+            done = len(PARAGRAPH.split(block.text)[0]) if marked else 0
+            for sentence in SENTENCE.split(block.text[done:]):
                 start = block.text.index(sentence, done)
                 done = start + len(sentence)
                 named = tuple(
