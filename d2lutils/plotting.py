@@ -220,7 +220,7 @@ def show_images(
     for ax, image in zip(axes, images, strict=False):
         ax.imshow(image, **style)
     for ax, title in zip(axes, titles, strict=False):
-        ax.set_title(title, fontsize="medium")
+        ax.set_title(title, fontsize=10 * scale)  # to be read on a telephone, too
     return axes
 
 
@@ -242,7 +242,7 @@ def show_confusion(counts: Any, names: Sequence[str]) -> None:
             f"got shape {counts.shape}"
         )
     _show_figures_as("retina")
-    _, axes = plt.subplots(figsize=(5, 5))
+    _, axes = plt.subplots(figsize=(4, 4))
     axes.imshow(counts, cmap="Blues")
     for (i, j), count in np.ndenumerate(counts):
         color = "white" if count > counts.max() / 2 else "black"

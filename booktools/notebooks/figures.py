@@ -4,7 +4,7 @@ What counts as measured is a number with decimals, or a percentage. It has to ro
 number in the outputs, the code or the formulas of the section, or of one that the
 sentence refers to, in every framework that the sentence speaks for. What an exercise
 gives is given. Figures from elsewhere are marked, in the line before the paragraph, the
-list, the table or the directive that holds them::
+list, the table or the directive that holds them, or first in the directive::
 
     % figures: Srivastava et al. (2014), table 2
 """
@@ -88,6 +88,7 @@ def _sentences(
         if block.kind == "comment":
             marked = block.text.startswith(MARK)
             continue
+        marked = marked or block.body.startswith(MARK)
         given = block.name in VERBATIM or block.name == "exercise"
         if block.kind == "directive" and not given and not marked:
             inner = spoken
