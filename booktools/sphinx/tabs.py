@@ -226,7 +226,8 @@ class OutputFigureDirective(SphinxDirective):
         self.add_name(figure)
         parsed = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, parsed)
-        first, *rest = parsed.children
+        shown = [each for each in parsed if not isinstance(each, nodes.comment)]
+        first, *rest = shown
         caption = nodes.caption(first.rawsource, "", *first.children)
         caption.source, caption.line = figure.source, figure.line
         figure += caption

@@ -78,6 +78,7 @@ def test_a_changed_digit_is_reported(name, before, after, expected):
     [
         "% figures: somebody (2020)\nIt is 0.987.",
         "% figures: somebody (2020)\n:::{note}\nIt is 0.987.\n:::",
+        ":::{note}\n% figures: somebody (2020)\nIt is 0.987.\n:::",
         "$x = 0.987$ is in a formula, and so 0.99 is, rounded.",
         "Python 3.77 and release 0.17.6 are no figures, nor is `0.987`.",
         ":::{exercise}\n:label: ex_given\n\nLet it be 0.987.\n:::",
