@@ -9,14 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nbformat import NotebookNode
-
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.notebooks.execute import update_all
 from booktools.notebooks.figures import MARK, unfounded
 from booktools.notebooks.jobs import Job, job, orphans
-from booktools.notebooks.stored import read_notebook
-from booktools.source.book import Book, Page
+from booktools.source.book import Book
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,12 +112,8 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
 
 def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
     """Say which figures in the prose stand in no notebook that they should."""
-
-    def stored(page: Page, framework: str) -> NotebookNode | None:
-        return read_notebook(book.root / page.section.notebook_path(framework))
-
     for page in dict.fromkeys(each.page for each in wanted):
-        for line, figure, lacking in unfounded(book, page, stored):
+        for line, figure, lacking in unfounded(book, page):
             yield (
                 f"{page.path}:{line}: {figure} is in no output of "
                 f"{', '.join(lacking)}, nor in code or a formula; correct it, or say "

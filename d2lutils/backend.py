@@ -22,7 +22,7 @@ from d2lutils import fashion_mnist, minibatches
 from d2lutils.arguments import check_whole, to_numpy
 from d2lutils.metrics import Accumulator, History
 from d2lutils.minibatches import Minibatches
-from d2lutils.plotting import Animator, in_notebook, plt, show_images
+from d2lutils.plotting import Animator, in_notebook, show_images
 
 Net = Callable[[Any], Any]
 Loss = Callable[[Any, Any], Any]
@@ -304,7 +304,7 @@ class Backend(ABC):
         """
         num_epochs = check_whole("num_epochs", num_epochs, least=1)
         history = History()
-        animator = Animator(
+        animator = draw and Animator(
             xlabel="epoch",
             xlim=(1, max(num_epochs, 2)),
             legend=["train loss", "train acc", "test acc"],
@@ -321,9 +321,9 @@ class Backend(ABC):
                 test_accuracy = self.evaluate_accuracy(net, test_iter)
                 figures = (train_loss, train_accuracy, test_accuracy)
                 history.add(*figures)
-                due = draw and time.perf_counter() - drawn >= DRAWING_INTERVAL
-                last = draw and epoch == num_epochs
-                animator.add(epoch, figures, redraw=due or last)
+                due = time.perf_counter() - drawn >= DRAWING_INTERVAL
+                if animator:
+                    animator.add(epoch, figures, redraw=due or epoch == num_epochs)
                 if due:
                     drawn = time.perf_counter()
                 if not math.isfinite(train_loss) and math.isfinite(last_loss):
@@ -335,15 +335,13 @@ class Backend(ABC):
                 last_loss = train_loss
         except KeyboardInterrupt as interruption:
             bar.close()
-            if draw:
+            if animator:
                 animator.redraw()
                 print(f"interrupted; {history}")
             interruption.history = history
             raise
         if draw:
             print(history)
-        else:
-            plt.close(animator.fig)
         return history
 
     # Seeds and devices

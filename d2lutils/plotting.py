@@ -208,7 +208,7 @@ def show_images(
     _show_figures_as("retina")  # PNG, sharp on dense screens
     size = (num_cols * scale, num_rows * scale)
     _, grid = plt.subplots(
-        *(num_rows, num_cols), figsize=size, squeeze=False, layout="constrained"
+        num_rows, num_cols, figsize=size, squeeze=False, layout="constrained"
     )
     axes = grid.flatten()
     for ax in axes:

@@ -12,11 +12,12 @@ list, the table or the directive that holds them, or first in the directive::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
 from booktools import ALL, FRAMEWORKS
+from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book, Page
 from booktools.source.markdown import VERBATIM, Block, blocks
 
@@ -35,15 +36,12 @@ PARAGRAPH = re.compile(r"\n\s*\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
-def unfounded(
-    book: Book, page: Page, stored: Callable[[Page, str], NotebookNode | None]
-) -> Iterator[tuple[int, str, list[str]]]:
+def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
     """Find the figures of a section that stand in no notebook that they should.
 
     Args:
         book: The book.
         page: The page that is the section.
-        stored: Reads the stored notebook of a page and a framework.
 
     Yields:
         The line of the section, the figure, and the frameworks that lack it.
@@ -53,8 +51,9 @@ def unfounded(
     def numbers(source: Page, framework: str) -> list[float]:
         if source.section and (source, framework) not in known:
             found = known[source, framework] = [*_formulas(source)]
-            offered = source.section.frameworks
-            notebook = stored(source, framework if framework in offered else ALL)
+            name = framework if framework in source.section.frameworks else ALL
+            path = book.root / source.section.notebook_path(name)
+            notebook = read_notebook(path)
             found.extend(_numbers(notebook) if notebook else [])
         return known.get((source, framework), [])
 
@@ -93,7 +92,7 @@ def _sentences(
         if block.kind == "directive" and not given and not marked:
             inner = spoken
             if block.name == "framework":
-                inner = tuple(set(spoken) & set(block.argument.split()))
+                inner = tuple(tag for tag in spoken if tag in block.argument.split())
             for text in (block.argument, block.options.get("alt", "")):
                 yield block.line, text, inner
             body = blocks(block.body, page.path, block.body_line)

@@ -8,17 +8,12 @@ import pytest
 
 from booktools.__main__ import main
 from booktools.notebooks.figures import unfounded
-from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book
 from booktools.source.sections import read_section
 
 ROOT = Path(__file__).parents[2]
 BOOK = Book(ROOT)
 PAGES = {page.section.name: page for page in BOOK.sections}
-
-
-def stored(page, framework):
-    return read_notebook(ROOT / page.section.notebook_path(framework))
 
 
 def found(name, before="", after=""):
@@ -28,9 +23,7 @@ def found(name, before="", after=""):
     assert before in text
     text = text.replace(before, after) if before else text
     page = replace(page, section=read_section(text, page.path))
-    return [
-        (figure, set(lacking)) for _, figure, lacking in unfounded(BOOK, page, stored)
-    ]
+    return [(figure, set(lacking)) for _, figure, lacking in unfounded(BOOK, page)]
 
 
 def test_the_book_holds_none(capsys):
@@ -98,5 +91,5 @@ def test_the_line_is_that_of_the_figure():
     text = (ROOT / page.path).read_text("utf-8")
     text = text.replace("## Summary", "One line,\nthen 0.987.")
     page = replace(page, section=read_section(text, page.path))
-    [(line, figure, _)] = unfounded(BOOK, page, stored)
+    [(line, figure, _)] = unfounded(BOOK, page)
     assert re.search(figure, text.split("\n")[line - 1])

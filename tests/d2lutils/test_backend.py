@@ -288,7 +288,9 @@ def test_an_optimizer_trains_a_plain_function(backend: BackendKit):
     np.testing.assert_allclose(backend.numpy(params[1]), b, atol=1e-6)
 
 
-def run_train_ch3(backend: BackendKit, train_iter, test_iter, num_epochs=2, lr=0.1):
+def run_train_ch3(
+    backend: BackendKit, train_iter, test_iter, num_epochs=2, lr=0.1, **options
+):
     params = backend.parameters(W0, B0)
     return backend.d2l.train_ch3(
         backend.affine(*params),
@@ -297,6 +299,7 @@ def run_train_ch3(backend: BackendKit, train_iter, test_iter, num_epochs=2, lr=0
         backend.loss("none"),
         num_epochs,
         backend.own_updater(params, lr),
+        **options,
     )
 
 
@@ -315,6 +318,21 @@ def test_train_ch3_records_every_epoch_and_prints_the_last(
         f"train accuracy {history.train_accuracy[-1]:.3f}, "
         f"test accuracy {history.test_accuracy[-1]:.3f}\n"
     )
+
+
+def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
+    backend: BackendKit, small_data, capsys
+):
+    def run(**options):
+        backend.d2l.set_seed(3)
+        iterators = backend.d2l.load_data_fashion_mnist(16)
+        return run_train_ch3(backend, *iterators, **options)
+
+    plt.close("all")
+    history = run(draw=False)
+    assert capsys.readouterr().out == ""
+    assert plt.get_fignums() == []
+    assert history == run()
 
 
 def test_train_ch3_draws_the_three_curves(backend: BackendKit, small_data):

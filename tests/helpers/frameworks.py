@@ -398,9 +398,10 @@ class JaxKit(BackendKit):
                 module.train_epoch_ch3, net, train_iter, loss, updater=updater
             )
 
-        def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
+        def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater, **options):
             rest = (train_iter, test_iter, loss, num_epochs)
-            return trained(module.train_ch3, net, *rest, updater=updater)
+            train = functools.partial(module.train_ch3, **options)
+            return trained(train, net, *rest, updater=updater)
 
         return Adapted(
             module, evaluate_accuracy, predict_ch3, train_epoch_ch3, train_ch3
