@@ -12,21 +12,9 @@ from urllib.parse import quote
 
 from booktools import ALL, DEFAULT, SourceError
 from booktools.source.book import Book, Page, Target
-from booktools.source.markdown import Block, blocks
+from booktools.source.markdown import EXPLICIT, INLINE, Block, blocks
 from booktools.source.sections import named_frameworks
 
-INLINE = re.compile(
-    r"""
-    (?<!\\)\{(?P<role>[a-zA-Z][\w:.+-]*)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)(?!`)
-  | (?<![`\\])(?P<code>`+)(?!`).+?(?<!`)(?P=code)(?!`)
-  | (?<!\\)\$\$?(?=\S)[^$]+?\$\$?
-  | \]\((?P<href>[^)\s]+)(?P<title>\s+"[^"]*")?\)
-    """,
-    re.S | re.X,
-)
-"""A role, or what is left alone (code, mathematics), or the end of a link."""
-
-EXPLICIT = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.S)
 FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
 ADMONITIONS = {
     "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",

@@ -19,19 +19,14 @@ from nbformat import NotebookNode
 from booktools import ALL, FRAMEWORKS
 from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book, Page
-from booktools.source.markdown import VERBATIM, Block, blocks
+from booktools.source.markdown import EXPLICIT, INLINE, VERBATIM, Block, blocks, walk
 
 MARK = "% figures:"
 FIGURE = re.compile(
     r"(?<![\w.,])(?:\d[\d,]*\.\d+|\d+(?=\s?%))(?!\d|\.\d)(?P<percent>\s?%)?"
 )
 NUMBER = re.compile(r"(?<![\w.])\d[\d,_]*(?:\.\d+)?(?:e[-+]?\d+)?", re.I)
-FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|(?<!`)`[^`]+`(?!`)", re.S)
-REFERENCE = re.compile(r"\{(?:ref|numref|eq)\}`(?:[^`<]*<)?(?P<label>[\w-]+)>?`")
-# A release, a role, the end of a link.
-OTHER = re.compile(
-    r"(?:release|Python|version)\s[\d.]+|\{[\w:]+\}`[^`]+`|\]\([^)]*\)|https?:\S+"
-)
+RELEASE = re.compile(r"(?:release|Python|version)\s[\d.]+|https?:\S+")
 PARAGRAPH = re.compile(r"\n\s*\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
@@ -61,9 +56,10 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
     for cell in prose:
         parsed = blocks(cell.source, page.path, cell.line)
         for line, sentence, frameworks in _sentences(parsed, page):
-            labels = [match["label"] for match in REFERENCE.finditer(sentence)]
+            roles = [match["text"] for match in INLINE.finditer(sentence)]
+            labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles if role]
             pages = [book.labels[each].page for each in labels if each in book.labels]
-            shown = OTHER.sub(_blank, FORMULA.sub(_blank, sentence))
+            shown = RELEASE.sub(_blank, INLINE.sub(_blank, sentence))
             for match in FIGURE.finditer(shown):
                 lacking = [
                     framework
@@ -124,9 +120,18 @@ def _value(text: str) -> float:
 def _formulas(page: Page) -> Iterator[float]:
     """The numbers in the formulas of a section, and in the code within its prose."""
     for cell in page.section.cells:
+        found = []
         if cell.kind == "markdown":
-            for match in FORMULA.finditer(cell.source):
-                yield from (_value(number) for number in NUMBER.findall(match[0]))
+            found = blocks(cell.source, page.path, cell.line)
+        for block in walk(found, page.path):
+            if "math" in (block.kind, block.name):
+                texts = [block.body]
+            else:
+                shown = {"directive": block.argument, "code": ""}
+                inline = INLINE.finditer(shown.get(block.kind, block.text))
+                texts = [each[0] for each in inline if not each["role"]]
+            for text in texts:
+                yield from (_value(number) for number in NUMBER.findall(text))
 
 
 def _numbers(notebook: NotebookNode) -> Iterator[float]:

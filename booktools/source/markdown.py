@@ -23,6 +23,20 @@ from booktools import SourceError
 DIRECTIVE = re.compile(r"\{(?P<name>[a-zA-Z][\w:.-]*)\}\s*(?P<argument>.*)")
 OPTION = re.compile(r":(?P<key>[a-zA-Z][\w-]*):\s*(?P<value>.*)")
 
+INLINE = re.compile(
+    r"""
+    (?<!\\)\{(?P<role>[a-zA-Z][\w:.+-]*)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)(?!`)
+  | (?<![`\\])(?P<code>`+)(?!`).+?(?<!`)(?P=code)(?!`)
+  | (?<!\\)\$\$?(?=\S)[^$]+?\$\$?
+  | \]\((?P<href>[^)\s]+)(?P<title>\s+"[^"]*")?\)
+    """,
+    re.S | re.X,
+)
+"""A role, or what is left alone (code, mathematics), or the end of a link."""
+
+EXPLICIT = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.S)
+"""Within a role: words, and what they stand for."""
+
 CODE_OR_ESCAPED = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)|\\.", re.S)
 
 
