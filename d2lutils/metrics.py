@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Accumulator", "History", "Timer"]
+__all__ = ["Accumulator", "History", "Timer", "sweep"]
 
 
 class Timer:
@@ -104,3 +105,41 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({len(self.train_loss)} epochs)"
+
+
+def sweep(
+    train: Callable[[Any, int], History],
+    settings: Iterable[Any],
+    seeds: Iterable[int] = range(3),
+) -> np.ndarray:
+    """Train with each setting from several seeds; print means and ranges.
+
+    Args:
+        train: Called as ``train(setting, seed)``.
+        settings: What to compare; a dictionary names them by its keys.
+        seeds: One training each.
+
+    Returns:
+        Train loss, train accuracy and held-out accuracy after the last epoch of each
+        training, ``(settings, seeds, 3)``. (Held out are the examples that a history
+        calls those for testing.)
+    """
+    named = (
+        settings.items() if isinstance(settings, dict) else ((s, s) for s in settings)
+    )
+    seeds, ends = list(seeds), []
+    print(f"{'':14}  {'train loss':22}  held-out accuracy")
+    for name, setting in named:
+        runs = [train(setting, seed) for seed in seeds]
+        ends.append(
+            [
+                (h.train_loss[-1], h.train_accuracy[-1], h.test_accuracy[-1])
+                for h in runs
+            ]
+        )
+        loss, _, accuracy = (
+            f"{each.mean():.3f} ({each.min():.3f} to {each.max():.3f})"
+            for each in np.array(ends[-1]).T
+        )
+        print(f"{name!s:14}  {loss:22}  {accuracy}")
+    return np.array(ends)

@@ -1,8 +1,8 @@
 """Finds figures in the prose of a section behind which nothing stands.
 
 What counts as measured is a number with decimals, or a percentage. It has to round a
-number in the outputs, the code or the formulas of the section, or of one that the
-sentence refers to, in every framework that the sentence speaks for. What an exercise
+number in the outputs, the code or the formulas of the section, of one that the sentence
+refers to, or of the worked solution that it sums up, in every framework that the sentence speaks for. What an exercise
 gives is given. Figures from elsewhere are marked, in the line before the paragraph, the
 list, the table or the directive that holds them, or first in the directive::
 
@@ -22,6 +22,7 @@ from booktools.source.book import Book, Page
 from booktools.source.markdown import EXPLICIT, INLINE, VERBATIM, Block, blocks, walk
 
 MARK = "% figures:"
+WORKED = "sol_"  # instead of ex_, the label of an exercise that is worked out
 FIGURE = re.compile(
     r"(?<![\w.,])(?:\d[\d,]*\.\d+|\d+(?=\s?%))(?!\d|\.\d)(?P<percent>\s?%)?"
 )
@@ -55,9 +56,10 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
     prose = [cell for cell in page.section.cells if cell.kind == "markdown"]
     for cell in prose:
         parsed = blocks(cell.source, page.path, cell.line)
-        for line, sentence, frameworks in _sentences(parsed, page):
-            roles = [match["text"] for match in INLINE.finditer(sentence)]
-            labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles if role]
+        for line, sentence, frameworks, worked in _sentences(parsed, page):
+            roles = [match["text"] or "" for match in INLINE.finditer(sentence)]
+            labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles]
+            labels.append(worked)
             pages = [book.labels[each].page for each in labels if each in book.labels]
             shown = RELEASE.sub(_blank, INLINE.sub(_blank, sentence))
             for match in FIGURE.finditer(shown):
@@ -74,9 +76,12 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _sentences(
-    parsed: list[Block], page: Page, spoken: tuple[str, ...] = ()
-) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """Take blocks apart; say of each sentence for which frameworks it speaks."""
+    parsed: list[Block], page: Page, spoken: tuple[str, ...] = (), worked: str = ""
+) -> Iterator[tuple[int, str, tuple[str, ...], str]]:
+    """Take blocks apart; say of each sentence for which frameworks it speaks.
+
+    And, within the short answer to an exercise, which label the worked solution has.
+    """
     spoken = spoken or page.section.frameworks
     marked = False
     for block in parsed:
@@ -90,9 +95,12 @@ def _sentences(
             if block.name == "framework":
                 inner = tuple(tag for tag in spoken if tag in block.argument.split())
             for text in (block.argument, block.options.get("alt", "")):
-                yield block.line, text, inner
+                yield block.line, text, inner, worked
             body = blocks(block.body, page.path, block.body_line)
-            yield from _sentences(body, page, inner)
+            answered = worked
+            if block.name == "solution":
+                answered = re.sub("^ex_", WORKED, block.argument)
+            yield from _sentences(body, page, inner, answered)
         elif block.kind in ("text", "heading"):
             # A mark holds for one paragraph; a text goes on until something else comes.
             done = len(PARAGRAPH.split(block.text)[0]) if marked else 0
@@ -105,7 +113,7 @@ def _sentences(
                     if framework.title in sentence and tag in spoken
                 )
                 line = block.line + block.text.count("\n", 0, start)
-                yield line, sentence, named or spoken
+                yield line, sentence, named or spoken, worked
         marked = False
 
 
