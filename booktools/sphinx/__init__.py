@@ -9,6 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
 from booktools.sphinx.latex import setup_latex
 from booktools.sphinx.menus import setup_menus
@@ -21,6 +22,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to Sphinx."""
     sources = setup_sources(app)
     setup_tabs(app)
+    setup_exercises(app, sources)
     setup_menus(app, sources)
     setup_search(app, sources)
     setup_html(app)

@@ -1,0 +1,80 @@
+"""Lists all exercises of the book, by what the sections say of each.
+
+An exercise has a title and, as its classes, a kind and the minutes that it takes::
+
+    :::{exercise} Width of the hidden layer
+    :label: ex_mlp_scratch_width
+    :class: measure minutes-20
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from booktools import SourceError
+from booktools.notebooks.figures import WORKED
+from booktools.source.book import Page
+from booktools.source.markdown import Block
+from booktools.sphinx.sources import Sources
+
+KINDS = ("derive", "program", "measure", "discuss")
+CLASSES = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) minutes-(?P<minutes>\d+)")
+
+
+def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
+    """Yield the exercises of a page, and of each its kind and minutes.
+
+    Raises:
+        SourceError: An exercise does not say what it is.
+    """
+    for block in page.blocks:
+        if block.kind == "directive" and block.name == "exercise":
+            match = CLASSES.fullmatch(block.options.get("class", ""))
+            if not match or not block.argument:
+                raise SourceError(
+                    page.path,
+                    block.line,
+                    "the exercise needs a title and two classes, its kind (one of "
+                    f"{', '.join(KINDS)}) and its minutes, such as :class: measure "
+                    "minutes-20",
+                )
+            yield block, match["kind"], int(match["minutes"])
+
+
+class ExerciseList(SphinxDirective):
+    """A table with a row for each exercise, and links to it and to its solution."""
+
+    sources: Sources
+
+    def run(self) -> list[nodes.Node]:
+        """Write the table in Markdown, and let it be read as if it stood there."""
+        book = self.sources.book
+        lines = ["| exercise | topic | kind | minutes | solution |", "|" + "---|" * 5]
+        for page in book.sections:
+            self.env.note_dependency(str(book.root / page.path))
+            try:
+                for block, kind, minutes in exercises(page):
+                    label = block.options["label"]
+                    worked = re.sub("^ex_", WORKED, label)
+                    lines.append(
+                        f"| {{numref}}`{label}` | {block.argument} | {kind} | "
+                        f"{minutes} | {{ref}}`worked out <{worked}>` |"
+                    )
+            except SourceError as error:
+                raise self.error(str(error)) from None
+        node = nodes.Element()
+        place, line = self.get_source_info()
+        self.state.nested_parse(StringList(lines, place), self.content_offset, node)
+        return node.children
+
+
+def setup_exercises(app: Sphinx, sources: Sources) -> None:
+    """Offer the directive ``exercise-list``."""
+    directive = type("ExerciseList", (ExerciseList,), {"sources": sources})
+    app.add_directive("exercise-list", directive)
