@@ -69,7 +69,7 @@ class ExerciseList(SphinxDirective):
             except SourceError as error:
                 raise self.error(str(error)) from None
         node = nodes.Element()
-        place, line = self.get_source_info()
+        place, _ = self.get_source_info()
         self.state.nested_parse(StringList(lines, place), self.content_offset, node)
         return node.children
 

@@ -23,8 +23,8 @@ LR, BATCH_SIZE, NUM_EPOCHS = 0.1, 256, 10  # as in every section
 LAST_BATCH = 60000 % BATCH_SIZE  # 96
 SECTIONS = ("softmax-scratch", "softmax-concise", "mlp-scratch", "mlp-concise")
 WIDTHS = {"softmax": (784, 10), "mlp": (784, 256, 10)}
-# How many epochs are run here. The MLP runs all ten beside the reference in the notebook
-# one-network, whose outputs test_golden.py holds to the same limits.
+# How many epochs are run here. The MLP runs all ten beside the reference in the
+# notebook one-network, whose outputs test_golden.py holds to the same limits.
 EPOCHS = {"softmax": NUM_EPOCHS, "mlp": 3}
 
 # A score is a sum of 784 products. Their rounding errors, each at most U of a

@@ -1,0 +1,87 @@
+"""Every exercise says what it is, and is worked out by code that ran."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from booktools import SourceError
+from booktools.notebooks.figures import WORKED
+from booktools.source.book import Book, Page
+from booktools.source.sections import read_section
+from booktools.sphinx.exercises import exercises
+
+BOOK = Book(Path(__file__).parents[2])
+EXERCISES = [
+    (page, block.options["label"], kind)
+    for page in BOOK.sections
+    for block, kind, _ in exercises(page)
+]
+
+
+def worked(label: str) -> str:
+    return re.sub("^ex_", WORKED, label)
+
+
+def cells_by_label(page: Page) -> dict[str, list]:
+    """The code cells of a page of solutions, by the exercise that they are for."""
+    found: dict[str, list] = {}
+    label = ""
+    for cell in page.section.cells:
+        if cell.kind == "code":
+            found.setdefault(label, []).append(cell)
+        for name in re.findall(rf"^\(({WORKED}\w+)\)=$", cell.source, re.M):
+            label = name
+    return found
+
+
+@pytest.mark.parametrize(
+    ("page", "label", "kind"), EXERCISES, ids=[label for _, label, _ in EXERCISES]
+)
+def test_it_is_worked_out_in_every_framework(page, label, kind):
+    target = BOOK.labels[worked(label)]
+    assert target.page.path.stem == f"{page.section.name}-solutions"
+    assert target.page.section.frameworks == page.section.frameworks
+    cells = cells_by_label(target.page).get(worked(label), [])
+    for framework in page.section.frameworks:
+        ran = [cell for cell in cells if framework in cell.frameworks]
+        assert ran or kind in ("derive", "discuss"), f"no code for {framework}"
+    # It leads back, and the short answer leads to it.
+    assert f"{{numref}}`{label}`" in target.page.text
+    assert f"{{ref}}`{worked(label)}`" in page.text
+
+
+def test_no_solution_is_left_over():
+    asked = {worked(label) for _, label, _ in EXERCISES}
+    assert asked == {label for label in BOOK.labels if label.startswith(WORKED)}
+
+
+def test_every_section_with_exercises_plants_a_mistake():
+    pages = {page.section.name for page, _, _ in EXERCISES}
+    planted = {page.section.name for page, label, _ in EXERCISES if "mistake" in label}
+    assert pages == planted
+
+
+@pytest.mark.parametrize(
+    "options", ["", ":class: measure", ":class: guess minutes-5", ":class: minutes-5"]
+)
+def test_an_exercise_has_to_say_what_it_is(options):
+    text = f"""\
+---
+jupytext: {{text_representation: {{extension: .md, format_name: myst}}}}
+---
+# Title
+
+:::{{exercise}} Topic
+:label: ex_one
+{options}
+
+Do it.
+:::
+"""
+    path = Path("chapters/small.md")
+    page = Page(path, text, read_section(text, path))
+    with pytest.raises(SourceError, match=r"small\.md:6: .*two classes"):
+        list(exercises(page))
