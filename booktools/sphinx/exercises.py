@@ -56,7 +56,7 @@ class ExerciseList(SphinxDirective):
         """Write the table in Markdown, and let it be read as if it stood there."""
         book = self.sources.book
         lines = ["| exercise | topic | kind | minutes | solution |", "|" + "---|" * 5]
-        for page in book.sections:
+        for page in book.pages:
             self.env.note_dependency(str(book.root / page.path))
             try:
                 for block, kind, minutes in exercises(page):
