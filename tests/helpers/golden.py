@@ -1,4 +1,4 @@
-"""The figures of every training in the book, epoch by epoch, in one small file.
+"""The figures of every training in the sections, epoch by epoch, in one small file.
 
 They are read from the curves that the stored notebooks show: an SVG file keeps each
 point of a curve to a millionth of a point, which is a hundred-millionth of a nat.
@@ -96,6 +96,7 @@ def stored() -> dict[tuple[str, str, str], list[float]]:
     return {
         (f"{path.parent.name}/{path.stem}", str(number), name): figures
         for path in sorted((ROOT / "notebooks").glob("*/*.ipynb"))
+        if not path.stem.endswith("-solutions")
         for number, curves in enumerate(trainings(path), start=1)
         for name, figures in curves.items()
     }
