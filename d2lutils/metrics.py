@@ -128,7 +128,8 @@ def sweep(
         settings.items() if isinstance(settings, dict) else ((s, s) for s in settings)
     )
     seeds, ends = list(seeds), []
-    print(f"{'':14}  {'train loss':22}  held-out accuracy")
+    headings = "train loss", "held-out accuracy"
+    print(f"{'':14}  {headings[0]:22}  {headings[1]}")
     for name, setting in named:
         runs = [train(setting, seed) for seed in seeds]
         ends.append(

@@ -36,3 +36,21 @@ def test_history_reads_as_a_sentence():
     assert str(history) == (
         "epoch 2: train loss 0.381, train accuracy 0.865, test accuracy 0.852"
     )
+
+
+def test_a_sweep_trains_with_every_setting_and_seed(capsys):
+    seen = []
+
+    def train(setting, seed):
+        seen.append((setting, seed))
+        return History([9.0, setting + seed], [0.1, 0.2], [0.3, 0.5])
+
+    ends = sweep(train, {"low": 1, "high": 3}, seeds=(0, 2))
+    assert seen == [(1, 0), (1, 2), (3, 0), (3, 2)]
+    assert ends.tolist() == [
+        [[1, 0.2, 0.5], [3, 0.2, 0.5]],
+        [[3, 0.2, 0.5], [5, 0.2, 0.5]],
+    ]
+    _, low, high = capsys.readouterr().out.splitlines()
+    assert low.split()[:4] == ["low", "2.000", "(1.000", "to"]
+    assert high.split() == "high 4.000 (3.000 to 5.000) 0.500 (0.500 to 0.500)".split()
