@@ -43,9 +43,9 @@ def test_a_sweep_trains_with_every_setting_and_seed(capsys):
 
     def train(setting, seed):
         seen.append((setting, seed))
-        return History([9.0, setting + seed], [0.1, 0.2], [0.3, 0.5])
+        return metrics.History([9.0, setting + seed], [0.1, 0.2], [0.3, 0.5])
 
-    ends = sweep(train, {"low": 1, "high": 3}, seeds=(0, 2))
+    ends = metrics.sweep(train, {"low": 1, "high": 3}, seeds=(0, 2))
     assert seen == [(1, 0), (1, 2), (3, 0), (3, 2)]
     assert ends.tolist() == [
         [[1, 0.2, 0.5], [3, 0.2, 0.5]],
@@ -53,4 +53,4 @@ def test_a_sweep_trains_with_every_setting_and_seed(capsys):
     ]
     _, low, high = capsys.readouterr().out.splitlines()
     assert low.split()[:4] == ["low", "2.000", "(1.000", "to"]
-    assert high.split() == "high 4.000 (3.000 to 5.000) 0.500 (0.500 to 0.500)".split()
+    assert high.split(maxsplit=1)[1] == "4.000 (3.000 to 5.000)  0.500 (0.500 to 0.500)"
