@@ -268,14 +268,19 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def with_results(page: str, results: dict[str, Any]) -> str:
-    """Return the page with its figures replaced: each block lies between comments."""
-    for kind, blocks in (("table", tables(results)), ("text", texts(results))):
+    """Return the page with its figures replaced."""
+    return with_blocks(page, PAGE, {"table": tables(results), "text": texts(results)})
+
+
+def with_blocks(page: str, path: Path, kinds: dict[str, dict[str, str]]) -> str:
+    """Return the page with its blocks replaced: each lies between comments."""
+    for kind, blocks in kinds.items():
         for name, text in blocks.items():
             pattern = rf"(?s)(% {kind} {name}\n).*?(\n% end of {kind})"
             # No block holds a backslash, so it can stand in a replacement.
             page, count = re.subn(pattern, rf"\1\n{text}\n\2", page)
             if count != 1:
-                where = f"{PAGE.name} must have one '% {kind} {name}'"
+                where = f"{path.name} must have one '% {kind} {name}'"
                 raise ValueError(f"{where}, has {count}")
     return page
 

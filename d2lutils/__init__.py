@@ -15,27 +15,28 @@ from types import ModuleType
 __version__ = "0.2.0"
 
 
-def require(framework: str) -> ModuleType:
-    """Import a framework, or say how to get it.
+def require(package: str, extra: str = "") -> ModuleType:
+    """Import a framework or another package, or say how to get it.
 
     Args:
-        framework: The name of its package, and of the extra of ``d2lutils`` that
-            installs it, such as ``"torch"``.
+        package: Its name, such as ``"torch"``.
+        extra: The extra of ``d2lutils`` that installs it, if not of the same name.
 
     Returns:
         The imported package.
 
     Raises:
-        ImportError: The framework is not installed. A failure inside an installed
-            framework passes through as it is.
+        ImportError: It is not installed. A failure inside an installed package passes
+            through as it is.
     """
     try:
-        return importlib.import_module(framework)
+        return importlib.import_module(package)
     except ModuleNotFoundError as error:
-        if error.name != framework:
+        if error.name != package:
             raise
+        who = "This section" if extra else f"d2lutils.{package}"
         raise ImportError(
-            f"d2lutils.{framework} needs the package {framework!r}, which is not "
-            f"installed. Install it with: pip install 'd2lutils[{framework}]'",
-            name=framework,
+            f"{who} needs the package {package!r}, which is not installed. "
+            f"Install it with: pip install 'd2lutils[{extra or package}]'",
+            name=package,
         ) from error

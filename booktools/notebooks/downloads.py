@@ -123,7 +123,7 @@ def download_notebook(
         requirement = f"./{wheel}{{extras}}"
         if base:
             requirement = f"d2lutils{{extras}} @ {base}{wheel}"
-        notebook.cells = [install_cell(framework, requirement), *cells]
+        notebook.cells = [install_cell(notebook, framework, requirement), *cells]
     write_notebook(notebook, folder / download_name(page, framework))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 from nbformat import NotebookNode
 
@@ -23,18 +25,19 @@ if missing or not find_spec("d2lutils"):
 """
 
 
-def repository_cell(framework: str, repository: str, branch: str) -> NotebookNode:
-    """Return the cell that installs from the book's repository on GitHub."""
-    address = f"git+https://github.com/{repository}@{branch}"
-    return install_cell(framework, f"d2lutils{{extras}} @ {address}")
+# What a notebook needs beside its framework, as it says itself.
+REQUIRED = re.compile(r'\brequire\("(?P<package>\w+)", extra="(?P<extra>\w+)"\)')
 
 
-def install_cell(framework: str, requirement: str) -> NotebookNode:
-    """Return a cell that installs what is missing, and only that.
+def install_cell(notebook: NotebookNode, framework: str, requirement: str) -> NotebookNode:
+    """Return a cell that installs what a notebook misses, and only that.
 
     What is there already satisfies pip, and stays. ``requirement`` is what pip is asked
     for, with ``{extras}`` where those belong.
     """
     needed = {each.module: [each.module, *each.others] for each in frameworks_of(framework)}
+    for cell in notebook.cells:
+        for match in REQUIRED.finditer(cell.source if cell.cell_type == "code" else ""):
+            needed.setdefault(match["extra"], []).append(match["package"])
     source = SOURCE.format(needed=needed, requirement=requirement).rstrip()
     return nbformat.v4.new_code_cell(source, id=INSTALL_ID)

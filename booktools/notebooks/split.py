@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from booktools.notebooks.convert import Converter
-from booktools.notebooks.install import repository_cell
+from booktools.notebooks.install import install_cell
 from booktools.source.book import Book, Page
 from booktools.source.sections import Cell, Section
 
@@ -44,7 +44,9 @@ def split(book: Book, page: Page, framework: str) -> tuple[NotebookNode, list[in
     parts += [(last, converter.references()), (last, converter.navigation())]
     notebook, lines = assemble(section, framework, parts)
     if book.repository:
-        notebook.cells.insert(0, repository_cell(framework, *book.repository))
+        name, branch = book.repository
+        requirement = f"d2lutils{{extras}} @ git+https://github.com/{name}@{branch}"
+        notebook.cells.insert(0, install_cell(notebook, framework, requirement))
         lines.insert(0, 1)
     return notebook, lines
 

@@ -401,19 +401,31 @@ def test_a_plain_page_may_begin_with_anything():
     assert notebook.metadata.source_map == [2]
 
 
+SEARCHES = """\
+from d2lutils import require
+_ = require("optuna", extra="search")
+_ = require("distributed", extra="search")
+"""
+
+
 @pytest.mark.parametrize(
-    ("there", "installed"),
+    ("there", "code", "installed"),
     [
-        ({"d2lutils", "torch"}, []),
-        ({"torch"}, ["./d2lutils-1.whl"]),
-        ({"d2lutils"}, ["./d2lutils-1.whl[torch]"]),
-        (set(), ["./d2lutils-1.whl[torch]"]),
+        ({"d2lutils", "torch"}, "", []),
+        ({"torch"}, "", ["./d2lutils-1.whl"]),
+        ({"d2lutils"}, "", ["./d2lutils-1.whl[torch]"]),
+        (set(), "", ["./d2lutils-1.whl[torch]"]),
+        ({"d2lutils", "torch", "optuna"}, SEARCHES, ["./d2lutils-1.whl[search]"]),
+        ({"d2lutils", "torch", "optuna", "distributed"}, SEARCHES, []),
+        (set(), SEARCHES, ["./d2lutils-1.whl[torch,search]"]),
     ],
 )
 def test_the_first_cell_installs_what_is_missing_and_only_that(
-    monkeypatch, there, installed
+    monkeypatch, there, code, installed
 ):
-    source = install_cell("pytorch", "./d2lutils-1.whl{extras}").source
+    cells = [nbformat.v4.new_code_cell(code)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    source = install_cell(notebook, "pytorch", "./d2lutils-1.whl{extras}").source
     source = re.sub(r'!"{sys.*}" -m pip .*? (".*")', r"done.append(f\1)", source)
     found = dict.fromkeys(there, object())
     monkeypatch.setattr("importlib.util.find_spec", found.get)

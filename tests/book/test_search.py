@@ -1,0 +1,374 @@
+"""The search for settings loses nothing, counts nothing twice, and repeats."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from distributed import Client, LocalCluster, versions
+from optuna.trial import TrialState
+
+from booktools import FRAMEWORKS, missing_modules
+from searching import TRIALS, Objective, chapter, open_study
+
+SCRIPT = Path(__file__).parents[1] / "helpers" / "searching.py"
+PATH = f"{SCRIPT.parents[2]}:{SCRIPT.parent}"
+NAMES = chapter()
+
+
+@contextmanager
+def workers(number: int, **options) -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=number, threads_per_worker=1, dashboard_address=":0", **options
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def search(study, objective: Callable, client: Client, **options) -> None:
+    arguments = {"space": NAMES["space"], "num_trials": TRIALS} | options
+    NAMES["search"](study, objective, client=client, **arguments)
+
+
+def told(study) -> list[tuple]:
+    """Params and values of a study's finished trials, in order."""
+    return [
+        (trial.params, trial.value)
+        for trial in study.get_trials(states=[TrialState.COMPLETE])
+    ]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def lines(log: Path, word: str) -> int:
+    return log.read_text().split().count(word) if log.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> list[tuple]:
+    """What a search finds with one worker, if nothing happens."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    study = open_study(str(folder / "journal"))
+    with workers(1) as client:
+        search(study, Objective(folder / "log"), client)
+    assert len(told(study)) == TRIALS
+    return told(study)
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_it_does_not_depend_on_the_number_of_workers(number, undisturbed, tmp_path):
+    study = open_study(str(tmp_path / "journal"))
+    with workers(number) as client:
+        search(study, Objective(tmp_path / "log"), client)
+    assert told(study) == undisturbed
+
+
+def test_nor_do_real_trainings(tmp_path):
+    pytest.importorskip("torch")
+    names = chapter("pytorch")
+    found = []
+    for number in (1, 2):
+        study = open_study(str(tmp_path / f"{number}"))
+        names["NUM_EPOCHS"] = 1
+        with workers(number) as client:
+            names["search"](study, names["objective"], names["space"], 6, client)
+        found.append(told(study))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_trial_whose_worker_is_killed_is_trained_by_another(
+    number, undisturbed, tmp_path
+):
+    # With two workers, the first trial of both kills its own: none is left for a while.
+    study = open_study(str(tmp_path / "journal"))
+    with workers(2, silence_logs=50) as client:
+        search(study, Objective(tmp_path / "log", kill=number), client)
+    assert told(study) == undisturbed
+    assert lines(tmp_path / "log", "start") >= TRIALS + number
+    assert lines(tmp_path / "log", "end") == TRIALS
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
+    journal, log = str(tmp_path / "journal"), tmp_path / "log"
+    command = [sys.executable, str(SCRIPT), journal, "2", str(log)]
+    environment = os.environ | {"PYTHONPATH": PATH}
+    first = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: lines(log, "end") >= 5)  # in the second round
+    if number == signal.SIGKILL:
+        os.killpg(first.pid, number)  # with its workers
+    else:
+        first.send_signal(number)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode != 0
+    assert number == signal.SIGKILL or said.rstrip().endswith("KeyboardInterrupt")
+    before = told(open_study(journal))
+    assert before
+    assert before == [each for each in undisturbed if each in before]
+
+    again = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert again.returncode == 0, again.stderr
+    study = open_study(journal)
+    assert sorted(told(study), key=str) == sorted(undisturbed, key=str)
+    assert f"best {study.best_value} " in again.stdout
+    # At most those that were being trained were trained again.
+    assert lines(log, "start") <= TRIALS + 4
+
+
+def start(*command: str, log: Path) -> subprocess.Popen:
+    with log.open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]],
+            stdout=file,
+            stderr=file,
+            env=os.environ | {"PYTHONPATH": PATH},
+            start_new_session=True,
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+@contextmanager
+def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Start a scheduler and a worker as programs of their own, as on a cluster."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    port = address.rsplit(":", 1)[1]
+    scheduler = start(
+        "scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard",
+        log=folder / "scheduler.log",
+    )  # fmt: skip
+    worker = start(
+        "worker", address, "--nthreads=1", "--no-dashboard",
+        f"--local-directory={folder}", "--death-timeout=60",
+        log=folder / "worker.log",
+    )  # fmt: skip
+    try:
+        yield address, scheduler
+    finally:
+        for process in (worker, scheduler):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
+    study, log = open_study(str(tmp_path / "journal")), tmp_path / "log"
+    objective = Objective(log, 0.2)
+
+    def kill_it(scheduler):
+        wait_for(lambda: lines(log, "end") >= 5)
+        scheduler.kill()
+
+    with separate_cluster(tmp_path) as (address, scheduler):
+        killer = threading.Thread(target=kill_it, args=[scheduler])
+        killer.start()
+        with (
+            pytest.raises(ConnectionError, match="the scheduler is gone"),
+            Client(address, timeout=30) as client,
+        ):
+            search(study, objective, client)
+        killer.join()
+    assert 4 <= len(told(study)) < TRIALS
+    with separate_cluster(tmp_path) as (address, _), Client(address, timeout=30) as c:
+        search(open_study(str(tmp_path / "journal")), objective, c)
+    assert sorted(told(study), key=str) == sorted(undisturbed, key=str)
+
+
+def test_trials_that_fail_or_diverge_are_recorded_and_the_search_goes_on(
+    tmp_path, capsys
+):
+    study = open_study(str(tmp_path / "journal"))
+
+    def objective(settings):
+        if settings["depth"] == 1:
+            raise MemoryError("too large")
+        return math.nan if settings["depth"] == 2 else settings["lr"]
+
+    with workers(2, silence_logs=60) as client:
+        search(study, objective, client)
+    for trial in study.trials:
+        failed = trial.params["depth"] < 3
+        assert trial.state == (TrialState.FAIL if failed else TrialState.COMPLETE)
+    said = capsys.readouterr().out
+    depths = [trial.params["depth"] for trial in study.trials]
+    assert said.count("failed: too large") == depths.count(1) > 0
+    assert said.count("failed: the loss is not finite") == depths.count(2) > 0
+    assert len(study.trials) == TRIALS
+
+
+def test_nobody_answers(tmp_path):
+    begin = time.monotonic()
+    with pytest.raises(OSError, match=r"tcp://127\.0\.0\.1:"):
+        Client(f"tcp://127.0.0.1:{free_port()}", timeout=1)
+    assert time.monotonic() - begin < 30
+
+
+def test_workers_with_other_packages(monkeypatch):
+    real = versions.get_versions
+
+    def other(packages=None):
+        found = real(packages)
+        found["packages"] = dict(found["packages"]) | {"cloudpickle": "0.0.1"}
+        return found
+
+    with workers(1) as client:
+        monkeypatch.setattr("distributed.client.version_module.get_versions", other)
+        with pytest.warns(UserWarning, match=r"cloudpickle\s*\|\s*0\.0\.1"):
+            client.get_versions(check=True)
+
+
+def test_a_journal_of_another_study(undisturbed, tmp_path):
+    study = open_study(str(tmp_path / "journal"))
+    with workers(1) as client:
+        search(study, Objective(tmp_path / "log"), client, num_trials=2)
+        other = NAMES["space"] | {"width": NAMES["IntDistribution"](1, 2)}
+        with pytest.raises(ValueError, match="'test' searches another space"):
+            search(study, Objective(tmp_path / "log"), client, space=other)
+
+
+def test_a_trial_that_was_not_asked_in_full_does_not_count(undisturbed, tmp_path):
+    study = open_study(str(tmp_path / "journal"))
+    study.ask({"lr": NAMES["space"]["lr"]})  # and the kernel dies
+    with workers(1) as client:
+        search(study, Objective(tmp_path / "log"), client)
+    assert told(study) == undisturbed
+
+
+def test_several_people_share_a_study_in_postgresql(tmp_path):
+    found = shutil.which("postgres") or next(
+        iter(sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))), None
+    )
+    if found is None:
+        pytest.skip("PostgreSQL is not installed")
+    pytest.importorskip("psycopg")
+    folder = Path(found).parent
+    data, port = tmp_path / "data", free_port()
+    as_user = {}
+    if os.getuid() == 0:  # as whom it does not run
+        as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+        for each in (tmp_path, *tmp_path.parents):
+            if each != Path("/tmp") and Path("/tmp") in each.parents:
+                each.chmod(0o755)
+        data.mkdir()
+        shutil.chown(data, "postgres", "postgres")
+    subprocess.run(
+        [folder / "initdb", "-D", data, "-U", "reader", "-A", "trust", "-N"],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        **as_user,
+    )
+    server = subprocess.Popen(
+        [
+            folder / "postgres", "-D", data, "-p", str(port), "-F",
+            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={data}",
+        ],
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        **as_user,
+    )  # fmt: skip
+    try:
+
+        def answers() -> bool:
+            with socket.socket() as client:
+                return client.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_for(answers)
+        address = f"postgresql+psycopg://reader@127.0.0.1:{port}/postgres"
+        with workers(2) as client:
+
+            def one(name: str) -> None:
+                search(
+                    open_study(address),
+                    Objective(tmp_path / "log", 0.05),
+                    client,
+                    name=name,
+                )
+
+            one("first of all")  # makes the tables
+            people = [threading.Thread(target=one, args=[name]) for name in "AB"]
+            for each in people:
+                each.start()
+            for each in people:
+                each.join()
+        study = open_study(address)
+        assert len(told(study)) == 3 * TRIALS
+        assert lines(tmp_path / "log", "end") == 3 * TRIALS
+        owners = [trial.user_attrs["search"] for trial in study.trials]
+        assert owners.count("A") == owners.count("B") == TRIALS
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
+ACCURACIES = """
+import itertools, json, sys
+from searching import chapter
+train = chapter(sys.argv[1])["train"]
+settings = dict(lr=0.1, width=32, depth=2, batch_size=64, weight_decay=1e-3, scale=1.4)
+print(json.dumps([*itertools.islice(train(settings | {"dropout": 0.0}), 3)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def accuracies() -> Callable[[str], list[float]]:
+    @functools.cache
+    def of(framework: str) -> list[float]:
+        # In a process of its own, because it asks the framework for 64 bits.
+        run = subprocess.run(
+            [sys.executable, "-c", ACCURACIES, framework],
+            env=os.environ | {"PYTHONPATH": PATH, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return json.loads(run.stdout)
+
+    return of
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_configuration_gets_the_same_accuracies_in_every_framework(
+    framework, accuracies
+):
+    if missing := missing_modules(framework):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    found = accuracies(framework)
+    assert found[-1] > 0.7
+    others = [each for each in FRAMEWORKS if not missing_modules(each)]
+    assert found == accuracies(others[0])
