@@ -43,6 +43,7 @@ TITLES = {
     "tpe": "TPE",
     "hyperband": "TPE and Hyperband",
 }
+SOURCE = "% figures: benchmarks/search.json"  # of what stands in the next paragraph
 Settings = dict[str, Any]
 Point = tuple[int, float]  # epochs spent so far, best accuracy so far
 
@@ -372,7 +373,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     mattered += [[f"`{k}`", f"{v:.2f}"] for k, v in importances(results).items()]
 
     def table(lines: list[list[str]]) -> str:
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n".join([SOURCE, *(f"| {' | '.join(line)} |" for line in lines)])
 
     return {
         "searches": table(lines),
@@ -384,22 +385,25 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
 def texts(results: dict[str, Any]) -> dict[str, str]:
     """Return the chapter's sentences that hold figures, by name."""
     best, test = results["best"], results["test"]
-    settings = ", ".join(f"`{name}` {value:.2g}" for name, value in best.items())
+    settings = ", ".join(f"`{name}` {value:.3g}" for name, value in best.items())
     grown = {(each["workers"], each["rounds"]): each for each in results["growth"]}
     most = max(workers for workers, _ in grown)
     many, waits = grown[most, False], grown[most, True]
     ask = many["asking"] / many["trials"]
     return {
         "best": (
+            f"{SOURCE}\n"
             f"The best configuration of all: {settings}. Trained on all 60,000 images "
             f"for {FULL} epochs from three seeds, it is right on {min(test):.3f} to "
             f"{max(test):.3f} of the test images."
         ),
         "growth": (
+            f"{SOURCE}\n"
             f"With {most} workers and {many['trials']:,} trials, proposing and writing "
             f"down a trial took {1000 * ask:.0f} milliseconds on average, and the "
             f"search was {many['speedup']:.0f} times as fast as one worker without "
-            f"any overhead; in rounds, {waits['speedup']:.0f} times."
+            f"any overhead; in rounds, {waits['speedup']:.0f} times. At this pace, "
+            f"{1 / ask:.0f} trainings of a second each keep the proposing process busy."
         ),
     }
 
