@@ -51,6 +51,15 @@ def test_a_missing_framework_names_its_extra(name):
     assert f"pip install 'd2lutils[{name}]'" in result.stderr
 
 
+def test_another_missing_package_names_the_extra_that_has_it():
+    with pytest.raises(ImportError) as error:
+        d2lutils.require("no_such_package", extra="search")
+    assert str(error.value) == (
+        "This section needs the package 'no_such_package', which is not installed. "
+        "Install it with: pip install 'd2lutils[search]'"
+    )
+
+
 def test_a_failure_inside_a_framework_passes_through(monkeypatch):
     """A missing dependency of a framework is not a missing framework."""
 
