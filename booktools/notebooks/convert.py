@@ -44,6 +44,7 @@ class Converter:
             "figure": self._figure,
             "framework": self._framework,
             "image": self._image,
+            "interactive": lambda block: "",  # a still figure stands beside it
             "math": lambda block: self._math(block, block.options.get("label", "")),
             "output-figure": self._output_figure,
             "solution": self._solution,

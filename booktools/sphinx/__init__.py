@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 
 from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
+from booktools.sphinx.interactive import setup_interactive
 from booktools.sphinx.latex import setup_latex
 from booktools.sphinx.menus import setup_menus
 from booktools.sphinx.search import setup_search
@@ -23,6 +24,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     sources = setup_sources(app)
     setup_tabs(app)
     setup_exercises(app, sources)
+    setup_interactive(app)
     setup_menus(app, sources)
     setup_search(app, sources)
     setup_html(app)

@@ -84,9 +84,11 @@ def test_it_does_not_depend_on_the_number_of_workers(number, undisturbed, tmp_pa
     assert told(study) == undisturbed
 
 
-def test_nor_do_real_trainings(tmp_path):
-    pytest.importorskip("torch")
-    names = chapter("pytorch")
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_nor_do_real_trainings(framework, tmp_path):
+    if missing := missing_modules(framework):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    names = chapter(framework)
     found = []
     for number in (1, 2):
         study = open_study(str(tmp_path / f"{number}"))
