@@ -94,7 +94,7 @@ def test_nor_do_real_trainings(framework, tmp_path):
         study = open_study(str(tmp_path / f"{number}"))
         names["NUM_EPOCHS"] = 1
         with workers(number) as client:
-            names["search"](study, names["objective"], names["space"], 6, client)
+            names["search"](study, names["objective"], names["space"], 4, client)
         found.append(told(study))
     assert found[0] == found[1]
 
