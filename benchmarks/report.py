@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -26,7 +27,7 @@ from d2lutils import plotting  # also fixes the identifiers within an SVG
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "chapters" / "performance.md"
-PICTURE = ROOT / "chapters" / "images" / "performance-growth.svg"
+PICTURES = (ROOT / "chapters" / "images" / "performance-growth.svg",)
 
 TITLES = {each.module: each.title for each in FRAMEWORKS.values()}
 
@@ -143,6 +144,11 @@ def cells(results: dict[str, Any], row: Row) -> list[str]:
     return shown
 
 
+def markdown_table(lines: list[list[str]]) -> str:
+    """Return a table of these lines of cells."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Return the page's tables, by name, as Markdown."""
     titles = [TITLES[module] for module in results["medians"]]
@@ -153,7 +159,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
             figures = cells(results, line)
             if set(figures) != {"–"}:
                 shown.append([line[0], *figures])
-        made[name] = "\n".join(f"| {' | '.join(line)} |" for line in shown)
+        made[name] = markdown_table(shown)
         if len(shown) == 2:
             made[name] = "*Not measured yet: run `make bench`.*"
     return made
@@ -285,9 +291,15 @@ def with_blocks(page: str, path: Path, kinds: dict[str, dict[str, str]]) -> str:
     return page
 
 
+def show(benchmark: ModuleType) -> None:
+    """Bring a benchmark's results into its pictures and its page."""
+    found = json.loads(benchmark.RESULTS.read_text("utf-8"))
+    benchmark.draw(found, *benchmark.PICTURES)
+    page = benchmark.with_results(benchmark.PAGE.read_text("utf-8"), found)
+    benchmark.PAGE.write_text(page, "utf-8")
+
+
 if __name__ == "__main__":
     if sys.argv[1:]:
         shutil.copy(sys.argv[1], RESULTS)
-    found = json.loads(RESULTS.read_text("utf-8"))
-    draw(found, PICTURE)
-    PAGE.write_text(with_results(PAGE.read_text("utf-8"), found), "utf-8")
+    show(sys.modules[__name__])

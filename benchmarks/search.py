@@ -7,6 +7,7 @@ in the chapter. With ``--show`` it only shows those that are there.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
@@ -20,17 +21,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import dask
 import matplotlib.pyplot as plt
 import numpy as np
+import optuna
+from distributed import Client, LocalCluster, as_completed
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.samplers import TPESampler
+from optuna.trial import TrialState
 
-from benchmarks.report import ROOT, with_blocks
+from benchmarks.report import ROOT, markdown_table, show, with_blocks
 from booktools.source.sections import read_section
 from d2lutils import plotting
 
 RESULTS = ROOT / "benchmarks" / "search.json"
 PAGE = ROOT / "chapters" / "search.md"
-COST = ROOT / "chapters" / "images" / "search-cost.svg"
-GROWTH = ROOT / "chapters" / "images" / "search-growth.svg"
+PICTURES = tuple(
+    ROOT / "chapters" / "images" / f"search-{name}.svg" for name in ("cost", "growth")
+)
 
 FULL = 16  # epochs of a full training
 BUDGET = 24 * FULL
@@ -48,11 +56,18 @@ Settings = dict[str, Any]
 Point = tuple[int, float]  # epochs spent so far, best accuracy so far
 
 
-def chapter(framework: str = "pytorch") -> dict[str, Any]:
-    """Return what the cells of the chapter define, without its searches."""
+@functools.cache
+def chapter(framework: str | None = "pytorch") -> dict[str, Any]:
+    """Return what the cells of the chapter define, without its searches.
+
+    Without a framework, it is what those define that all frameworks share.
+    """
     names: dict[str, Any] = {"__name__": "chapter_search"}
-    for cell in read_section(PAGE.read_text("utf-8"), PAGE).code_cells(framework):
-        if cell.source.startswith(("from ", "import ", "def ", "space", "NUM_")):
+    section = read_section(PAGE.read_text("utf-8"), PAGE)
+    for cell in section.code_cells(framework or "pytorch"):
+        shared = set(cell.frameworks) == set(section.frameworks)
+        defines = cell.source.startswith(("from ", "import ", "def ", "space", "NUM_"))
+        if defines and (framework or shared):
             exec(compile(cell.source, str(PAGE), "exec"), names)
     return names
 
@@ -124,13 +139,10 @@ def halving(names: dict[str, Any], seed: int, spent: Spent) -> None:
 
 def tpe(names: dict[str, Any], seed: int, spent: Spent, prune: bool = False) -> None:
     """Let TPE propose; with ``prune``, let Hyperband stop what looks worse."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=f"seed {seed}",  # by which Hyperband chooses its brackets
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(n_startup_trials=8, seed=seed),
+        sampler=TPESampler(n_startup_trials=8, seed=seed),
         pruner=optuna.pruners.HyperbandPruner(1, FULL, reduction_factor=2),
     )
     while spent.left():
@@ -142,19 +154,10 @@ def tpe(names: dict[str, Any], seed: int, spent: Spent, prune: bool = False) -> 
                 trial.report(accuracy, epoch)
                 if trial.should_prune():
                     break
-        pruned = epoch < FULL
-        study.tell(trial, None if pruned else accuracy, state=_state(pruned))
-
-
-def _state(pruned: bool) -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState.PRUNED if pruned else TrialState.COMPLETE
-
-
-def hyperband(names: dict[str, Any], seed: int, spent: Spent) -> None:
-    """Let TPE propose and Hyperband stop."""
-    tpe(names, seed, spent, prune=True)
+        if epoch < FULL:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, accuracy)
 
 
 METHODS: dict[str, Callable[[dict[str, Any], int, Spent], None]] = {
@@ -162,7 +165,7 @@ METHODS: dict[str, Callable[[dict[str, Any], int, Spent], None]] = {
     "random": random_search,
     "halving": halving,
     "tpe": tpe,
-    "hyperband": hyperband,
+    "hyperband": functools.partial(tpe, prune=True),
 }
 
 
@@ -192,9 +195,6 @@ def work(settings: Settings, seed: int) -> float:
 
 def cluster(workers: int, threads: int = 1, **options: Any) -> Any:
     """Start workers on this computer, each with a number of threads to compute with."""
-    import dask
-    from distributed import LocalCluster
-
     with dask.config.set(
         {"distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": threads}
     ):
@@ -209,8 +209,6 @@ def cluster(workers: int, threads: int = 1, **options: Any) -> Any:
 
 def real_speed(rounds: int = 3) -> list[dict[str, Any]]:
     """Time the same trainings with one worker and with two, side by side."""
-    from distributed import Client
-
     rng = np.random.default_rng(0)
     settings = [chapter()["draw"](rng) for _ in range(24)]
     found = []
@@ -239,23 +237,12 @@ def growth(workers: int, rounds: bool, client: Any) -> dict[str, Any]:
         rounds: Whether to wait for all of a round before the next is asked.
         client: Connected to as many workers.
     """
-    import optuna
-    from distributed import as_completed
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     space, num_trials = chapter()["space"], max(32, min(1000, 16 * workers))
     durations = np.random.default_rng(workers).lognormal(-0.125, 0.5, num_trials)
     seconds = iter(durations.tolist())  # 1 on average
     with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/journal"
-        backend = JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))
-        study = optuna.create_study(
-            storage=JournalStorage(backend),
-            direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=0),
-        )
+        study = chapter()["open_study"](f"{folder}/journal")
+        study.sampler = TPESampler(seed=0)
         asking, start = 0.0, time.perf_counter()
 
         def submit(number: int) -> dict[Any, Any]:
@@ -291,8 +278,6 @@ def growth(workers: int, rounds: bool, client: Any) -> dict[str, Any]:
 
 def measure() -> dict[str, Any]:
     """Run everything."""
-    from distributed import Client
-
     results: dict[str, Any] = {"real": real_speed(), "growth": []}
     for workers in WORKERS:
         processes = min(workers, 8)
@@ -328,10 +313,6 @@ def of(results: dict[str, Any], method: str, epochs: int) -> np.ndarray:
 
 def importances(results: dict[str, Any]) -> dict[str, float]:
     """Return how much each setting mattered among the random configurations."""
-    import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = chapter()["space"]
     study = optuna.create_study(direction="maximize")
     for search in results["searches"]:
@@ -372,14 +353,8 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     mattered = [["setting", "importance"], ["---"] * 2]
     mattered += [[f"`{k}`", f"{v:.2f}"] for k, v in importances(results).items()]
 
-    def table(lines: list[list[str]]) -> str:
-        return "\n".join([SOURCE, *(f"| {' | '.join(line)} |" for line in lines)])
-
-    return {
-        "searches": table(lines),
-        "speed": table(speed),
-        "importances": table(mattered),
-    }
+    made = {"searches": lines, "speed": speed, "importances": mattered}
+    return {name: f"{SOURCE}\n{markdown_table(each)}" for name, each in made.items()}
 
 
 def texts(results: dict[str, Any]) -> dict[str, str]:
@@ -411,11 +386,6 @@ def texts(results: dict[str, Any]) -> dict[str, str]:
 def draw(results: dict[str, Any], cost: Path, growth_: Path) -> None:
     """Draw the best accuracy over the epochs spent, and the speed-up over workers."""
     plt.rcParams["font.size"] = 9
-    about = {
-        "Date": None,
-        "Description": "Generated by `python -m benchmarks.search` from "
-        "benchmarks/search.json.",
-    }
     epochs = np.arange(8, BUDGET + 1, 4)
     figure, ax = plt.subplots(figsize=(4.5, 3.2))
     looks = zip(plotting.COLORS, plotting.LINE_STYLES, strict=True)
@@ -428,10 +398,7 @@ def draw(results: dict[str, Any], cost: Path, growth_: Path) -> None:
     ax.set(xlabel="epochs of training, in all", ylabel="best held-out accuracy")
     ax.set(ylim=(0.75, 0.87), xlim=(0, BUDGET))
     ax.legend(loc="lower right")
-    ax.grid(color="0.9")
-    figure.tight_layout(pad=0.3)
-    figure.savefig(cost, metadata=about)
-    plt.close(figure)
+    _save(figure, cost)
 
     figure, ax = plt.subplots(figsize=(4.5, 3.2))
     ax.loglog(WORKERS, WORKERS, color="0.35", ls=":", label="ideal")
@@ -452,9 +419,14 @@ def draw(results: dict[str, Any], cost: Path, growth_: Path) -> None:
     ax.set_yticks(WORKERS, map(str, WORKERS))
     ax.minorticks_off()
     ax.legend()
-    ax.grid(color="0.9")
+    _save(figure, growth_)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.axes[0].grid(color="0.9")
     figure.tight_layout(pad=0.3)
-    figure.savefig(growth_, metadata=about)
+    about = "Generated by `python -m benchmarks.search` from benchmarks/search.json."
+    figure.savefig(path, metadata={"Date": None, "Description": about})
     plt.close(figure)
 
 
@@ -467,6 +439,4 @@ def with_results(page: str, results: dict[str, Any]) -> str:
 if __name__ == "__main__":
     if "--show" not in sys.argv[1:]:
         RESULTS.write_text(json.dumps(measure(), indent=1), "utf-8")
-    found = json.loads(RESULTS.read_text("utf-8"))
-    draw(found, COST, GROWTH)
-    PAGE.write_text(with_results(PAGE.read_text("utf-8"), found), "utf-8")
+    show(sys.modules[__name__])

@@ -10,15 +10,13 @@ notebooks: a still figure stands beside it. The page then loads the script of th
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-STATIC = Path(__file__).parent / "static"
-PLACE = '<div class="interactive" id="{name}"></div>'
+from booktools.sphinx.html import STATIC
 
 
 class Interactive(SphinxDirective):
@@ -35,7 +33,8 @@ class Interactive(SphinxDirective):
         name = self.arguments[0]
         if not (STATIC / f"booktools-{name}.js").exists():
             raise self.error(f"there is no interactive figure {name!r}")
-        return [nodes.raw("", PLACE.format(name=name), format="html")]
+        place = f'<div class="interactive" id="{name}"></div>'
+        return [nodes.raw("", place, format="html", interactive=name)]
 
 
 def _add_scripts(
@@ -45,10 +44,8 @@ def _add_scripts(
     if not doctree or app.builder.name == "epub":
         return
     for node in doctree.findall(nodes.raw):
-        for script in STATIC.glob("booktools-*.js"):
-            name = script.stem.removeprefix("booktools-")
-            if node.astext() == PLACE.format(name=name):
-                app.add_js_file(script.name, loading_method="defer")
+        if name := node.get("interactive"):
+            app.add_js_file(f"booktools-{name}.js", loading_method="defer")
 
 
 def setup_interactive(app: Sphinx) -> None:

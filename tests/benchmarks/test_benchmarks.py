@@ -7,7 +7,7 @@ from statistics import median
 
 import pytest
 
-from benchmarks import cells, report
+from benchmarks import cells, report, search
 from benchmarks.kernels import MARK, figures_in
 from booktools import FRAMEWORKS
 from booktools.notebooks.compare import drawings_agree
@@ -18,16 +18,24 @@ def results() -> dict:
     return json.loads(report.RESULTS.read_text("utf-8"))
 
 
-def test_the_page_shows_what_was_measured(results):
-    page = report.PAGE.read_text("utf-8")
-    assert report.with_results(page, results) == page
+BENCHMARKS = pytest.mark.parametrize("benchmark", [report, search])
 
 
-def test_the_picture_shows_what_was_measured(results, tmp_path):
-    report.draw(results, tmp_path / "new.svg")
-    stored = report.PICTURE.read_text("utf-8")
-    assert drawings_agree(stored, (tmp_path / "new.svg").read_text("utf-8"))
-    assert "benchmarks/results.json" in stored
+@BENCHMARKS
+def test_the_page_shows_what_was_measured(benchmark):
+    results = json.loads(benchmark.RESULTS.read_text("utf-8"))
+    page = benchmark.PAGE.read_text("utf-8")
+    assert benchmark.with_results(page, results) == page
+
+
+@BENCHMARKS
+def test_the_pictures_show_what_was_measured(benchmark, tmp_path):
+    results = json.loads(benchmark.RESULTS.read_text("utf-8"))
+    benchmark.draw(results, *(tmp_path / path.name for path in benchmark.PICTURES))
+    for path in benchmark.PICTURES:
+        stored = path.read_text("utf-8")
+        assert drawings_agree(stored, (tmp_path / path.name).read_text("utf-8"))
+        assert f"benchmarks/{benchmark.RESULTS.name}" in stored
 
 
 def test_medians_are_those_of_the_samples(results):

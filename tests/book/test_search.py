@@ -18,16 +18,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import optuna
 import pytest
 from distributed import Client, LocalCluster, versions
 from optuna.trial import TrialState
 
+from benchmarks.search import chapter
 from booktools import FRAMEWORKS, missing_modules
-from searching import TRIALS, Objective, chapter, open_study
+from searching import TRIALS, Objective
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "searching.py"
 PATH = f"{SCRIPT.parents[2]}:{SCRIPT.parent}"
-NAMES = chapter()
+NAMES = chapter(None)
+open_study = NAMES["open_study"]
 
 
 @contextmanager
@@ -85,14 +88,14 @@ def test_it_does_not_depend_on_the_number_of_workers(number, undisturbed, tmp_pa
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_nor_do_real_trainings(framework, tmp_path):
+def test_nor_do_real_trainings(framework, tmp_path, monkeypatch):
     if missing := missing_modules(framework):
         pytest.skip(f"not installed: {', '.join(missing)}")
     names = chapter(framework)
     found = []
     for number in (1, 2):
         study = open_study(str(tmp_path / f"{number}"))
-        names["NUM_EPOCHS"] = 1
+        monkeypatch.setitem(names, "NUM_EPOCHS", 1)
         with workers(number) as client:
             names["search"](study, names["objective"], names["space"], 4, client)
         found.append(told(study))
@@ -254,8 +257,8 @@ def test_workers_with_other_packages(monkeypatch):
             client.get_versions(check=True)
 
 
-def test_a_journal_of_another_study(undisturbed, tmp_path):
-    study = open_study(str(tmp_path / "journal"))
+def test_a_journal_of_another_study(tmp_path):
+    study = open_study(str(tmp_path / "journal"), "test")
     with workers(1) as client:
         search(study, Objective(tmp_path / "log"), client, num_trials=2)
         other = NAMES["space"] | {"width": NAMES["IntDistribution"](1, 2)}
@@ -312,11 +315,18 @@ def test_several_people_share_a_study_in_postgresql(tmp_path):
 
         wait_for(answers)
         address = f"postgresql+psycopg://reader@127.0.0.1:{port}/postgres"
+        shared = functools.partial(
+            optuna.create_study,
+            study_name="mlp",
+            storage=address,
+            direction="maximize",
+            load_if_exists=True,
+        )
         with workers(2) as client:
 
             def one(name: str) -> None:
                 search(
-                    open_study(address),
+                    shared(),
                     Objective(tmp_path / "log", 0.05),
                     client,
                     name=name,
@@ -328,7 +338,7 @@ def test_several_people_share_a_study_in_postgresql(tmp_path):
                 each.start()
             for each in people:
                 each.join()
-        study = open_study(address)
+        study = shared()
         assert len(told(study)) == 3 * TRIALS
         assert lines(tmp_path / "log", "end") == 3 * TRIALS
         owners = [trial.user_attrs["search"] for trial in study.trials]
@@ -340,7 +350,7 @@ def test_several_people_share_a_study_in_postgresql(tmp_path):
 
 ACCURACIES = """
 import itertools, json, sys
-from searching import chapter
+from benchmarks.search import chapter
 train = chapter(sys.argv[1])["train"]
 settings = dict(lr=0.1, width=32, depth=2, batch_size=64, weight_decay=1e-3, scale=1.4)
 print(json.dumps([*itertools.islice(train(settings | {"dropout": 0.0}), 3)]))

@@ -6,22 +6,22 @@
 const bookDescent = {
   functions: {
     parabola: {
-      title: "one parameter",
       formula: "f(w) = (w − 3)²",
       gradient: ([w]) => [2 * (w - 3)],
       value: ([w]) => (w - 3) ** 2,
       curvatures: [2],
       start: [1],
-      rate: { least: 0.02, most: 1.2, step: 0.02, first: 0.1 },
+      rates: [0.02, 1.2, 0.02],
+      rate: 0.1,
     },
     valley: {
-      title: "two parameters",
       formula: "f(w₁, w₂) = (w₁² + 10 w₂²) / 2",
       gradient: ([a, b]) => [a, 10 * b],
       value: ([a, b]) => (a * a + 10 * b * b) / 2,
       curvatures: [1, 10],
       start: [4, 1],
-      rate: { least: 0.005, most: 0.24, step: 0.005, first: 0.15 },
+      rates: [0.005, 0.24, 0.005],
+      rate: 0.15,
     },
   },
 
@@ -54,6 +54,7 @@ const bookDescent = {
   const MOST = 30;
   const SIZE = { width: 340, height: 230 };
   const VIEW = { parabola: [-4, 10, -4, 36], valley: [-5, 5, -3.4, 3.4] };
+  const LIMITS = { w1: [-4, 4.5, 0.1], w2: [-3, 3, 0.1], n: [0, MOST, 1] };
   const state = { f: "valley", lr: 0.15, w1: 4, w2: 1, n: 12 };
   let timer = 0;
   let saying = 0;
@@ -70,11 +71,11 @@ const bookDescent = {
       <div class="interactive-sliders">
         <label>learning rate <span></span><input type="range" data-name="lr"></label>
         <label>steps <span></span>
-          <input type="range" data-name="n" min="0" max="${MOST}" step="1"></label>
+          <input type="range" data-name="n"></label>
         <label>start, w<sub>1</sub> <span></span>
-          <input type="range" data-name="w1" min="-4" max="4.5" step="0.1"></label>
+          <input type="range" data-name="w1"></label>
         <label>start, w<sub>2</sub> <span></span>
-          <input type="range" data-name="w2" min="-3" max="3" step="0.1"></label>
+          <input type="range" data-name="w2"></label>
       </div>
       <div class="interactive-row">
         <button type="button" data-do="step">One step</button>
@@ -89,6 +90,8 @@ const bookDescent = {
   const sliders = [...place.querySelectorAll("input[type=range]")];
 
   const start = () => (state.f === "valley" ? [state.w1, state.w2] : [state.w1]);
+  /* Least, most and step of a setting. */
+  const limits = (name) => LIMITS[name] || bookDescent.functions[state.f].rates;
   const path = () => bookDescent.walk(state.f, start(), state.lr, state.n);
 
   /* From the function's coordinates to those of the drawing, and back. */
@@ -134,8 +137,8 @@ const bookDescent = {
     find(".interactive-formula").textContent = about.formula;
     for (const slider of sliders) {
       const name = slider.dataset.name;
-      if (name === "lr")
-        Object.assign(slider, { min: about.rate.least, max: about.rate.most, step: about.rate.step });
+      const [min, max, step] = limits(name);
+      Object.assign(slider, { min, max, step });
       slider.value = state[name];
       slider.parentElement.querySelector("span").textContent = Number(state[name].toFixed(3));
       if (name === "w2") slider.parentElement.hidden = state.f !== "valley";
@@ -186,7 +189,7 @@ const bookDescent = {
 
   function choose(name) {
     const about = bookDescent.functions[name];
-    Object.assign(state, { f: name, lr: about.rate.first, w1: about.start[0], n: 12 });
+    Object.assign(state, { f: name, lr: about.rate, w1: about.start[0], n: 12 });
   }
 
   function code() {
@@ -230,9 +233,9 @@ const bookDescent = {
     const factor = SIZE.width / box.width;
     const [w1, w2] = scale().back(
       (event.clientX - box.left) * factor, (event.clientY - box.top) * factor);
-    const within = (value, most, least) => Number(Math.max(least, Math.min(most, value)).toFixed(1));
-    state.w1 = within(w1, 4.5, -4);
-    if (state.f === "valley") state.w2 = within(w2, 3, -3);
+    const within = (value, [least, most]) => Number(Math.max(least, Math.min(most, value)).toFixed(1));
+    state.w1 = within(w1, LIMITS.w1);
+    if (state.f === "valley") state.w2 = within(w2, LIMITS.w2);
     show();
   }
   svg.addEventListener("pointerdown", (event) => {
@@ -253,7 +256,8 @@ const bookDescent = {
   if (name === "descent" && query) {
     const asked = new URLSearchParams(query);
     if (Object.hasOwn(bookDescent.functions, asked.get("f"))) choose(asked.get("f"));
-    for (const [key, least, most] of [["lr", 0.005, 1.2], ["w1", -4, 4.5], ["w2", -3, 3], ["n", 0, MOST]]) {
+    for (const key of ["lr", "w1", "w2", "n"]) {
+      const [least, most] = limits(key);
       const value = Number.parseFloat(asked.get(key));
       if (value >= least && value <= most) state[key] = key === "n" ? Math.round(value) : value;
     }
