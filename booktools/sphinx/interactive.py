@@ -5,14 +5,17 @@
 
 leaves a place on the page, empty for whoever has no scripts, and empty on paper and in
 notebooks: a still figure stands beside it. The page then loads the script of that name,
-``static/booktools-NAME.js``, and no other page does.
+``static/booktools-NAME.js``, and no other page does; before it those that all such
+figures share, and those that the option ``needs`` names.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -23,6 +26,7 @@ class Interactive(SphinxDirective):
     """The place of an interactive figure."""
 
     required_arguments = 1
+    option_spec = {"needs": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Leave the place.
@@ -31,10 +35,12 @@ class Interactive(SphinxDirective):
             DirectiveError: There is no script of that name.
         """
         name = self.arguments[0]
-        if not (STATIC / f"booktools-{name}.js").exists():
-            raise self.error(f"there is no interactive figure {name!r}")
+        scripts = ["interactive", *self.options.get("needs", "").split(), name]
+        for script in scripts:
+            if not (STATIC / f"booktools-{script}.js").exists():
+                raise self.error(f"there is no script {script!r} of interactive figures")
         place = f'<div class="interactive" id="{name}"></div>'
-        return [nodes.raw("", place, format="html", interactive=name)]
+        return [nodes.raw("", place, format="html", interactive=scripts)]
 
 
 def _add_scripts(
@@ -43,9 +49,9 @@ def _add_scripts(
     """Load the scripts of the figures that a page has."""
     if not doctree or app.builder.name == "epub":
         return
-    for node in doctree.findall(nodes.raw):
-        if name := node.get("interactive"):
-            app.add_js_file(f"booktools-{name}.js", loading_method="defer")
+    figures = [node.get("interactive", []) for node in doctree.findall(nodes.raw)]
+    for script in dict.fromkeys(itertools.chain(*figures)):
+        app.add_js_file(f"booktools-{script}.js", loading_method="defer")
 
 
 def setup_interactive(app: Sphinx) -> None:

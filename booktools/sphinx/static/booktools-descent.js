@@ -51,13 +51,13 @@ const bookDescent = {
 (() => {
   const place = document.getElementById("descent");
   if (!place) return;
+  const { asked, remember, copy, calm } = bookInteractive;
   const MOST = 30;
   const SIZE = { width: 340, height: 230 };
   const VIEW = { parabola: [-4, 10, -4, 36], valley: [-5, 5, -3.4, 3.4] };
   const LIMITS = { w1: [-4, 4.5, 0.1], w2: [-3, 3, 0.1], n: [0, MOST, 1] };
   const state = { f: "valley", lr: 0.15, w1: 4, w2: 1, n: 12 };
   let timer = 0;
-  let saying = 0;
 
   place.innerHTML = `
     <figure aria-labelledby="descent-title">
@@ -146,8 +146,7 @@ const bookDescent = {
     find("[data-do=play]").textContent = timer ? "Pause" : "Play";
     find("[data-do=step]").disabled = state.n >= MOST;
     draw();
-    clearTimeout(saying);
-    saying = setTimeout(() => say(), 200);
+    settle();
   }
 
   /* Puts it into words and into the address, once it has come to rest. */
@@ -155,16 +154,14 @@ const bookDescent = {
     if (timer) return;
     const end = path().at(-1);
     const names = end.length > 1 ? ["w₁", "w₂"] : ["w"];
-    const shown = (v) => (Math.abs(v) < 1e4 ? v.toFixed(2) : v.toExponential(1)).replace("-", "−");
+    const { shown } = bookInteractive;
     find(".interactive-status").textContent =
       `After ${state.n} step${state.n === 1 ? "" : "s"}: ` +
       `${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
       `f = ${shown(bookDescent.functions[state.f].value(end))}. ${bookDescent.verdict(state.f, state.lr)}`;
-    if (!keep) return;
-    const address = new URL(location.href);
-    address.hash = `descent?${new URLSearchParams(state)}`;
-    history.replaceState(history.state, "", address);
+    if (keep) remember("descent", state);
   }
+  const settle = bookInteractive.resting(() => say());
 
   function pause() {
     clearInterval(timer);
@@ -173,7 +170,7 @@ const bookDescent = {
 
   function play() {
     if (state.n >= MOST) state.n = 0;
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    if (calm()) {
       state.n = MOST;
       show();
       return;
@@ -216,14 +213,9 @@ const bookDescent = {
     if (action === "play" && !playing) return play();
     show();
     if (action === "code") {
-      clearTimeout(saying);
-      let said = "The code is in the clipboard.";
-      try {
-        await navigator.clipboard.writeText(code());
-      } catch (error) {
-        said = `The browser does not allow copying. The code:\n${code()}`;
-      }
-      find(".interactive-status").textContent = said;
+      const said = await copy(code());
+      // After what the figure itself has to say.
+      setTimeout(() => { find(".interactive-status").textContent = said; }, 250);
     }
   });
 
@@ -252,18 +244,16 @@ const bookDescent = {
 
   /* A teacher's address opens with the teacher's settings; what makes no sense in it
      is left aside. */
-  const [name, query] = decodeURIComponent(location.hash.slice(1)).split("?");
-  if (name === "descent" && query) {
-    const asked = new URLSearchParams(query);
-    if (Object.hasOwn(bookDescent.functions, asked.get("f"))) choose(asked.get("f"));
+  const wanted = asked("descent");
+  if (wanted) {
+    if (Object.hasOwn(bookDescent.functions, wanted.get("f"))) choose(wanted.get("f"));
     for (const key of ["lr", "w1", "w2", "n"]) {
       const [least, most] = limits(key);
-      const value = Number.parseFloat(asked.get(key));
+      const value = Number.parseFloat(wanted.get(key));
       if (value >= least && value <= most) state[key] = key === "n" ? Math.round(value) : value;
     }
     place.scrollIntoView();
   }
   show();
-  clearTimeout(saying);
-  say(name === "descent");
+  say(Boolean(wanted));
 })();

@@ -1,0 +1,64 @@
+/* What all interactive figures need: an address that holds their state, words for who
+   does not see them, and buttons that copy code. */
+"use strict";
+
+const bookInteractive = {
+  /* Returns what the address asks of a figure, or null: #NAME?setting=value&... */
+  asked(name) {
+    try {
+      const [figure, query] = decodeURIComponent(location.hash.slice(1)).split("?");
+      return figure === name && query ? new URLSearchParams(query) : null;
+    } catch (error) {
+      return null; // an address that cannot be read asks for nothing
+    }
+  },
+
+  /* Lets the address say the state: whoever gets it sees the same. */
+  remember(name, state) {
+    const address = new URL(location.href);
+    address.hash = `${name}?${new URLSearchParams(state)}`;
+    try {
+      history.replaceState(history.state, "", address);
+    } catch (error) {
+      // Some browsers let no page from disk change its address.
+    }
+  },
+
+  /* Copies and returns what is to be said then. */
+  async copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return "The code is in the clipboard.";
+    } catch (error) {
+      return `The browser does not allow copying. The code:\n${text}`;
+    }
+  },
+
+  /* The framework whose tabs are open. */
+  framework: () => document.documentElement.dataset.framework || "pytorch",
+
+  /* Puts the figure in the place of its picture, which stands before it. */
+  replaceStill(place) {
+    const still = place.previousElementSibling;
+    if (still?.matches("figure")) still.style.display = "none";
+  },
+
+  /* Whether this reader wants nothing to move. */
+  calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
+
+  /* A number as it is read: few digits, and a true minus. */
+  shown(number, digits = 2) {
+    const text =
+      Math.abs(number) < 1e4 ? number.toFixed(digits) : number.toExponential(1);
+    return text.replace("-", "−");
+  },
+
+  /* Calls back once nothing was asked for a moment. */
+  resting(callback, delay = 200) {
+    let timer = 0;
+    return (...values) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => callback(...values), delay);
+    };
+  },
+};

@@ -1,0 +1,32 @@
+"""Take the pictures that stand for interactive figures on paper and in notebooks.
+
+Run by hand, after ``make book``, when a figure has changed: python tests/helpers/stills.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from browser import browser
+ROOT = Path(__file__).resolve().parents[2]
+
+HTML = ROOT / "_build" / "html" / "chapters"
+STILLS = {"plane": ("mlp", "n=400&h=8")}
+"""By figure: its page, and its state."""
+
+
+def take(page, html: Path, name: str) -> bytes:
+    """Return a figure's panels in its state, as PNG, 688 pixels wide."""
+    section, state = STILLS[name]
+    page.set_viewport_size({"width": 720, "height": 1600})
+    page.goto(f"{html.as_uri()}/{section}.html#{name}?{state}")
+    return page.locator(f"#{name} .interactive-panels").screenshot()
+
+
+if __name__ == "__main__":
+    with browser() as running:
+        page = running.new_page(color_scheme="light", device_scale_factor=2)
+        for name in STILLS:
+            path = ROOT / "chapters" / "images" / f"{name}.png"
+            path.write_bytes(take(page, HTML, name))
+            print(path.relative_to(ROOT))
