@@ -21,6 +21,7 @@ from booktools.notebooks.stored import (
     validate_outputs,
     write_notebook,
 )
+from booktools.notebooks.weights import KeptWeights, weights_path
 
 
 # Settings of a reader's or of a CI service's that would change what a notebook puts
@@ -139,13 +140,19 @@ def execute(job: Job, timeout: int | None = None) -> None:
     )
     # Else nbclient leaves the kernel running.
     client.owns_km = True
+    section = job.page.section.name
+    weights = KeptWeights(section, job.framework)
+    weights.add_cell(job.fresh)
     try:
         client.execute(env=kernel_environment(os.environ))
+        weights.take(job.fresh, weights_path(job.path.parents[2], section))
     except (CellControlSignal, CellTimeoutError, DeadKernelError) as error:
         text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
         if isinstance(error, DeadKernelError):
             text = "the kernel died; was there enough memory?"
         raise _at(job, running["cell"], f"failed:\n{text}") from None
+    finally:
+        weights.close()
     # The kernel reports its own version there.
     job.fresh.metadata = metadata
     for index, cell in enumerate(job.fresh.cells):

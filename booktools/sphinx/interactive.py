@@ -11,14 +11,20 @@ figures share, and those that the option ``needs`` names.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import itertools
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from d2lutils import fashion_mnist
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from booktools.notebooks.weights import weights_path
 from booktools.sphinx.html import STATIC
 
 
@@ -54,7 +60,43 @@ def _add_scripts(
         app.add_js_file(f"booktools-{script}.js", loading_method="defer")
 
 
+def _write_clothes(app: Sphinx, error: Exception | None) -> None:
+    """Write what the figure of the network loads: its weights, and pictures.
+
+    ``weights``: the parameters in 16 bits, low byte first; ``images``: 200 labels of
+    test images, then these. ``training``: 3,000 labels of training images, 1,000 of the
+    test images that follow, then the images of both. All gzip, in base64.
+    """
+    weights = weights_path(Path(app.srcdir), "mlp-scratch")
+    if error or app.builder.format != "html" or not weights.exists():
+        return
+    data = fashion_mnist.load()
+    with np.load(weights) as arrays:
+        params = [arrays[name].astype("<f2") for name in ("W1", "b1", "W2", "b2")]
+    few, more = slice(0, 200), slice(200, 1200)
+    files = {
+        "weights": {
+            "weights": params,
+            "images": [data.test_labels[few], data.test_images[few]],
+        },
+        "training": {
+            "training": [
+                data.train_labels[:3000], data.test_labels[more],
+                data.train_images[:3000], data.test_images[more],
+            ]
+        },
+    }  # fmt: skip
+    for name, texts in files.items():
+        lines = []
+        for key, parts in texts.items():
+            packed = gzip.compress(b"".join(map(np.ndarray.tobytes, parts)), mtime=0)
+            lines.append(f'bookClothes.{key} = "{base64.b64encode(packed).decode()}";\n')
+        path = Path(app.outdir, "_static", f"booktools-clothes-{name}.js")
+        path.write_text("".join(lines), "ascii")
+
+
 def setup_interactive(app: Sphinx) -> None:
     """Offer the directive ``interactive``."""
     app.add_directive("interactive", Interactive)
     app.connect("html-page-context", _add_scripts)
+    app.connect("build-finished", _write_clothes)
