@@ -5,22 +5,29 @@ Run by hand, after ``make book``, when a figure has changed: python tests/helper
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from PIL import Image
+
 from browser import browser
+
 ROOT = Path(__file__).resolve().parents[2]
 
 HTML = ROOT / "_build" / "html" / "chapters"
-STILLS = {"plane": ("mlp", "n=400&h=8")}
-"""By figure: its page, and its state."""
+STILLS = {
+    "plane": ("mlp", "n=400&h=8", ".interactive-panels"),
+    "clothes": ("mlp-scratch", "i=1", ".clothes-parts"),
+}
+"""By figure: its page, its state, and which part of it."""
 
 
 def take(page, html: Path, name: str) -> bytes:
     """Return a figure's panels in its state, as PNG, 688 pixels wide."""
-    section, state = STILLS[name]
+    section, state, part = STILLS[name]
     page.set_viewport_size({"width": 720, "height": 1600})
     page.goto(f"{html.as_uri()}/{section}.html#{name}?{state}")
-    return page.locator(f"#{name} .interactive-panels").screenshot()
+    return page.locator(f"#{name} {part}").screenshot()
 
 
 if __name__ == "__main__":
@@ -28,5 +35,6 @@ if __name__ == "__main__":
         page = running.new_page(color_scheme="light", device_scale_factor=2)
         for name in STILLS:
             path = ROOT / "chapters" / "images" / f"{name}.png"
-            path.write_bytes(take(page, HTML, name))
+            picture = Image.open(io.BytesIO(take(page, HTML, name))).convert("RGB")
+            picture.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
             print(path.relative_to(ROOT))

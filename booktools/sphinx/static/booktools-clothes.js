@@ -481,7 +481,7 @@ const bookClothes = {};
   }
 
   function drawCurves() {
-    const x = (epoch) => (640 * epoch) / training.epochs;
+    const x = (epoch) => (630 * epoch) / training.epochs;
     const line = (pairs) => pairs.map(([a, b]) => `${x(a).toFixed(1)},${(198 - 196 * Math.min(1, b)).toFixed(1)}`).join(" ");
     find(".clothes-curves").innerHTML = `
       <polyline class="path" points="${line(training.history.map(({ at, loss }) => [at, (loss || 0) / 2.4]))}"/>

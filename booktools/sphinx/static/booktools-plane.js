@@ -601,7 +601,7 @@ print(f"loss {${dialect.end}:.3f}")
     if (n >= 0 && n <= MOST) state.n = n;
     if (state.d === "own") {
       frame = FRAMES[wanted.get("v")] || FRAMES.unit;
-      own = (wanted.get("p") || "").split(";").map((point) => point.split(",").map(Number))
+      own = (wanted.get("p") || "").split(";").filter(Boolean).map((point) => point.split(",").map(Number))
         .filter((point) => point.length === 3 && point.every(Number.isFinite) &&
           (point[2] === 0 || point[2] === 1)).slice(0, MOST_POINTS);
     }
