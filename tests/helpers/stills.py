@@ -36,5 +36,5 @@ if __name__ == "__main__":
         for name in STILLS:
             path = ROOT / "chapters" / "images" / f"{name}.png"
             picture = Image.open(io.BytesIO(take(page, HTML, name))).convert("RGB")
-            picture.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+            picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
             print(path.relative_to(ROOT))

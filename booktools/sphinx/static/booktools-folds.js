@@ -37,7 +37,7 @@ const bookFolds = {
   const place = document.getElementById("folds");
   if (!place) return;
   const { asked, remember, copy, framework, shown } = bookInteractive;
-  const SIZE = { width: 640, height: 360 };
+  const SIZE = { width: 400, height: 280 };
   const { low, high } = bookFolds;
   const [BOTTOM, TOP] = [-2, 2];
   const MOST = 8;
@@ -98,8 +98,9 @@ const bookFolds = {
         <rect class="handle${chosen}" data-weight="${j}" x="${near(x(reach) - 8)}" y="${near(y(at) - 8)}" width="16" height="16"/>`;
     });
     svg.innerHTML = `<path class="ground" d="M0 ${y(0)}H${SIZE.width}"/>
+      ${units.join("")}
       <polyline class="path dashed" points="${line((at) => curve(Math.min(at, high - 1e-9)), places)}"/>
-      <polyline class="path" points="${line((at) => bookFolds.sum(state, at), corners)}"/>${units.join("")}`;
+      <polyline class="path sum" points="${line((at) => bookFolds.sum(state, at), corners)}"/>`;
   }
 
   function show() {
