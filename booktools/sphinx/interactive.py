@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from d2lutils import fashion_mnist
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -26,6 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from booktools.notebooks.weights import weights_path
 from booktools.sphinx.html import STATIC
+from d2lutils import fashion_mnist
 
 
 class Interactive(SphinxDirective):
@@ -44,7 +44,7 @@ class Interactive(SphinxDirective):
         scripts = ["interactive", *self.options.get("needs", "").split(), name]
         for script in scripts:
             if not (STATIC / f"booktools-{script}.js").exists():
-                raise self.error(f"there is no script {script!r} of interactive figures")
+                raise self.error(f"there is no script {script!r} of figures")
         place = f'<div class="interactive" id="{name}"></div>'
         return [nodes.raw("", place, format="html", interactive=scripts)]
 
@@ -89,8 +89,9 @@ def _write_clothes(app: Sphinx, error: Exception | None) -> None:
     for name, texts in files.items():
         lines = []
         for key, parts in texts.items():
-            packed = gzip.compress(b"".join(map(np.ndarray.tobytes, parts)), mtime=0)
-            lines.append(f'bookClothes.{key} = "{base64.b64encode(packed).decode()}";\n')
+            packed = gzip.compress(b"".join(part.tobytes() for part in parts), mtime=0)
+            text = base64.b64encode(packed).decode()
+            lines.append(f'bookClothes.{key} = "{text}";\n')
         path = Path(app.outdir, "_static", f"booktools-clothes-{name}.js")
         path.write_text("".join(lines), "ascii")
 

@@ -27,7 +27,8 @@ RUN = """([widths, activation, params, X, y, rate, steps]) => {
   const losses = [];
   for (let i = 0; i < steps; i++)
     losses.push(bookNetwork.step(net, inputs, y, n, rate).loss);
-  return [loss, right, gradients.map((g) => [...g]), losses, net.params.map((p) => [...p])];
+  const plain = (arrays) => arrays.map((array) => [...array]);
+  return [loss, right, plain(gradients), losses, plain(net.params)];
 }"""
 
 
@@ -41,12 +42,12 @@ def page():
 
 
 def run(page, params, activation, X, y, rate=0.1, steps=0):
-    """Loss, right ones and gradients; losses and parameters of the steps that follow."""
+    """Loss, right ones and gradients; losses and parameters of the steps after."""
     widths = [len(params[0]), *(len(b) for b in params[1::2])]
     flat = [np.ravel(p).tolist() for p in params]
+    inputs, labels = np.ravel(X).tolist(), list(map(int, y))
     loss, right, gradients, losses, ends = page.evaluate(
-        RUN,
-        [widths, activation, flat, np.ravel(X).tolist(), list(map(int, y)), rate, steps],
+        RUN, [widths, activation, flat, inputs, labels, rate, steps]
     )
     shaped = [
         [np.reshape(v, p.shape) for v, p in zip(values, params, strict=True)]

@@ -121,7 +121,7 @@ def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
     command = [sys.executable, str(SCRIPT), journal, "2", str(log)]
     environment = os.environ | {"PYTHONPATH": PATH}
     first = subprocess.Popen(
-        command,
+        [*command, "1"],  # a trial takes so long that it is stopped in one
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -141,7 +141,7 @@ def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
     assert before == [each for each in undisturbed if each in before]
 
     again = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120
+        [*command, "0"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert again.returncode == 0, again.stderr
     study = open_study(journal)

@@ -36,7 +36,7 @@ class Objective:
         return 1 - abs(settings["lr"] - 0.1) - settings["dropout"]
 
 
-def main(journal: str, workers: str, log: str) -> None:
+def main(journal: str, workers: str, log: str, seconds: str) -> None:
     """Search to the end."""
     from benchmarks.search import chapter  # of which workers need nothing
 
@@ -44,7 +44,7 @@ def main(journal: str, workers: str, log: str) -> None:
     study = names["open_study"](journal)
     options = {"threads_per_worker": 1, "dashboard_address": ":0"}
     with names["Client"](n_workers=int(workers), **options) as client:
-        objective = Objective(Path(log), 0.2)
+        objective = Objective(Path(log), float(seconds))
         names["search"](study, objective, names["space"], TRIALS, client)
     print("best", study.best_value, study.best_params)
 

@@ -1,6 +1,7 @@
 """Take the pictures that stand for interactive figures on paper and in notebooks.
 
-Run by hand, after ``make book``, when a figure has changed: python tests/helpers/stills.py
+Run by hand after ``make book`` when a figure has changed:
+``python tests/helpers/stills.py``.
 """
 
 from __future__ import annotations
