@@ -467,10 +467,10 @@ def test_clothes_train_in_the_page(page, folder):
     report = clothes.locator("[data-says=training]")
     train = clothes.locator("[data-do=train]")
     train.click()
-    expect(report).to_contain_text("Training")
+    expect(clothes.locator("polyline")).to_have_count(2)
     train.click()
     expect(train).to_have_text("Go on")
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1000)  # what was asked for before arrives
     curve = clothes.locator(".clothes-curves").inner_html()
     page.wait_for_timeout(300)
     assert clothes.locator(".clothes-curves").inner_html() == curve
@@ -500,7 +500,7 @@ def test_what_does_not_load_is_said(page, folder, missing):
             said = clothes.locator("[data-says=training]")
         else:
             expect(page.locator("#still")).to_be_visible()
-        expect(said).to_have_text(f"The file of the {missing} could not be loaded.")
+        expect(said).to_have_text(f"The file clothes-{missing} could not be loaded.")
 
 
 def test_old_browsers_are_told(page, folder):

@@ -384,17 +384,16 @@ def test_a_menu_saves_notebooks_that_stand_alone(page, server, html):
     assert page.get_by_role("link", name="d2lutils").count() >= 1
 
 
+MOVED = """window.moved = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.moved += entry.value;
+    }).observe({type: 'layout-shift', buffered: true});"""
 WEIGHT = {"chapters/index": 400_000, "chapters/d2lutils": 400_000, SECTION: 800_000}
 
 
 @pytest.mark.parametrize("name", WEIGHT)
 def test_a_first_visit_is_light_and_nothing_moves(page, server, html, name):
-    page.add_init_script(
-        """window.moved = 0;
-        new PerformanceObserver((list) => {
-          for (const entry of list.getEntries()) window.moved += entry.value;
-        }).observe({type: 'layout-shift', buffered: true});"""
-    )
+    page.add_init_script(MOVED)
     page.goto(f"{server}/{name}.html?framework=tensorflow", wait_until="networkidle")
     settle(page)
     files = {unquote(urlsplit(url).path) for url in page.asked if url[:4] == "http"}
@@ -525,3 +524,63 @@ def test_only_the_page_of_descent_loads_it(page, html):
     assert not [url for url in page.asked if "descent" in url]
     descent(page, html)
     assert [url for url in page.asked if "booktools-descent.js" in url]
+
+
+FIGURES = {"plane": "chapters/mlp", "folds": "chapters/mlp", "clothes": SECTION}
+
+
+def open_figure(page, address, name):
+    """Open a figure in its page, with all that it can show."""
+    page.goto(f"{address}/{FIGURES[name]}.html")
+    figure = page.locator(f"#{name}")
+    if name == "clothes":
+        figure.get_by_role("button", name="Open the figure").click()
+        expect(figure.locator("[data-unit]").first).to_be_visible()
+    for details in figure.locator("summary").all():
+        details.click()
+    return figure
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_opened_figures_are_open_to_all(page, html, name, scheme):
+    page.emulate_media(color_scheme=scheme)
+    open_figure(page, html.as_uri(), name)
+    settle(page)
+    assert faults(page, scheme) == []
+    assert too_wide(page) == []
+    assert page.wrong == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_weigh_little_and_move_nothing(page, server, html, name):
+    page.add_init_script(MOVED)
+    page.goto(f"{server}/{FIGURES[name]}.html", wait_until="networkidle")
+    settle(page)
+    assert page.evaluate("window.moved") < 0.02
+    scripts = [Path(urlsplit(url).path).name for url in page.asked]
+    own = {n for n in scripts if re.match(r"booktools-(?!search)\w+\.js", n)}
+    assert f"booktools-{name}.js" in own
+    sizes = [len(gzip.compress((html / "_static" / n).read_bytes())) for n in own]
+    assert sum(sizes) < 15_000, dict(zip(own, sizes, strict=True))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_code_of_clothes_is_the_sections(page, html, server, framework):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{server}/{SECTION}.html?framework={framework}#clothes?lr=0.2&b=64&e=1")
+    figure = page.locator("#clothes")
+    figure.get_by_text("Train it here").click()
+    figure.get_by_role("button", name="Copy the code").click()
+    expect(figure.locator("[data-says=training]")).to_contain_text("clipboard")
+    code = page.evaluate("navigator.clipboard.readText()")
+    assert "batch_size = 64" in code
+    assert "num_epochs, lr = 1, 0.2" in code
+    notebook = nbformat.read(
+        ROOT / f"notebooks/{framework}/mlp-scratch.ipynb", as_version=4
+    )
+    cells = [c.source for c in notebook.cells if c.cell_type == "code"]
+    own = "\n\n".join(cells)
+    own = own.replace("batch_size = 256", "batch_size = 64")
+    own = own.replace("num_epochs, lr = 10, 0.1", "num_epochs, lr = 1, 0.2")
+    assert own.startswith(code.rstrip())

@@ -9,8 +9,7 @@ const bookClothes = {};
 (() => {
   const place = document.getElementById("clothes");
   if (!place) return;
-  const folder = document.currentScript.src.replace(/[^/]*$/, "");
-  const { asked, remember, copy, framework, calm, shown } = bookInteractive;
+  const { asked, remember, load, copy, calm, shown } = bookInteractive;
   const NAMES = ["t-shirt", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot"];
   const SIDE = 28;
@@ -80,16 +79,6 @@ const bookClothes = {};
 
   // What is loaded
 
-  function load(name) {
-    return new Promise((done, failed) => {
-      const script = document.createElement("script");
-      script.src = `${folder}booktools-clothes-${name}.js`;
-      script.onload = done;
-      script.onerror = () => failed(new Error(`The file of the ${name} could not be loaded.`));
-      document.head.append(script);
-    });
-  }
-
   /* Returns the bytes of a text: base64 of gzip. */
   async function unpack(text) {
     const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -112,7 +101,7 @@ const bookClothes = {};
     find("[data-do=open]").disabled = true;
     tell("Loading …");
     try {
-      await load("weights");
+      await load("clothes-weights");
       const values = halves(await unpack(bookClothes.weights));
       const params = [];
       let at = 0;
@@ -404,7 +393,7 @@ const bookClothes = {};
     button.disabled = true;
     report("Loading …");
     try {
-      if (!bookClothes.training) await load("training");
+      if (!bookClothes.training) await load("clothes-training");
       const bytes = await unpack(bookClothes.training);
       const cut = [3000, 1000, 3000 * PIXELS, 1000 * PIXELS];
       const [trainLabels, testLabels, trainImages, testImages] = cut.map((size, k) => {

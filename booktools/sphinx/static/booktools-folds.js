@@ -36,7 +36,7 @@ const bookFolds = {
 (() => {
   const place = document.getElementById("folds");
   if (!place) return;
-  const { asked, remember, copy, framework, shown } = bookInteractive;
+  const { asked, remember, copyCode, framework, shown } = bookInteractive;
   const SIZE = { width: 400, height: 280 };
   const { low, high } = bookFolds;
   const [BOTTOM, TOP] = [-2, 2];
@@ -131,21 +131,6 @@ const bookFolds = {
     remember("folds", { f: state.f, t: state.t.join("_"), w: state.w.join("_"), b: state.b });
   });
 
-  function code() {
-    const dialects = {
-      pytorch: ["import torch\nfrom d2lutils import torch as d2l", "torch.tensor", "torch.relu", "torch.linspace(0, 2 * torch.pi, 400)", "H @ w"],
-      mxnet: ["from d2lutils import mxnet as d2l\nfrom mxnet import np, npx\n\nnpx.set_np()", "np.array", "npx.relu", "np.linspace(0, 2 * np.pi, 400)", "np.dot(H, w)"],
-      tensorflow: ["import tensorflow as tf\nfrom d2lutils import tensorflow as d2l", "tf.constant", "tf.nn.relu", "tf.linspace(0.0, 6.2831853, 400)", "tf.linalg.matvec(H, w)"],
-      jax: ["import jax\nfrom d2lutils import jax as d2l\nfrom jax import numpy as jnp", "jnp.array", "jax.nn.relu", "jnp.linspace(0, 2 * jnp.pi, 400)", "H @ w"],
-    };
-    const [head, array, relu, range, product] = dialects[framework()];
-    const list = (values) => `[${values.map((v) => (Number.isInteger(v) ? `${v}.0` : v)).join(", ")}]`;
-    const column = framework() === "tensorflow" ? "tf.reshape(x, (-1, 1))" : "x.reshape(-1, 1)";
-    return `${head}\n\nt = ${array}(${list(state.t)})\nw = ${array}(${list(state.w)})\nb = ${state.b}\n\n\n` +
-      `def net(x):\n    H = ${relu}(${column} - t)\n    return ${product} + b\n\n\n` +
-      `x = ${range}\nd2l.plot(x, [net(x)], xlabel="x")\n`;
-  }
-
   place.addEventListener("input", ({ target }) => {
     const { name } = target.dataset;
     if (name === "f") state.f = target.value;
@@ -167,7 +152,7 @@ const bookFolds = {
     if (action === "place") take(bookFolds.place(state.f, state.t.length));
     show();
     if (action === "code") {
-      const said = await copy(code());
+      const said = await copyCode(() => bookCode.folds(framework(), state));
       setTimeout(() => tell(said), 250);
     }
   });

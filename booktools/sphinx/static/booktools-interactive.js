@@ -3,6 +3,19 @@
 "use strict";
 
 const bookInteractive = {
+  folder: document.currentScript.src.replace(/[^/]*$/, ""),
+
+  /* Loads one file more, booktools-NAME.js, because a reader asked for what it does. */
+  load(name) {
+    return new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = `${bookInteractive.folder}booktools-${name}.js`;
+      script.onload = done;
+      script.onerror = () => failed(new Error(`The file ${name} could not be loaded.`));
+      document.head.append(script);
+    });
+  },
+
   /* Returns what the address asks of a figure, or null: #NAME?setting=value&... */
   asked(name) {
     try {
@@ -32,6 +45,16 @@ const bookInteractive = {
     } catch (error) {
       return `The browser does not allow copying. The code:\n${text}`;
     }
+  },
+
+  /* The same for code that booktools-code.js writes. */
+  async copyCode(write) {
+    try {
+      if (typeof bookCode === "undefined") await bookInteractive.load("code");
+    } catch (error) {
+      return error.message;
+    }
+    return bookInteractive.copy(write());
   },
 
   /* The framework whose tabs are open. */
