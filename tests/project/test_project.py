@@ -55,6 +55,9 @@ def files():
     return [path for path in paths if path.is_file()]
 
 
+BINARY = {".gz", ".npz", ".png"}
+
+
 @pytest.mark.parametrize(
     "forbidden",
     [
@@ -66,7 +69,7 @@ def files():
 def test_no_file_names_a_machine_or_a_registry(files, forbidden):
     found = []
     for path in files:
-        if path == Path(__file__).resolve() or path.suffix in (".png", ".gz"):
+        if path == Path(__file__).resolve() or path.suffix in BINARY:
             continue
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             if re.search(forbidden, line):
@@ -82,7 +85,7 @@ def test_every_file_is_small(files):
 
 # Lines of Python with docstrings: what a newcomer reads in an evening.
 @pytest.mark.parametrize(
-    ("room", "most"), [("d2lutils", 1881), ("booktools", 3326), ("benchmarks", 1458)]
+    ("room", "most"), [("d2lutils", 1881), ("booktools", 3441), ("benchmarks", 1458)]
 )
 def test_the_house_stays_small(files, room, most):
     lines = 0
