@@ -127,6 +127,8 @@ def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Who runs in the background of a shell ignores Ctrl-C, and so would this.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: lines(log, "end") >= 5)  # in the second round
     if number == signal.SIGKILL:
@@ -202,8 +204,9 @@ def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
     with separate_cluster(tmp_path) as (address, scheduler):
         killer = threading.Thread(target=kill_it, args=[scheduler])
         killer.start()
+        # Dask's own error, an OSError too, where it died while a result was fetched.
         with (
-            pytest.raises(ConnectionError, match="the scheduler is gone"),
+            pytest.raises(OSError, match=r"the scheduler is gone|closed"),
             Client(address, timeout=30) as client,
         ):
             search(study, objective, client)
