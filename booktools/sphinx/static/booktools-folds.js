@@ -91,8 +91,8 @@ const bookFolds = {
       const end = state.w[j] * (high - knot);
       const chosen = j === state.chosen ? " chosen" : "";
       // The end of a steep one lies outside: its handle waits at the border.
-      const reach = Math.abs(end) > 1.9 ? knot + 1.9 / Math.abs(state.w[j]) : high;
-      const at = within(end, [-1.9, 1.9]);
+      const reach = Math.abs(end) > 1.8 ? knot + 1.8 / Math.abs(state.w[j]) : high;
+      const at = within(end, [-1.8, 1.8]);
       return `<path class="unit${chosen}" d="M${near(x(knot))} ${y(0)}L${near(x(reach))} ${near(y(at))}"/>
         <circle class="handle${chosen}" data-knot="${j}" cx="${near(x(knot))}" cy="${y(0)}" r="9"/>
         <rect class="handle${chosen}" data-weight="${j}" x="${near(x(reach) - 8)}" y="${near(y(at) - 8)}" width="16" height="16"/>`;
