@@ -21,7 +21,7 @@ from booktools.notebooks.stored import (
     validate_outputs,
     write_notebook,
 )
-from booktools.notebooks.weights import KeptWeights, weights_path
+from booktools.notebooks.weights import kept_weights, weights_path, write_weights
 
 
 # Settings of a reader's or of a CI service's that would change what a notebook puts
@@ -140,24 +140,20 @@ def execute(job: Job, timeout: int | None = None) -> None:
     )
     # Else nbclient leaves the kernel running.
     client.owns_km = True
-    section = job.page.section.name
-    weights = KeptWeights(section, job.framework)
-    weights.add_cell(job.fresh)
     try:
-        client.execute(env=kernel_environment(os.environ))
-        weights.take(job.fresh, weights_path(job.path.parents[2], section))
+        with kept_weights(job.fresh, job.page.section.name, job.framework) as weights:
+            client.execute(env=kernel_environment(os.environ))
     except (CellControlSignal, CellTimeoutError, DeadKernelError) as error:
         text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
         if isinstance(error, DeadKernelError):
             text = "the kernel died; was there enough memory?"
         raise _at(job, running["cell"], f"failed:\n{text}") from None
-    finally:
-        weights.close()
     # The kernel reports its own version there.
     job.fresh.metadata = metadata
     for index, cell in enumerate(job.fresh.cells):
         if cell.cell_type == "code" and (message := validate_outputs(cell)):
             raise _at(job, index, message)
+    write_weights(weights, weights_path(job.path.parents[2], job.page.section.name))
 
 
 def _at(job: Job, index: int, message: str) -> SourceError:

@@ -35,13 +35,18 @@ def read_notebook(path: Path) -> NotebookNode | None:
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook, whole or not at all, in the same bytes each time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.validate(notebook)
     text = nbformat.writes(notebook).rstrip("\n") + "\n"
+    write_whole(path, text.encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            file.write(data)
         # mkstemp makes files that only their owner may read.
         os.chmod(name, 0o644)
         os.replace(name, path)

@@ -7,13 +7,16 @@ network in 32 bits took the test images for, to which a test holds the shorter o
 from __future__ import annotations
 
 import io
-import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import numpy as np
 from nbformat import NotebookNode
+
+from booktools.notebooks.stored import write_whole
 
 KEPT = {("mlp-scratch", "pytorch"): ("W1", "b1", "W2", "b2", "predicted")}
 """By section and framework: arrays, or parameters of PyTorch."""
@@ -24,36 +27,37 @@ def weights_path(root: Path, section: str) -> Path:
     return root / "chapters" / "weights" / f"{section}.npz"
 
 
-class KeptWeights:
-    """Saves arrays by a cell that is added to a notebook while it runs."""
+@contextmanager
+def kept_weights(
+    notebook: NotebookNode, section: str, framework: str
+) -> Iterator[dict[str, np.ndarray]]:
+    """Add a cell to a notebook while it runs, which saves what is to be kept.
 
-    def __init__(self, section: str, framework: str) -> None:
-        self.names = KEPT.get((section, framework), ())
-        handle, self.name = tempfile.mkstemp(suffix=".npz")
-        os.close(handle)
+    Yields:
+        What was kept, by name, once the notebook has run: in 16 bits, classes in 8.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    if (section, framework) not in KEPT:
+        yield arrays
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/weights.npz"
+        values = [f"{n}=getattr({n}, 'data', {n})" for n in KEPT[section, framework]]
+        source = f"import numpy\nnumpy.savez({file!r}, {', '.join(values)})"
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+        try:
+            yield arrays
+        finally:
+            notebook.cells.pop()
+        with np.load(file) as saved:
+            for name, array in saved.items():
+                dtype = np.float16 if array.dtype.kind == "f" else np.uint8
+                arrays[name] = array.astype(dtype)
 
-    def add_cell(self, notebook: NotebookNode) -> None:
-        """Add the cell, if anything is to be kept."""
-        if self.names:
-            arrays = [f"{name}=getattr({name}, 'data', {name})" for name in self.names]
-            source = f"import numpy\nnumpy.savez({self.name!r}, {', '.join(arrays)})"
-            notebook.cells.append(nbformat.v4.new_code_cell(source))
 
-    def take(self, notebook: NotebookNode, path: Path) -> None:
-        """Take the cell away again, and write what it saved in 16 bits."""
-        if not self.names:
-            return
-        notebook.cells.pop()
-        with np.load(self.name) as saved:
-            arrays = {
-                name: array.astype(np.float16 if array.dtype.kind == "f" else np.uint8)
-                for name, array in saved.items()
-            }
+def write_weights(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Write what was kept, if anything was."""
+    if arrays:
         packed = io.BytesIO()
         np.savez(packed, **arrays)
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(packed.getvalue())
-
-    def close(self) -> None:
-        """Remove what is left of it."""
-        os.unlink(self.name)
+        write_whole(path, packed.getvalue())

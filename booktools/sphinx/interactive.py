@@ -74,18 +74,13 @@ def _write_clothes(app: Sphinx, error: Exception | None) -> None:
     with np.load(weights) as arrays:
         params = [arrays[name].astype("<f2") for name in ("W1", "b1", "W2", "b2")]
     few, more = slice(0, 200), slice(200, 1200)
+    images = [data.test_labels[few], data.test_images[few]]
+    training = [data.train_labels[:3000], data.test_labels[more],
+                data.train_images[:3000], data.test_images[more]]  # fmt: skip
     files = {
-        "weights": {
-            "weights": params,
-            "images": [data.test_labels[few], data.test_images[few]],
-        },
-        "training": {
-            "training": [
-                data.train_labels[:3000], data.test_labels[more],
-                data.train_images[:3000], data.test_images[more],
-            ]
-        },
-    }  # fmt: skip
+        "weights": {"weights": params, "images": images},
+        "training": {"training": training},
+    }
     for name, texts in files.items():
         lines = []
         for key, parts in texts.items():

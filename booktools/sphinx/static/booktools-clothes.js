@@ -35,8 +35,7 @@ const bookClothes = {};
         (0.6 MB)</button></div>
     </figure>`;
   const figure = place.firstElementChild;
-  const find = (selector) => place.querySelector(selector);
-  const tell = (text) => { find(".interactive-status").textContent = text; };
+  const { find, tell } = bookInteractive.parts(place);
 
   const PARTS = `
     <div class="clothes-parts">
@@ -317,7 +316,7 @@ const bookClothes = {};
       do {
         i = (i % 200) + 1;
         choose(i);
-      } while (best(look().probabilities) === labels[i - 1] && i !== state.i - 1 && i !== 200);
+      } while (best(look().probabilities) === labels[i - 1] && i !== 200);
       show();
     }
     if (action === "blank") {
@@ -405,7 +404,7 @@ const bookClothes = {};
       const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const worker = new Worker(address);
       URL.revokeObjectURL(address);
-      training = { worker, paused: false, history: [], tests: [], begun: performance.now(), spent: 0 };
+      training = { worker, paused: false, history: [], tests: [], spent: 0 };
       worker.onmessage = ({ data }) => hear(data);
       worker.onerror = () => stop("The training failed in this browser.");
       worker.postMessage({

@@ -85,7 +85,7 @@ const bookDescent = {
       </div>
       <p class="interactive-status" role="status"></p>
     </figure>`;
-  const find = (selector) => place.querySelector(selector);
+  const { find, tell } = bookInteractive.parts(place);
   const svg = find("svg");
   const sliders = [...place.querySelectorAll("input[type=range]")];
 
@@ -155,10 +155,9 @@ const bookDescent = {
     const end = path().at(-1);
     const names = end.length > 1 ? ["w₁", "w₂"] : ["w"];
     const { shown } = bookInteractive;
-    find(".interactive-status").textContent =
-      `After ${state.n} step${state.n === 1 ? "" : "s"}: ` +
+    tell(`After ${state.n} step${state.n === 1 ? "" : "s"}: ` +
       `${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
-      `f = ${shown(bookDescent.functions[state.f].value(end))}. ${bookDescent.verdict(state.f, state.lr)}`;
+      `f = ${shown(bookDescent.functions[state.f].value(end))}. ${bookDescent.verdict(state.f, state.lr)}`);
     if (keep) remember("descent", state);
   }
   const settle = bookInteractive.resting(() => say());
@@ -213,9 +212,7 @@ const bookDescent = {
     if (action === "play" && !playing) return play();
     show();
     if (action === "code") {
-      const said = await copy(code());
-      // After what the figure itself has to say.
-      setTimeout(() => { find(".interactive-status").textContent = said; }, 250);
+      tell(await copy(code()));
     }
   });
 

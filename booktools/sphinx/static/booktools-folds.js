@@ -66,9 +66,8 @@ const bookFolds = {
       </div>
       <p class="interactive-status" role="status"></p>
     </figure>`;
-  const find = (selector) => place.querySelector(selector);
+  const { find, tell } = bookInteractive.parts(place);
   const svg = find("svg");
-  const tell = (text) => { find(".interactive-status").textContent = text; };
 
   const x = (value) => ((value - low) / (high - low)) * (SIZE.width - 40) + 20;
   const y = (value) => ((TOP - value) / (TOP - BOTTOM)) * SIZE.height;
@@ -152,8 +151,7 @@ const bookFolds = {
     if (action === "place") take(bookFolds.place(state.f, state.t.length));
     show();
     if (action === "code") {
-      const said = await copyCode(() => bookCode.folds(framework(), state));
-      setTimeout(() => tell(said), 250);
+      tell(await copyCode(() => bookCode.folds(framework(), state)));
     }
   });
 

@@ -37,14 +37,16 @@ const bookInteractive = {
     }
   },
 
-  /* Copies and returns what is to be said then. */
+  /* Copies and returns what is to be said then, after what the figure itself says. */
   async copy(text) {
+    let said = "The code is in the clipboard.";
     try {
       await navigator.clipboard.writeText(text);
-      return "The code is in the clipboard.";
     } catch (error) {
-      return `The browser does not allow copying. The code:\n${text}`;
+      said = `The browser does not allow copying. The code:\n${text}`;
     }
+    await new Promise((done) => setTimeout(done, 250));
+    return said;
   },
 
   /* The same for code that booktools-code.js writes. */
@@ -55,6 +57,13 @@ const bookInteractive = {
       return error.message;
     }
     return bookInteractive.copy(write());
+  },
+
+  /* Short names for finding a part of a figure, and for its status line. */
+  parts(place) {
+    const find = (selector) => place.querySelector(selector);
+    const tell = (text) => { find(".interactive-status").textContent = text; };
+    return { find, tell };
   },
 
   /* The framework whose tabs are open. */
@@ -79,9 +88,9 @@ const bookInteractive = {
   /* Calls back once nothing was asked for a moment. */
   resting(callback, delay = 200) {
     let timer = 0;
-    return (...values) => {
+    return () => {
       clearTimeout(timer);
-      timer = setTimeout(() => callback(...values), delay);
+      timer = setTimeout(callback, delay);
     };
   },
 };

@@ -111,7 +111,7 @@
       </details>
       <details><summary>The parameters</summary><pre data-says="parameters" tabindex="0"></pre></details>
     </figure>`;
-  const find = (selector) => place.querySelector(selector);
+  const { find, tell } = bookInteractive.parts(place);
   const [inputs, hidden] = ["inputs", "hidden"].map((name) => {
     const panel = find(`[data-panel=${name}]`);
     const canvas = panel.querySelector("canvas");
@@ -331,7 +331,6 @@
     settle();
   }
 
-  const tell = (text) => { find(".interactive-status").textContent = text; };
 
   function say() {
     if (playing || trying) return;
@@ -345,7 +344,7 @@
   const settle = bookInteractive.resting(() => {
     say();
     if (playing || trying) return;
-    const { ...kept } = state;
+    const kept = { ...state };
     if (state.d === "own") Object.assign(kept, {
       v: frame === FRAMES.unit ? "unit" : "wide",
       p: own.map((point) => point.join(",")).join(";"),
@@ -455,8 +454,7 @@
     show();
     if (action === "code") {
       const first = start(state.seed).params;
-      const said = await copyCode(() => bookCode.plane(framework(), state, points, first));
-      setTimeout(() => tell(said), 250);
+      tell(await copyCode(() => bookCode.plane(framework(), state, points, first)));
     }
   });
 
