@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
+from tempfile import TemporaryDirectory
 
 import pytest
 from nbformat import NotebookNode
@@ -107,4 +109,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
                 patch.delenv(name)
             for name, value in wanted.items():
                 patch.setenv(name, value)
+            # JAX compiles anew for every training; the kernels share what it made.
+            patch.setenv("JAX_COMPILATION_CACHE_DIR", _compiled().name)
+            patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         return (yield)
+
+
+@cache
+def _compiled() -> TemporaryDirectory:
+    return TemporaryDirectory(prefix="jax-")
