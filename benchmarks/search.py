@@ -189,7 +189,7 @@ def final(settings: Settings, seed: int, epochs: int) -> float:
 
 
 def work(settings: Settings, seed: int) -> float:
-    """Train for three epochs, as the chapter's objective does."""
+    """Train for three epochs."""
     return [0.0, *islice(chapter()["train"](settings, seed), 3)][-1]
 
 

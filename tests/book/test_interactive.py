@@ -160,7 +160,7 @@ def test_plane_does_not_move_for_who_wants_no_motion(page, folder):
         ("d=circles&h=8", 10, "all with eight"),
         ("h=8&lr=5", 0, "a rate of 5 ruins all ten"),
         ("h=8&s=0.01", 10, "The small scale ruins none"),
-        ("h=8&a=none", 0, "Those that a single line does"),
+        ("h=8&a=none", 0, "Those that a single line can"),
     ],
 )
 def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
