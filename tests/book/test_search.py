@@ -97,7 +97,8 @@ def test_nor_do_real_trainings(framework, tmp_path, monkeypatch):
         study = open_study(str(tmp_path / f"{number}"))
         monkeypatch.setitem(names, "NUM_EPOCHS", 1)
         monkeypatch.setitem(names, "train", functools.partial(train, num_examples=640))
-        with workers(number) as client:
+        # One works in this process, which need not import the framework again.
+        with workers(number, processes=number > 1) as client:
             names["search"](study, names["objective"], names["space"], 4, client)
         found.append(told(study))
     assert found[0] == found[1]
