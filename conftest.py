@@ -48,7 +48,10 @@ class Notebook(IPyNbFile):
     """A notebook whose figures may be drawn again, as an animation does."""
 
     def setup(self) -> None:
-        super().setup()
+        try:
+            super().setup()
+        except RuntimeError:  # died at once: another program was given one of its ports
+            super().setup()
         self.shown: dict[str, NotebookNode] = {}
 
     def get_kernel_message(self, timeout=None, stream="iopub") -> dict:

@@ -4,6 +4,7 @@ Each case is a cell of a small notebook that is run with the project's conftest.
 """
 
 import base64
+import re
 from pathlib import Path
 
 import nbformat
@@ -47,7 +48,11 @@ def outcomes(pytester, monkeypatch):
         result = pytester.runpytest_subprocess(
             "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-rA", path
         )
-        words = [line.split() for line in result.outlines if "::Cell " in line]
+        words = [
+            line.split()
+            for line in result.outlines
+            if re.match(r"[A-Z]+ .*::Cell ", line)
+        ]
         found = {int(cell): outcome for outcome, _, cell, *_ in words}
         return [found.get(i) for i in range(len(cells))], result
 
@@ -122,3 +127,25 @@ def test_notebooks_of_a_missing_framework_are_skipped_with_the_reason(outcomes):
     _, result = outcomes([cell("import nothing")], folder="tensorflow", more=more)
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED*no_such_module is not installed*"])
+
+
+DIES = """
+from nbval import plugin
+starting, started = plugin.RunningKernel, []
+
+
+def dies(*args, **options):
+    started.append(0)
+    if len(started) <= {times}:
+        raise RuntimeError("Kernel died before replying to kernel_info")
+    return starting(*args, **options)
+
+
+plugin.RunningKernel = dies
+"""
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(1, "PASSED"), (2, "ERROR")])
+def test_a_kernel_that_dies_at_its_start_is_started_once_more(outcomes, times, outcome):
+    found, _ = outcomes([cell("print(1)", "1\n")], more=DIES.format(times=times))
+    assert found == [outcome]
