@@ -89,8 +89,6 @@ def faults(page, scheme):
     }
     if scheme == "dark":
         options["runOnly"] = ["color-contrast"]
-    if not page.evaluate("() => 'axe' in window"):
-        page.add_script_tag(path=AXE)
     found = page.evaluate("async o => (await axe.run(o)).violations", options)
     return [
         f"{fault['id']}: {node['target']} {node['failureSummary']}"
@@ -102,15 +100,14 @@ def faults(page, scheme):
 # Code has thousands of tokens in a dozen colors. Leave one of each on its background.
 ONE_OF_A_KIND = """() => {
     const tokens = [...document.querySelectorAll('.highlight span')]
-    const kept = new Map()
-    for (const token of tokens.filter((token) => token.checkVisibility())) {
+    const visible = tokens.filter((token) => token.checkVisibility())
+    const kind = (token) => {
         const box = token.closest('.cell_input, .cell_output, .admonition, details')
-        const kind = `${token.className} ${box?.className}`
-        if (!kept.has(kind)) kept.set(kind, token)
+        return `${token.className} ${box?.className}`
     }
-    const one = new Set(kept.values())
+    const kept = new Set(new Map(visible.map((token) => [kind(token), token])).values())
     for (const token of tokens)
-        if (!one.has(token)) token.replaceWith(...token.childNodes)
+        if (!kept.has(token)) token.replaceWith(...token.childNodes)
 }"""
 
 
@@ -127,6 +124,7 @@ def too_wide(page):
 def assert_open_to_all(page):
     page.set_viewport_size({"width": 1400, "height": 900})
     page.evaluate(ONE_OF_A_KIND)
+    page.add_script_tag(path=AXE)
     # A color on its way to another has the contrast of neither.
     page.add_style_tag(content="* { transition: none !important }")
     for scheme in ("light", "dark"):
@@ -139,7 +137,7 @@ def assert_open_to_all(page):
 
 @pytest.mark.parametrize("name", ALL_PAGES)
 def test_every_page_is_whole_offline_and_open_to_all(page, html, name):
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.emulate_media(color_scheme="light")
     page.goto(f"file://{html}/{name}.html")
     settle(page)
     assert too_wide(page) == []
@@ -573,7 +571,7 @@ def open_figure(page, address, name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_opened_figures_are_open_to_all(page, html, name):
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.emulate_media(color_scheme="light")
     open_figure(page, html.as_uri(), name)
     settle(page)
     assert too_wide(page) == []

@@ -92,11 +92,12 @@ def test_nor_do_real_trainings(framework, tmp_path, monkeypatch):
     if missing := missing_modules(framework):
         pytest.skip(f"not installed: {', '.join(missing)}")
     names = chapter(framework)
-    train, found = names["train"], []
+    short = functools.partial(names["train"], num_examples=640)
+    monkeypatch.setitem(names, "train", short)
+    monkeypatch.setitem(names, "NUM_EPOCHS", 1)
+    found = []
     for number in (1, 2):
         study = open_study(str(tmp_path / f"{number}"))
-        monkeypatch.setitem(names, "NUM_EPOCHS", 1)
-        monkeypatch.setitem(names, "train", functools.partial(train, num_examples=640))
         # One works in this process, which need not import the framework again.
         with workers(number, processes=number > 1) as client:
             names["search"](study, names["objective"], names["space"], 4, client)
