@@ -6,8 +6,9 @@ from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
 
+from pybtex.backends.plaintext import Backend
 from pybtex.database import BibliographyData, parse_file
-from pybtex.plugin import find_plugin
+from pybtex.style.formatting.plain import Style
 
 
 class Bibliography:
@@ -19,6 +20,7 @@ class Bibliography:
 
     def __init__(self, path: Path):
         self.path = path
+        self._style = Style()
 
     @cached_property
     def _data(self) -> BibliographyData:
@@ -60,7 +62,5 @@ class Bibliography:
         for field in ("doi", "url"):
             # Whoever shows the entry makes a link of these.
             entry.fields.pop(field, None)
-        style = find_plugin("pybtex.style.formatting", "plain")()
-        backend = find_plugin("pybtex.backends", "plaintext")()
-        (formatted,) = style.format_entries([entry])
-        return " ".join(formatted.text.render(backend).split())
+        (formatted,) = self._style.format_entries([entry])
+        return " ".join(formatted.text.render(Backend()).split())
