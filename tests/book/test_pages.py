@@ -97,17 +97,22 @@ def faults(page, scheme):
     ]
 
 
-# Code has thousands of tokens in a dozen colors. Leave one of each on its background.
+# Code has thousands of tokens in a dozen colors, and formulas have thousands of signs
+# in one. Leave one of each kind on its background.
 ONE_OF_A_KIND = """() => {
-    const tokens = [...document.querySelectorAll('.highlight span')]
+    const selected = '.highlight span, .sig span, code span, mjx-container'
+    const tokens = [...document.querySelectorAll(selected)]
     const visible = tokens.filter((token) => token.checkVisibility())
     const kind = (token) => {
-        const box = token.closest('.cell_input, .cell_output, .admonition, details')
+        const box = token.closest(
+            '.cell_input, .cell_output, .admonition, .sig, details, table')
         return `${token.className} ${box?.className}`
     }
     const kept = new Set(new Map(visible.map((token) => [kind(token), token])).values())
     for (const token of tokens)
-        if (!kept.has(token)) token.replaceWith(...token.childNodes)
+        if (kept.has(token)) continue
+        else if (token.matches('mjx-container')) token.remove()
+        else token.replaceWith(...token.childNodes)
 }"""
 
 
