@@ -14,7 +14,7 @@ from booktools.source.sections import Cell, Section
 
 
 def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:
-    """Put the outputs of a section's notebooks, which must match it, back into it.
+    """Put back into a section the outputs of its notebooks, which match it, if any.
 
     Returns:
         A notebook with the section's own MyST Markdown. The metadata
@@ -26,6 +26,7 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
         name: iter([cell for cell in notebook.cells if is_of_section(cell)])
         for name, notebook in notebooks.items()
     }
+    blank = nbformat.v4.new_code_cell()
     merged = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
     source_map: list[int] = []
     for number, cell in enumerate(section.cells):
@@ -33,7 +34,7 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
             merged.cells.append(nbformat.v4.new_markdown_cell(cell.source))
             source_map.append(cell.line - 1)
             continue
-        executed = {name: next(outputs[name]) for name in cell.frameworks}
+        executed = {n: next(outputs[n]) if notebooks else blank for n in cell.frameworks}
         for own, copy in _copies(cell, executed, number):
             new = nbformat.v4.new_code_cell(
                 cell.source, metadata=cell_metadata(cell) | own, outputs=copy.outputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 
 import nbformat
@@ -94,11 +95,9 @@ def cell_metadata(cell: Cell) -> NotebookNode:
 def _identify(notebook: NotebookNode) -> None:
     taken: set[str] = set()
     for cell in notebook.cells:
-        count = 0
-        while True:
+        for count in itertools.count():
             content = f"{cell.cell_type}\n{count}\n{cell.source}"
             cell.id = hashlib.sha256(content.encode()).hexdigest()[:12]
             if cell.id not in taken:
                 break
-            count += 1
         taken.add(cell.id)

@@ -130,6 +130,8 @@ def validate_outputs(cell: NotebookNode) -> str | None:
         output.traceback = [f"{output.ename}: {output.evalue}"]
     if "raises-exception" in cell.metadata.get("tags", []) and not raised:
         return "is tagged raises-exception but raised nothing; remove the tag"
+    folders = (sys.prefix, tempfile.gettempdir(), str(Path.cwd()))
+    machine = [(re.compile(re.escape(f) + r"\S*"), "a machine's path") for f in folders]
     for output in cell.outputs:
         if output.get("name") == "stderr":
             return (
@@ -137,16 +139,10 @@ def validate_outputs(cell: NotebookNode) -> str | None:
                 f"stdout:\n{output.text.strip()}"
             )
         for text in _texts(output):
-            for pattern, what in _private():
+            for pattern, what in (*PRIVATE, *machine):
                 if match := pattern.search(text):
                     return f"put out {what}, which may not be stored: {match[0]!r}"
     return None
-
-
-def _private() -> Iterator[tuple[re.Pattern, str]]:
-    yield from PRIVATE
-    for path in (sys.prefix, tempfile.gettempdir(), str(Path.cwd())):
-        yield re.compile(re.escape(path) + r"\S*"), "a machine's path"
 
 
 def _texts(output: NotebookNode) -> Iterator[str]:

@@ -213,13 +213,9 @@ def _target(page: Page, block: Block, counts: Counter[str]) -> tuple[str, Target
             title = block.argument
         elif block.name == "math" and label:
             kind = "equation"
-        elif block.name in UNNUMBERED_WITHOUT and not _captioned(block):
-            kind = "place"
+        elif block.name in UNNUMBERED_WITHOUT:
+            of_code = block.name == "code-block"
+            if not (options.get("caption") if of_code else block.argument):
+                kind = "place"
     counts[kind] += 1
     return label, Target(page, kind, block.line, title, counts[kind])
-
-
-def _captioned(block: Block) -> bool:
-    return bool(
-        block.argument if block.name != "code-block" else "caption" in block.options
-    )

@@ -198,12 +198,6 @@ def walk(found: list[Block], path: Path) -> Iterator[Block]:
 
 
 VERBATIM = {
-    "bibliography",
-    "code",
-    "code-block",
-    "eval-rst",
-    "literalinclude",
-    "math",
-    "raw",
-}
+    "bibliography", "code", "code-block", "eval-rst", "literalinclude", "math", "raw",
+}  # fmt: skip
 """Directives whose body is not Markdown."""

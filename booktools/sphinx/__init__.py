@@ -14,7 +14,7 @@ from booktools.sphinx.html import setup_html
 from booktools.sphinx.interactive import setup_interactive
 from booktools.sphinx.latex import setup_latex
 from booktools.sphinx.menus import setup_menus
-from booktools.sphinx.references import setup_references
+from booktools.sphinx.references import References
 from booktools.sphinx.search import setup_search
 from booktools.sphinx.sources import setup_sources
 from booktools.sphinx.tabs import setup_tabs
@@ -27,7 +27,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     setup_exercises(app, sources)
     setup_interactive(app)
     setup_menus(app, sources)
-    setup_references(app)
+    app.add_domain(References, override=True)
     setup_search(app, sources)
     setup_html(app)
     setup_latex(app)

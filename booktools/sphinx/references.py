@@ -1,22 +1,18 @@
-"""Resolves references as Sphinx does, in a third of the time."""
+"""Resolves references as Sphinx does, and takes a third off the time of the book."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-from docutils import nodes
-from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
-from sphinx.environment import BuildEnvironment
 
 
 class ReadOnce:
-    """An environment that reads a page's tree once, for all who only look at it."""
+    """An environment that reads a page once, for all who only look at it."""
 
-    def __init__(self, env: BuildEnvironment):
-        self._env = env
-        self.get_doctree = cache(env.get_doctree)
+    def __init__(self, env: Any):
+        self._env, self.get_doctree = env, cache(env.get_doctree)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._env, name)
@@ -25,15 +21,10 @@ class ReadOnce:
 class References(StandardDomain):
     """Sphinx' own domain, which reads the page aimed at anew for every `numref`."""
 
-    def __init__(self, env: BuildEnvironment):
+    def __init__(self, env: Any):
         super().__init__(env)
         self.once = ReadOnce(env)
 
-    def resolve_xref(self, env: BuildEnvironment, *args: Any) -> nodes.Element | None:
+    def resolve_xref(self, env: Any, *args: Any) -> Any:
         """Resolve a reference; see Sphinx."""
         return super().resolve_xref(self.once, *args)
-
-
-def setup_references(app: Sphinx) -> None:
-    """Replace Sphinx' domain."""
-    app.add_domain(References, override=True)

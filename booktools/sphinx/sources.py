@@ -53,7 +53,6 @@ class Sources:
     """
 
     def __init__(self) -> None:
-        self.failed = False
         self.outdated: set[str] = set()
 
     def load(self, app: Sphinx) -> None:
@@ -71,7 +70,6 @@ class Sources:
                 problem = self._problem(page, framework)
                 if problem and str(problem) not in reported:
                     reported.add(str(problem))
-                    self.failed = True
                     self.outdated.add(page.docname)
                     location = (page.docname, problem.line)
                     logger.error("%s", problem.message, location=location)
@@ -91,33 +89,17 @@ class Sources:
         for framework in page.section.frameworks:
             path = self.book.root / page.section.notebook_path(framework)
             app.env.note_dependency(str(path))
-            notebooks[framework] = read_notebook(path)
-        if docname in self.outdated:
+            if docname not in self.outdated:
+                notebooks[framework] = read_notebook(path)
+        if not notebooks:
             # Shown without outputs; the build has failed already.
             app.env.temp_data["booktools_outdated"] = True
-            content[0] = NOTEBOOK + nbformat.writes(_without_outputs(page))
-        else:
-            content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
+        content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Let the build fail where a notebook did not match."""
-        if self.failed:
+        if self.outdated:
             app.statuscode = 1
-
-
-def _without_outputs(page: Page) -> nbformat.NotebookNode:
-    cells = [cell for cell in page.section.cells if cell.kind == "code"]
-    blank = {
-        framework: nbformat.v4.new_notebook(
-            cells=[
-                nbformat.v4.new_code_cell(cell.source)
-                for cell in cells
-                if framework in cell.frameworks
-            ]
-        )
-        for framework in page.section.frameworks
-    }
-    return merge(page.section, blank)
 
 
 def _read_pages(app: Sphinx, config: Config) -> None:

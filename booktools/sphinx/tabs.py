@@ -295,7 +295,11 @@ class UnfloatCode(SphinxPostTransform):
             self._unfloat(figure)
 
     def _unfloat(self, figure: nodes.figure) -> None:
-        cells = [node for node in figure.children if not _is_caption(node)]
+        cells = [
+            node
+            for node in figure.children
+            if not isinstance(node, nodes.caption | nodes.legend)
+        ]
         images = [image for cell in cells for image in cell.findall(nodes.image)]
         for image in images:
             output = image.parent
@@ -307,10 +311,6 @@ class UnfloatCode(SphinxPostTransform):
         place = figure.parent.index(figure)
         figure.parent[place:place] = cells
         figure[0:0] = images
-
-
-def _is_caption(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.caption | nodes.legend)
 
 
 def _choose_framework(app: Sphinx, config: Config) -> None:

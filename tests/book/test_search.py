@@ -135,9 +135,7 @@ def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
     )
     # In the second round, and amid trials: whoever is killed while writing to the
     # journal leaves it locked, for the half a minute after which others take it over.
-    wait_for(
-        lambda: lines(log, "end") >= 5 and time.time() - log.stat().st_mtime > 0.3
-    )
+    wait_for(lambda: lines(log, "end") >= 5 and time.time() - log.stat().st_mtime > 0.3)
     if number == signal.SIGKILL:
         os.killpg(first.pid, number)  # with its workers
     else:
