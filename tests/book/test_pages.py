@@ -148,6 +148,35 @@ def too_wide(page):
     return wide
 
 
+# A formula within a line does not break, and what is wider than the line is lost.
+CUT_OFF = """() => [...document.querySelectorAll('p mjx-container:not([display])')]
+    .filter((formula) => {
+        let line = formula.parentElement
+        while (getComputedStyle(line).display.startsWith('inline'))
+            line = line.parentElement
+        const end = line.getBoundingClientRect().right
+        const {paddingRight} = getComputedStyle(line)
+        const {right} = formula.getBoundingClientRect()
+        return formula.checkVisibility() && right > end - parseFloat(paddingRight) + 2
+    })
+    .map((formula) => formula.parentElement.textContent)"""
+
+UNFOLD = """() => {
+    for (const details of document.querySelectorAll('article details'))
+        details.toggleAttribute('open')
+    for (const button of document.querySelectorAll('article button.toggle-button'))
+        button.click()
+}"""
+
+
+def assert_formulas_fit(page):
+    """Also those in answers, which are folded again."""
+    page.set_viewport_size({"width": min(WIDTHS), "height": 900})
+    page.evaluate(UNFOLD)
+    assert page.evaluate(CUT_OFF) == []
+    page.evaluate(UNFOLD)
+
+
 def show(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function(
@@ -182,6 +211,7 @@ def test_every_page_is_whole_offline_and_open_to_all(used_page, html, name):
     page.goto(f"file://{html}/{name}.html")
     settle(page)
     assert too_wide(page) == []
+    assert_formulas_fit(page)
     assert_open_to_all(page)
     assert page.wrong == []
     elsewhere = [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
