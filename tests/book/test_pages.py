@@ -148,9 +148,13 @@ def too_wide(page):
     return wide
 
 
-# A formula within a line does not break, and what is wider than the line is lost.
-CUT_OFF = """() => [...document.querySelectorAll('p mjx-container:not([display])')]
+# A formula does not break. One within a line that is wider than the line is cut off,
+# and one of its own has to be scrolled.
+CUT_OFF = """() => [...document.querySelectorAll('p mjx-container, div.math')]
     .filter((formula) => {
+        if (formula.matches('div'))
+            return [formula, ...formula.children].some(
+                (part) => part.scrollWidth > part.clientWidth + 1)
         let line = formula.parentElement
         while (getComputedStyle(line).display.startsWith('inline'))
             line = line.parentElement

@@ -168,6 +168,6 @@ COUNT = """([width, seeds]) => {
 
 @pytest.mark.parametrize(("width", "percent"), [(2, 19), (4, 61), (8, 93)])
 def test_as_many_starts_learn_xor_as_the_text_says(page, width, percent):
-    assert f"{percent} %" in (ROOT / "chapters/mlp.md").read_text("utf-8")
+    assert f"{percent}%" in (ROOT / "chapters/mlp.md").read_text("utf-8")
     # Starts at a border may fall to the other side on another processor.
     assert page.evaluate(COUNT, [width, 400]) == pytest.approx(4 * percent, abs=4)
