@@ -64,7 +64,7 @@ class ExerciseList(SphinxDirective):
                     worked = re.sub("^ex_", WORKED, label)
                     lines.append(
                         f"| {{numref}}`{label}` | {block.argument} | {kind} | "
-                        f"{minutes} | {{ref}}`worked out <{worked}>` |"
+                        f"{minutes} | {{ref}}`worked\u00a0out <{worked}>` |"
                     )
             except SourceError as error:
                 raise self.error(str(error)) from None
