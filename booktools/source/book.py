@@ -207,15 +207,15 @@ def _target(page: Page, block: Block, counts: Counter[str]) -> tuple[str, Target
         options = block.options
         label = options.get("label") or options.get("name") or ""
         kind = NUMBERED.get(block.name, "place")
+        of_code = block.name == "code-block"
+        captioned = "caption" in options if of_code else block.argument
         if block.name == "output-figure":
             label = block.argument
         elif block.name == "solution":
             title = block.argument
         elif block.name == "math" and label:
             kind = "equation"
-        elif block.name in UNNUMBERED_WITHOUT:
-            of_code = block.name == "code-block"
-            if not (options.get("caption") if of_code else block.argument):
-                kind = "place"
+        elif block.name in UNNUMBERED_WITHOUT and not captioned:
+            kind = "place"
     counts[kind] += 1
     return label, Target(page, kind, block.line, title, counts[kind])

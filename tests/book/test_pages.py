@@ -150,7 +150,7 @@ def too_wide(page):
 
 # A formula does not break. One within a line that is wider than the line is cut off,
 # and one of its own has to be scrolled.
-CUT_OFF = """() => [...document.querySelectorAll('p mjx-container, div.math')]
+CUT_OFF = """() => [...document.querySelectorAll('span > mjx-container, div.math')]
     .filter((formula) => {
         if (formula.matches('div'))
             return [formula, ...formula.children].some(
