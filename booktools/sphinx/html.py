@@ -118,10 +118,10 @@ def fix_html(body: str, files: dict[str, Path]) -> str:
         # sphinx-exercise gives all its boxes one id.
         del box["id"]
     for link in soup.select(".solution > .admonition-title > a"):
-        # Its text begins with the space that belongs before it.
+        # Its text begins with the space that belongs before it, its quotes as typed.
         if (text := link.string) and text.startswith(" "):
             link.insert_before(" ")
-            text.replace_with(text.lstrip())
+            text.replace_with(text.lstrip().replace("'", "\u2019"))
     for cell in soup("th"):
         if not cell.get_text(strip=True):
             # The corner of a table is the heading of nothing.

@@ -165,6 +165,17 @@ CUT_OFF = """() => [...document.querySelectorAll('span > mjx-container, div.math
     })
     .map((formula) => formula.parentElement.textContent)"""
 
+# Lines that begin with the mark after a formula.
+LEFT_ALONE = """() => [...document.querySelectorAll('span.math')].filter((formula) => {
+        const mark = document.createRange()
+        const after = formula.nextSibling
+        if (!(after instanceof Text && /^[.,;:?!)]/.test(after.data))) return false
+        mark.setStart(after, 0)
+        mark.setEnd(after, 1)
+        return mark.getBoundingClientRect().top > formula.getBoundingClientRect().bottom
+    })
+    .map((formula) => formula.textContent)"""
+
 UNFOLD = """() => {
     for (const details of document.querySelectorAll('article details'))
         details.toggleAttribute('open')
@@ -174,10 +185,11 @@ UNFOLD = """() => {
 
 
 def assert_formulas_fit(page):
-    """Also those in answers, which are folded again."""
+    """Within their lines and with their marks, in answers too, folded again after."""
     page.set_viewport_size({"width": min(WIDTHS), "height": 900})
     page.evaluate(UNFOLD)
     assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(LEFT_ALONE) == []
     page.evaluate(UNFOLD)
 
 

@@ -180,7 +180,25 @@ function nameButtons() {
     button.setAttribute("aria-label", button.title);
 }
 
+/* Lets no line begin with the mark after a formula, and none end within short code. */
+function keepTogether() {
+  for (const formula of document.querySelectorAll("span.math")) {
+    const after = formula.nextSibling;
+    const marks = after instanceof Text && after.data.match(/^[.,;:?!)]+/);
+    if (!marks) continue;
+    after.splitText(marks[0].length);
+    const both = document.createElement("span");
+    both.className = "together";
+    formula.replaceWith(both);
+    both.append(formula, after);
+  }
+  for (const code of document.querySelectorAll("p > code, li > code"))
+    if (code.textContent.length < 28 && !code.closest("td"))
+      code.classList.add("together");
+}
+
 document.querySelectorAll(".frameworks").forEach(makeTabs);
+keepTogether();
 showChoice();
 if (new URLSearchParams(window.location.search).has("framework"))
   keepChoice(root.dataset.framework);
