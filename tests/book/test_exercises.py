@@ -67,6 +67,17 @@ def test_every_section_with_exercises_plants_a_mistake():
     assert pages == planted
 
 
+def test_every_section_asks_twice_before_it_answers():
+    for page in {page.path: page for page, _, _ in EXERCISES}.values():
+        asked = [
+            block.body
+            for block in page.blocks
+            if block.name == "dropdown" and block.argument.startswith("Predict: ")
+        ]
+        assert len(asked) >= 2, page.path
+        assert all(asked), page.path
+
+
 @pytest.mark.parametrize(
     "options", ["", ":class: measure", ":class: guess minutes-5", ":class: minutes-5"]
 )
