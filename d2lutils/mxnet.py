@@ -103,7 +103,7 @@ def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
         lr, batch_size: Learning rate; number of examples behind the gradients.
     """
     for param in params:
-        param[:] = param - lr * param.grad / batch_size
+        param -= lr * param.grad / batch_size
 
 
 _backend = MXNetBackend()
