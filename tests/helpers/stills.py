@@ -26,8 +26,9 @@ STILLS = {
 STYLE = """
     .interactive { font-size: 17px; line-height: 1.3; width: 460px; }
     .interactive p { font-size: 1em !important; }
-    .clothes-units { font-size: 15px !important; }
-    .clothes-units { grid-template-columns: repeat(4, 1fr) !important; }
+    .clothes-units {
+        font-size: 15px !important; grid-template-columns: repeat(4, 1fr) !important;
+    }
     .clothes-parts, .interactive-panels { grid-template-columns: 1fr 1fr !important; }
     .clothes-parts > :nth-child(2) { grid-row: span 2; }
     .clothes-picture, .clothes-hidden { max-width: 9rem; }
