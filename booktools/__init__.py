@@ -56,6 +56,13 @@ def missing_modules(tag: str) -> list[str]:
     return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
+def absence(modules: list[str]) -> str:
+    """Say of modules, as :func:`missing_modules` lists them, that they are not here."""
+    *most, last = modules
+    named = f"{', '.join(most)} and {last} are" if most else f"{last} is"
+    return f"{named} not installed"
+
+
 class SourceError(Exception):
     """Something is wrong at a place in a source file.
 

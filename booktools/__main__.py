@@ -10,10 +10,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from booktools import ALL, FRAMEWORKS, SourceError
-from booktools.notebooks.execute import update_all
-from booktools.notebooks.figures import MARK, unfounded
-from booktools.notebooks.jobs import Job, job, orphans
-from booktools.source.book import Book
+
+try:
+    from booktools.notebooks.execute import update_all
+    from booktools.notebooks.figures import MARK, unfounded
+    from booktools.notebooks.jobs import Job, job, orphans, outdated
+    from booktools.source.book import Book
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{sys.executable} has no module {error.name!r}; run make notebooks, or install "
+        "requirements.txt into an environment and use the Python of that"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,21 +53,23 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "notebooks",
         help="write and execute the notebooks whose section changed",
         description="Write the notebooks whose section changed, and execute those "
-        "whose code did. Frameworks that are not installed are skipped.",
+        "whose code or outputs or d2lutils did. Frameworks that are not installed are "
+        "skipped.",
     )
     notebooks.set_defaults(run=_notebooks)
     notebooks.add_argument("--force", action="store_true", help="execute all of them")
     notebooks.add_argument(
-        "--jobs", type=int, default=os.cpu_count(), help="how many run at a time"
+        "--jobs", type=_positive, default=os.cpu_count(), help="how many run at a time"
     )
     notebooks.add_argument(
-        "--timeout", type=int, default=1800, help="seconds that a cell may take"
+        "--timeout", type=_positive, default=1800, help="seconds that a cell may take"
     )
     check = commands.add_parser(
         "check",
         help="say which notebooks no longer match their section",
-        description="Say which notebooks no longer match their section, and which "
-        "figures in the prose match no notebook. Nothing is executed or written.",
+        description="Say which notebooks no longer match their section or d2lutils, "
+        "and which figures in the prose match no notebook. Nothing is executed or "
+        "written.",
     )
     check.set_defaults(run=_check)
     for command in (notebooks, check):
@@ -74,6 +83,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, not {text!r}")
+    return int(text)
+
+
 def _check_names(book: Book, names: Sequence[str]) -> None:
     known = [page.section.name for page in book.sections]
     if unknown := [name for name in names if name not in known]:
@@ -83,14 +98,25 @@ def _check_names(book: Book, names: Sequence[str]) -> None:
 
 def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     start = time.perf_counter()
+    unchanged = 0
 
     def report(job: Job, done: str) -> None:
-        shown = job.path.relative_to(book.root).as_posix()
-        print(f"{shown}: {done} ({time.perf_counter() - start:.0f} s)", flush=True)
+        nonlocal unchanged
+        if done == "unchanged":
+            unchanged += 1
+        else:
+            seconds = time.perf_counter() - start
+            print(f"{job.shown}: {done} ({seconds:.0f} s)", flush=True)
 
-    failed = update_all(
-        wanted, options.jobs, report, force=options.force, timeout=options.timeout
-    )
+    try:
+        failed = update_all(
+            wanted, options.jobs, report, force=options.force, timeout=options.timeout
+        )
+    except KeyboardInterrupt:
+        print("\nStopped. The other notebooks are as they were.", file=sys.stderr)
+        return 130
+    if unchanged:
+        print(f"{unchanged} of {len(wanted)} notebooks: unchanged")
     for error in failed:
         print(f"\n{error}", file=sys.stderr)
     return 1 if failed else 0
@@ -100,6 +126,7 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     problems = [str(problem) for job in wanted if (problem := job.problem())]
     if not problems:
         problems += _figures(book, wanted)
+    problems += outdated(wanted)
     problems += [
         f"{path.as_posix()}: no section makes it; delete it" for path in orphans(book)
     ]

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellControlSignal, CellTimeoutError
 
-from booktools import ALL, FRAMEWORKS, SourceError, missing_modules
+from booktools import ALL, FRAMEWORKS, SourceError, absence, missing_modules
 from booktools.notebooks.jobs import Job
 from booktools.notebooks.stored import (
     ANSI,
     carry_outputs,
-    same_code,
+    code_cells,
+    tidy_outputs,
     validate_outputs,
     write_notebook,
 )
 from booktools.notebooks.weights import kept_weights, weights_path, write_weights
-
 
 # Settings of a reader's or of a CI service's that would change what a notebook puts
 # out: how figures are drawn and texts are shown, where Python and IPython look for
@@ -49,6 +55,11 @@ def kernel_environment(caller: Mapping[str, str]) -> dict[str, str]:
     return kept | SET
 
 
+# What a kernel does is reported here by file and line.
+QUIET = logging.getLogger(f"{__name__}.nbclient")
+QUIET.disabled = True
+
+
 class _ThisInterpreter(KernelSpecManager):
     """Knows one kernel: the Python that runs this.
 
@@ -65,28 +76,59 @@ class _ThisInterpreter(KernelSpecManager):
         )
 
 
-def update(job: Job, force: bool = False, timeout: int | None = None) -> str:
+class Kernels:
+    """The kernels that run at the moment, so that all can be stopped at once."""
+
+    def __init__(self) -> None:
+        self._running: set[AsyncKernelManager] = set()
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[AsyncKernelManager]:
+        """Yield the manager of a kernel that is to be started."""
+        manager = AsyncKernelManager(kernel_spec_manager=_ThisInterpreter())
+        with self._lock:
+            self._running.add(manager)
+        try:
+            yield manager
+        finally:
+            with self._lock:
+                self._running.remove(manager)
+
+    def stop(self) -> None:
+        """Kill all, with the processes that they started; no other is to start."""
+        self.stopped = True
+        with self._lock:
+            for manager in self._running:
+                # Windows has no such signal; there the other kills as well.
+                number = getattr(signal, "SIGKILL", signal.SIGTERM)
+                with contextlib.suppress(RuntimeError, OSError):  # none, or just ended
+                    asyncio.run(manager.signal_kernel(number))
+
+
+def update(
+    job: Job,
+    force: bool = False,
+    timeout: int | None = None,
+    kernels: Kernels | None = None,
+) -> str:
     """Bring a notebook up to date with its section, and say in a word what was done.
 
-    It is executed where its code changed, or where ``force`` says so; where only prose
-    did, its outputs stay. ``timeout`` is in seconds, for each cell.
+    It is executed where its outputs cannot be kept (:meth:`Job.cause`), or where
+    ``force`` says so. ``timeout`` is in seconds, for each cell.
 
     Raises:
         SourceError: a cell raised, or put out what may not be stored. The notebook
             on disk is then as it was.
     """
-    if not force and job.stored and job.problem() is None:
-        return "unchanged"
-    keep = not force and job.stored and same_code(job.fresh, job.stored)
-    if keep and all(
-        cell.execution_count for cell in job.stored.cells if cell.cell_type == "code"
-    ):
+    if not force and job.cause() is None:
         carry_outputs(job.fresh, job.stored)
-        write_notebook(job.fresh, job.path)
-        return "prose updated"
+        written = write_notebook(job.fresh, job.path)
+        return "updated, outputs kept" if written else "unchanged"
     if missing := missing_modules(job.framework):
-        return f"skipped: {', '.join(missing)} not installed in this environment"
-    execute(job, timeout)
+        return f"skipped: {absence(missing)} in this environment"
+    execute(job, timeout, kernels or Kernels())
     write_notebook(job.fresh, job.path)
     return "executed"
 
@@ -100,64 +142,112 @@ def update_all(
 
     Returns:
         What failed; one that fails does not stop the others.
+
+    Raises:
+        KeyboardInterrupt: the reader stopped it, and all kernels have been killed.
     """
     failed: list[SourceError] = []
+    kernels = Kernels()
 
     def run(job: Job) -> None:
+        if kernels.stopped:
+            return
         try:
-            done = update(job, **options)
-        except SourceError as error:
+            done = update(job, kernels=kernels, **options)
+        except Exception as error:
+            if kernels.stopped:
+                return
+            if not isinstance(error, SourceError):
+                text = f"cannot be made: {type(error).__name__}: {error}"
+                error = SourceError(job.page.path, 1, f"{job.shown} {text}")
             failed.append(error)
             done = "failed"
         report(job, done)
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(run, wanted))
+        try:
+            list(pool.map(run, wanted))
+        except KeyboardInterrupt:
+            kernels.stop()
+            raise
     return failed
 
 
-def execute(job: Job, timeout: int | None = None) -> None:
+def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
     """Run a notebook in a kernel of its own and put the outputs into it.
 
     Raises:
-        SourceError: a cell raised, took too long, or put out what may not be stored.
+        SourceError: a cell raised, took too long, or put out what may not be stored,
+            or the kernel died.
     """
     # The folder in which Jupyter and nbval run it.
     job.path.parent.mkdir(parents=True, exist_ok=True)
     metadata = job.fresh.metadata.copy()
-    running = {"cell": 0}
-    client = NotebookClient(
-        job.fresh,
-        km=AsyncKernelManager(kernel_spec_manager=_ThisInterpreter()),
-        timeout=timeout,
-        record_timing=False,
-        coalesce_streams=True,
-        store_widget_state=False,
-        # ipykernel warns that it talks over TCP, which here is this machine only.
-        extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(job.path.parent)}},
-        on_cell_start=lambda cell, cell_index: running.update(cell=cell_index),
-    )
-    # Else nbclient leaves the kernel running.
-    client.owns_km = True
-    try:
-        with kept_weights(job.fresh, job.page.section.name, job.framework) as weights:
-            client.execute(env=kernel_environment(os.environ))
-    except (CellControlSignal, CellTimeoutError, DeadKernelError) as error:
-        text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
-        if isinstance(error, DeadKernelError):
-            text = "the kernel died; was there enough memory?"
-        raise _at(job, running["cell"], f"failed:\n{text}") from None
+    section = job.page.section.name
+    with kept_weights(job.fresh, section, job.framework) as weights:
+        # A kernel dies at once if another program was given one of its ports.
+        if not _run(job, timeout, kernels) and not _run(job, timeout, kernels):
+            raise _at(job, 0, "failed: its kernel died twice before it was ready")
     # The kernel reports its own version there.
     job.fresh.metadata = metadata
     for index, cell in enumerate(job.fresh.cells):
-        if cell.cell_type == "code" and (message := validate_outputs(cell)):
-            raise _at(job, index, message)
-    write_weights(weights, weights_path(job.path.parents[2], job.page.section.name))
+        if cell.cell_type == "code":
+            tidy_outputs(cell)
+            if message := validate_outputs(cell):
+                raise _at(job, index, message)
+    counts = [cell.execution_count for cell in code_cells(job.fresh)]
+    if counts != [*range(1, len(counts) + 1)]:
+        raise _at(job, 0, f"failed: the cells ran in another order, {counts}")
+    write_weights(weights, weights_path(job.root, section))
+    job.fresh.metadata.booktools.executed = job.made_with(job.fresh)
+
+
+def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
+    """Run the cells, and return whether the kernel came up for that."""
+    at: list[int] = []
+    with kernels.new() as manager:
+        client = NotebookClient(
+            job.fresh,
+            km=manager,
+            timeout=timeout,
+            record_timing=False,
+            coalesce_streams=True,
+            store_widget_state=False,
+            # ipykernel warns that it talks over TCP, which here is this machine only,
+            # and reports every interrupt, of which one precedes every shutdown.
+            extra_arguments=["--log-level=CRITICAL"],
+            resources={"metadata": {"path": str(job.path.parent)}},
+            on_cell_start=lambda cell, cell_index: at.append(cell_index),
+            log=QUIET,
+        )
+        # Else nbclient leaves the kernel running.
+        client.owns_km = True
+        try:
+            client.execute(env=_environment(job.root))
+        except (CellControlSignal, CellTimeoutError) as error:
+            text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
+            raise _at(job, at[-1], f"failed:\n{text}") from None
+        except RuntimeError:  # DeadKernelError is one
+            client.km = manager  # nbclient asks for it once more when Python ends
+            if not at and not kernels.stopped:
+                return False
+            message = (
+                "failed: its kernel was killed, as happens where memory runs out; "
+                "fewer run side by side with --jobs 1"
+            )
+            raise _at(job, at[-1] if at else 0, message) from None
+    return True
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """Return the kernel's environment, in which d2lutils is the book's own."""
+    environment = kernel_environment(os.environ)
+    paths = [str(root.resolve()), environment.get("PYTHONPATH", "")]
+    return environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _at(job: Job, index: int, message: str) -> SourceError:
     title = FRAMEWORKS[job.framework].title if job.framework in FRAMEWORKS else ALL
-    return SourceError(
-        job.page.path, job.lines[index], f"the cell, run for {title}, {message}"
-    )
+    # Behind the last cell of the section stands the one that keeps weights.
+    line = job.lines[min(index, len(job.lines) - 1)]
+    return SourceError(job.page.path, line, f"the cell, run for {title}, {message}")

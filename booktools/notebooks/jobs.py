@@ -2,51 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from booktools import SourceError
+from booktools import FRAMEWORKS, SourceError, frameworks_of
 from booktools.notebooks.split import split
-from booktools.notebooks.stored import difference, read_notebook
+from booktools.notebooks.stored import (
+    code_cells,
+    difference,
+    file_checksum,
+    outputs_checksum,
+    read_notebook,
+    record,
+    same_code,
+    validate_outputs,
+)
+from booktools.notebooks.weights import kept_checksum
 from booktools.source.book import Book, Page
+
+CAUSES = {
+    "outputs": "a cell was run or edited after they were executed",
+    "d2lutils": "d2lutils changed since they were executed",
+    "weights": "the parameters that they keep for a figure are not those they learned",
+}
+"""Why notebooks have to be executed again, by the checksum that differs."""
 
 
 @dataclass(frozen=True)
 class Job:
     """A notebook of a section: as it is freshly split, and as it is stored."""
 
+    root: Path
     page: Page
     framework: str
-    path: Path
     fresh: NotebookNode
     lines: list[int]
     stored: NotebookNode | None
 
     @property
-    def command(self) -> str:
-        """What to type to make the notebook again."""
-        return f"python -m booktools notebooks {self.page.section.name}"
+    def shown(self) -> str:
+        """The notebook's file, relative to the book's folder."""
+        return self.page.section.notebook_path(self.framework).as_posix()
+
+    @property
+    def path(self) -> Path:
+        """The notebook's file."""
+        return self.root / self.shown
 
     def problem(self) -> SourceError | None:
         """Say how the stored notebook fails its section, or nothing."""
-        shown = self.page.section.notebook_path(self.framework).as_posix()
         found: tuple[int, str] | None = 1, "is missing or cannot be read"
         if self.stored:
             found = difference(self.fresh, self.lines, self.stored)
         if found is None:
             return None
         line, what = found
-        return SourceError(self.page.path, line, f"{shown} {what}; run: {self.command}")
+        run = command(self.root, self.page.section.name)
+        return SourceError(self.page.path, line, f"{self.shown} {what}; run: {run}")
+
+    def made_with(self, notebook: NotebookNode) -> dict[str, str]:
+        """Return what a notebook that is executed now has to say of its execution."""
+        return {
+            "outputs": outputs_checksum(notebook),
+            "d2lutils": library_checksum(self.root, self.framework),
+            **kept_checksum(self.root, self.page.section.name, self.framework),
+        }
+
+    def cause(self) -> str | None:
+        """Say why the stored outputs cannot be kept, or nothing where they can.
+
+        They are those of a run that was found valid, of this code and with this
+        ``d2lutils``.
+        """
+        if not self.stored or not same_code(self.fresh, self.stored):
+            return "their code changed"
+        if not (told := record(self.stored)):
+            return "they do not say with what they were executed"
+        for name, now in self.made_with(self.stored).items():
+            if told.get(name) != now:
+                return CAUSES[name]
+        if any(map(validate_outputs, code_cells(self.stored))):
+            return "they hold outputs that may not be stored"
+        return None
 
 
 def job(book: Book, page: Page, framework: str) -> Job:
     """Split a section for a framework, or raise SourceError, and read what is stored."""
     fresh, lines = split(book, page, framework)
-    path = book.root / page.section.notebook_path(framework)
-    return Job(page, framework, path, fresh, lines, read_notebook(path))
+    stored = read_notebook(book.root / page.section.notebook_path(framework))
+    return Job(book.root, page, framework, fresh, lines, stored)
 
 
 def jobs(book: Book) -> Iterator[Job]:
@@ -54,6 +103,48 @@ def jobs(book: Book) -> Iterator[Job]:
     for page in book.sections:
         for framework in page.section.frameworks:
             yield job(book, page, framework)
+
+
+def command(root: Path, section: str = "") -> str:
+    """Return what to type to make the notebooks of a section, or of all, again."""
+    if (root / "Makefile").is_file() and shutil.which("make"):
+        return f"make notebooks ARGS={section}" if section else "make notebooks"
+    return f"python -m booktools notebooks {section}".rstrip()
+
+
+def library_checksum(root: Path, framework: str) -> str:
+    """Return a checksum of what notebooks of a framework can import of ``d2lutils``.
+
+    That is all but the modules of the other frameworks.
+    """
+    others = {each.module for each in FRAMEWORKS.values()}
+    others -= {each.module for each in frameworks_of(framework)}
+    modules = sorted((root / "d2lutils").rglob("*.py"))
+    return file_checksum(*(path for path in modules if path.stem not in others))
+
+
+def outdated(found: Iterable[Job]) -> list[str]:
+    """Say which notebooks that match their sections need a new run, a line a cause."""
+    found = list(found)
+    by_cause: dict[str, list[Job]] = defaultdict(list)
+    for each in found:
+        if each.problem() is None and (cause := each.cause()):
+            by_cause[cause].append(each)
+    return [
+        f"notebooks to execute again, as {cause}: {', '.join(_named(some, found))}; "
+        f"run: {command(some[0].root)}"
+        for cause, some in by_cause.items()
+    ]
+
+
+def _named(some: list[Job], found: list[Job]) -> Iterator[str]:
+    """Name notebooks, those of a framework in a word where they are all there are."""
+    for framework in dict.fromkeys(each.framework for each in some):
+        mine = [each for each in some if each.framework == framework]
+        if len(mine) == sum(each.framework == framework for each in found) > 1:
+            yield f"notebooks/{framework}/*.ipynb"
+        else:
+            yield from (each.shown for each in mine)
 
 
 def orphans(book: Book) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from booktools.notebooks.install import INSTALL_ID
+from booktools.notebooks.install import is_install_cell
 from booktools.notebooks.split import NOTEBOOK_METADATA, cell_metadata
 from booktools.source.sections import Cell, Section
 
@@ -70,4 +70,4 @@ def _content(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
 
 def is_of_section(cell: NotebookNode) -> bool:
     """Return whether a notebook's cell is code of the section."""
-    return cell.cell_type == "code" and cell.get("id") != INSTALL_ID
+    return cell.cell_type == "code" and not is_install_cell(cell)

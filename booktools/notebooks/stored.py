@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import sys
@@ -28,16 +30,24 @@ PRIVATE = (
 def read_notebook(path: Path) -> NotebookNode | None:
     """Read a notebook; nothing where there is none that can be read."""
     try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+        notebook = nbformat.read(path, as_version=4)
+    except Exception:  # nbformat lets through whatever the file's content causes
         return None
+    return notebook if "cells" in notebook else None
 
 
-def write_notebook(notebook: NotebookNode, path: Path) -> None:
-    """Write a notebook, whole or not at all, in the same bytes each time."""
+def write_notebook(notebook: NotebookNode, path: Path) -> bool:
+    """Write a notebook, whole or not at all, in the same bytes each time.
+
+    Returns:
+        Whether the file was written; one that holds these bytes is left alone.
+    """
     nbformat.validate(notebook)
-    text = nbformat.writes(notebook).rstrip("\n") + "\n"
-    write_whole(path, text.encode())
+    data = (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    write_whole(path, data)
+    return True
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -47,6 +57,9 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         with open(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            # Else a crash of the machine may keep the new name without the content.
+            os.fsync(file.fileno())
         # mkstemp makes files that only their owner may read.
         os.chmod(name, 0o644)
         os.replace(name, path)
@@ -55,33 +68,83 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+def file_checksum(*paths: Path) -> str:
+    """Return a checksum of text or other files, whichever way lines end in them."""
+    digest = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes() if path.is_file() else b""
+        lines = content.replace(b"\r\n", b"\n")
+        digest.update(path.name.encode() + hashlib.sha256(lines).digest())
+    return digest.hexdigest()[:16]
+
+
 def same_code(fresh: NotebookNode, stored: NotebookNode) -> bool:
     """Return whether two notebooks run the same: only then may outputs be kept."""
 
     def code(notebook: NotebookNode) -> list[tuple[str, bool]]:
-        return [
-            (cell.source, "raises-exception" in cell.metadata.get("tags", []))
-            for cell in notebook.cells
-            if cell.cell_type == "code"
-        ]
+        return [(cell.source, _may_raise(cell)) for cell in code_cells(notebook)]
 
     return code(fresh) == code(stored)
 
 
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """List the cells of a notebook that are executed."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _may_raise(cell: NotebookNode) -> bool:
+    return "raises-exception" in cell.metadata.get("tags", [])
+
+
 def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
-    """Put the outputs of a notebook into one that runs the same code."""
-    sources = (cell for cell in stored.cells if cell.cell_type == "code")
-    for cell in fresh.cells:
-        if cell.cell_type == "code":
-            source = next(sources)
-            cell.outputs = source.outputs
-            cell.execution_count = source.execution_count
+    """Put the outputs of a notebook, and their record, into one that runs the same.
+
+    What an editor wrote beside the outputs is not carried.
+    """
+    for cell, source in zip(code_cells(fresh), code_cells(stored), strict=True):
+        cell.outputs = source.outputs
+        cell.execution_count = source.execution_count
+        tidy_outputs(cell)
+    fresh.metadata.booktools.executed = record(stored)
+
+
+def record(notebook: NotebookNode) -> dict[str, str]:
+    """Return what a notebook says of its execution: checksums, by what they are of."""
+    return notebook.metadata.get("booktools", {}).get("executed", {})
+
+
+def outputs_checksum(notebook: NotebookNode) -> str:
+    """Return a checksum of a notebook's code, in order, with what it put out.
+
+    It changes when a cell is run again out of order or in another state, and when
+    code or outputs are edited, but not when an editor adds metadata.
+    """
+    told = [
+        (
+            cell.source,
+            _may_raise(cell),
+            cell.execution_count,
+            [_essence(output) for output in cell.outputs],
+        )
+        for cell in code_cells(notebook)
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _essence(output: NotebookNode) -> dict[str, object]:
+    """Return of an output what is shown; of its metadata, the sizes of pictures."""
+    kept = {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
+    data = output.get("data", {})
+    sizes = {k: v for k, v in output.get("metadata", {}).items() if k in data}
+    return kept | ({"sizes": sizes} if sizes else {})
 
 
 def difference(
     fresh: NotebookNode, lines: list[int], stored: NotebookNode
 ) -> tuple[int, str] | None:
     """Say where a stored notebook no longer matches its section, freshly split.
+
+    What editors write on their own, other metadata and identifiers, does not count.
 
     Returns:
         One of the ``lines`` of the section, and what is wrong there; or nothing.
@@ -93,14 +156,13 @@ def difference(
         if (new.cell_type, new.source) != (old.cell_type, old.source):
             first, there, here = _first_change(new, old)
             return line + first, f"does not match: {there!r} there is {here!r} here"
-        if new.metadata != old.metadata or new.id != old.get("id"):
+        if new.metadata.get("tags", []) != old.metadata.get("tags", []):
             return line, "does not match the options of what stands here"
-        if old.cell_type == "code" and old.execution_count is None:
-            return line, "holds a code cell that was never executed"
     if len(stored.cells) > len(fresh.cells):
         return lines[-1], "goes on where the section ends"
-    if fresh.metadata != stored.metadata:
-        return 1, "has other metadata than a fresh one"
+    known = stored.metadata.get("booktools", {})
+    if any(known.get(key) != value for key, value in fresh.metadata.booktools.items()):
+        return 1, "says in its metadata that it is another section's or framework's"
     return None
 
 
@@ -118,17 +180,28 @@ def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
     return (min(same, len(news) - 1) if code else 0), there, here
 
 
+def tidy_outputs(cell: NotebookNode) -> None:
+    """Leave out of a code cell's outputs what is of its run and not of its result.
+
+    Of a traceback only the last line is kept, as the frames before it name files of
+    this machine, and of the metadata the sizes of pictures.
+    """
+    for output in cell.outputs:
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]
+        for kind in set(output.get("metadata", {})) - set(output.get("data", {})):
+            del output.metadata[kind]
+
+
 def validate_outputs(cell: NotebookNode) -> str | None:
     """Say why the outputs of a code cell may not be stored, if they may not.
 
-    What would differ on another machine or on the next run is refused. Of the
-    traceback of a cell that is to raise, only the last line is kept, as the frames
-    before it name files of this machine.
+    What would differ on another machine or on the next run is refused.
     """
     raised = [output for output in cell.outputs if output.output_type == "error"]
-    for output in raised:
-        output.traceback = [f"{output.ename}: {output.evalue}"]
-    if "raises-exception" in cell.metadata.get("tags", []) and not raised:
+    if raised and not _may_raise(cell):
+        return f"raised {raised[0].ename}, and is not tagged raises-exception"
+    if _may_raise(cell) and not raised:
         return "is tagged raises-exception but raised nothing; remove the tag"
     folders = (sys.prefix, tempfile.gettempdir(), str(Path.cwd()))
     machine = [(re.compile(re.escape(f) + r"\S*"), "a machine's path") for f in folders]

@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 from nbformat import NotebookNode
 
-from booktools.notebooks.stored import write_whole
+from booktools.notebooks.stored import file_checksum, write_whole
 
 KEPT = {("mlp-scratch", "pytorch"): ("W1", "b1", "W2", "b2", "predicted")}
 """By section and framework: arrays, or parameters of PyTorch."""
@@ -25,6 +25,13 @@ KEPT = {("mlp-scratch", "pytorch"): ("W1", "b1", "W2", "b2", "predicted")}
 def weights_path(root: Path, section: str) -> Path:
     """Return the file of a section's parameters, in the book's folder."""
     return root / "chapters" / "weights" / f"{section}.npz"
+
+
+def kept_checksum(root: Path, section: str, framework: str) -> dict[str, str]:
+    """Return the checksum of what a notebook keeps, by the name for its record."""
+    if (section, framework) not in KEPT:
+        return {}
+    return {"weights": file_checksum(weights_path(root, section))}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sphinx.util import logging
 
 from booktools import SourceError
 from booktools.notebooks.downloads import checksum
-from booktools.notebooks.jobs import job
+from booktools.notebooks.jobs import Job, job, outdated
 from booktools.notebooks.merge import merge
 from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book, Page
@@ -65,20 +65,21 @@ class Sources:
     def check(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         """Report the notebooks that do not match, of every section at every build."""
         reported: set[str] = set()
+        read: list[Job] = []
         for page in self.book.sections:
             for framework in page.section.frameworks:
-                problem = self._problem(page, framework)
+                try:
+                    read.append(job(self.book, page, framework))
+                    problem = read[-1].problem()
+                except SourceError as error:
+                    problem = error
                 if problem and str(problem) not in reported:
                     reported.add(str(problem))
                     self.outdated.add(page.docname)
                     location = (page.docname, problem.line)
                     logger.error("%s", problem.message, location=location)
-
-    def _problem(self, page: Page, framework: str) -> SourceError | None:
-        try:
-            return job(self.book, page, framework).problem()
-        except SourceError as error:
-            return error
+        for message in outdated(read):
+            logger.warning("%s", message)
 
     def read(self, app: Sphinx, docname: str, content: list[str]) -> None:
         """Replace the text of a section by the merged notebook."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
+import numpy
 import pytest
 
 from booktools import FRAMEWORKS, SourceError, __main__, missing_modules
-from booktools.notebooks import execute
+from booktools.notebooks import execute, weights
 from booktools.notebooks.execute import kernel_environment, update
 from booktools.notebooks.jobs import jobs
 from booktools.notebooks.stored import validate_outputs
 from booktools.source.book import Book
-from small_book import copy_book, replace, run_notebooks
+from small_book import ROOT, copy_book, replace, run_notebooks
 
 FIRST = Path("chapters", "first.md")
 TORCH = Path("notebooks", "pytorch", "first.ipynb")
@@ -102,7 +107,7 @@ def test_only_a_change_of_code_is_executed(root, monkeypatch):
     replace(root / FIRST, "It goes on in", "It continues in")
     with monkeypatch.context() as patch:
         patch.setattr(execute, "execute", None)
-        assert update(job(root)) == "prose updated"
+        assert update(job(root)) == "updated, outputs kept"
     after = json.loads((root / TORCH).read_text(encoding="utf-8"))
     outputs = [[c.get("outputs") for c in each["cells"]] for each in (before, after)]
     assert outputs[0] == outputs[1]
@@ -111,14 +116,14 @@ def test_only_a_change_of_code_is_executed(root, monkeypatch):
     replace(root / FIRST, 'name = "torch"', 'name = "pt"')
     assert update(job(root)) == "executed"
     assert "pt: train loss 0.330" in (root / TORCH).read_text(encoding="utf-8")
-    assert update(job(root, "mxnet")) == "prose updated"
+    assert update(job(root, "mxnet")) == "updated, outputs kept"
 
 
 def test_a_frameworks_absence_is_told(root, monkeypatch):
     monkeypatch.setattr(execute, "missing_modules", lambda framework: ["torch"])
     before = (root / TORCH).read_bytes()
     replace(root / FIRST, 'name = "torch"', 'name = "pt"')
-    assert update(job(root)) == "skipped: torch not installed in this environment"
+    assert update(job(root)) == "skipped: torch is not installed in this environment"
     assert (root / TORCH).read_bytes() == before
     assert missing_modules("pytorch") in ([], ["torch"])
     assert set(missing_modules("all")) <= {
@@ -126,11 +131,145 @@ def test_a_frameworks_absence_is_told(root, monkeypatch):
     }
 
 
+def edit(root, change):
+    """Let a reader's editor change the stored notebook for PyTorch, and save it."""
+    notebook = nbformat.read(root / TORCH, as_version=4)
+    change(notebook, [cell for cell in notebook.cells if cell.cell_type == "code"])
+    nbformat.write(notebook, root / TORCH)
+
+
+def run_out_of_order(notebook, cells):
+    cells[0].execution_count, cells[1].execution_count = 7, 3
+
+
+def print_a_home(notebook, cells):
+    cells[0].outputs[0].text = "in /home/somebody\n"
+
+
+def mistype_a_number(notebook, cells):
+    cells[2].outputs[0].text = cells[2].outputs[0].text.replace("0.360", "0.350")
+
+
+def exchange_a_picture(notebook, cells):
+    cells[4].outputs[0].data["image/png"] = "iVBORw0KGgoAAAA"
+
+
+def enlarge_a_picture(notebook, cells):
+    cells[4].outputs[0].metadata["image/png"] = {"width": 700}
+
+
+def lose_the_record(notebook, cells):
+    del notebook.metadata.booktools["executed"]
+
+
+def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
+    before = (root / TORCH).read_bytes()
+    edited = "a cell was run or edited after they were executed"
+    for change, reason in {
+        run_out_of_order: edited,
+        print_a_home: edited,
+        exchange_a_picture: edited,
+        enlarge_a_picture: edited,
+        lose_the_record: "they do not say with what they were executed",
+        mistype_a_number: edited,
+    }.items():
+        (root / TORCH).write_bytes(before)
+        edit(root, change)
+        assert run(root, "check") == 1
+        assert capsys.readouterr().err == (
+            f"notebooks to execute again, as {reason}: notebooks/pytorch/first.ipynb; "
+            "run: python -m booktools notebooks\n"
+        )
+    assert update(job(root)) == "executed"
+    assert (root / TORCH).read_bytes() == before
+
+
+def test_outputs_of_other_code_are_not_adopted(root):
+    """A reader changes a cell, does not run it, and takes it over into the section."""
+
+    def change(notebook, cells):
+        cells[1].source = 'name = "pt"'
+
+    edit(root, change)
+    replace(root / FIRST, 'name = "torch"', 'name = "pt"')
+    assert update(job(root)) == "executed"
+    assert "pt: train loss 0.330" in (root / TORCH).read_text(encoding="utf-8")
+
+
+def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
+    """Those of VS Code, JupyterLab, Colab and nbconvert."""
+
+    def change(notebook, cells):
+        notebook.metadata.language_info["version"] = "3.11.7"
+        notebook.metadata.kernelspec = {"name": "venv", "display_name": ".venv (3.11)"}
+        notebook.metadata.colab = {"provenance": []}
+        cells[0].metadata.vscode = {"languageId": "python"}
+        cells[1].metadata.update(collapsed=False, scrolled=True, trusted=True)
+        cells[2].metadata.jupyter = {"source_hidden": False}
+        cells[3].metadata.execution = {"iopub.execute_input": "2024-01-01T00:00:00Z"}
+        cells[4].outputs[0].metadata["needs_background"] = "light"
+        for number, cell in enumerate(notebook.cells):
+            cell.id = f"new-{number}"
+
+    before = (root / TORCH).read_bytes()
+    edit(root, change)
+    assert run(root, "check") == 0
+    monkeypatch.setattr(execute, "execute", None)
+    assert run(root, "notebooks") == 0
+    assert "notebooks/pytorch/first.ipynb: updated, outputs" in capsys.readouterr().out
+    assert (root / TORCH).read_bytes() == before
+
+
+def test_a_change_of_the_library_asks_for_a_new_run(root, capsys):
+    def asked():
+        assert run(root, "check") == 1
+        before, after = (
+            "notebooks to execute again, as d2lutils changed since they were executed: ",
+            "; run: python -m booktools notebooks\n",
+        )
+        said = capsys.readouterr().err
+        assert said.startswith(before)
+        assert said.endswith(after)
+        return said.removeprefix(before).removesuffix(after).split(", ")
+
+    library = root / "d2lutils"
+    library.mkdir()
+    (library / "torch.py").write_bytes(b"answer = 42\n")
+    assert asked() == ["notebooks/pytorch/first.ipynb", "notebooks/all/second.ipynb"]
+    (library / "__init__.py").write_bytes(b"")
+    assert asked() == [
+        "notebooks/mxnet/first.ipynb",
+        "notebooks/pytorch/first.ipynb",
+        "notebooks/tensorflow/first.ipynb",
+        "notebooks/all/second.ipynb",
+    ]
+    with_cell(root, "import d2lutils.torch", "print(d2lutils.torch.answer)")
+    assert update(job(root)) == "executed"
+    assert "42" in (root / TORCH).read_text(encoding="utf-8")
+    (library / "torch.py").write_bytes(b"answer = 42\r\n")  # by Git, on Windows
+    assert update(job(root)) == "unchanged"
+
+
+def test_parameters_that_a_notebook_keeps_are_those_that_it_learned(root, monkeypatch):
+    monkeypatch.setitem(weights.KEPT, ("first", "pytorch"), ("learned",))
+    with_cell(root, "import numpy", "learned = numpy.arange(3.0)")
+    assert update(job(root)) == "executed"
+    assert update(job(root)) == "unchanged"
+    path = root / "chapters" / "weights" / "first.npz"
+    before = path.read_bytes()
+    weights.write_weights({"learned": numpy.zeros(3)}, path)
+    assert update(job(root)) == "executed"
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         (("def f():", "    return 1 / 0", "f()"), "(?s)failed:.*return 1 / 0.*ZeroDiv"),
-        (("import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"), "kernel died"),
+        (
+            ("import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"),
+            "killed, as happens",
+        ),
         (("import warnings", "warnings.warn('careful')"), "(?s)stderr.*careful"),
         (("import sys", "print(sys.prefix)"), "machine's path"),
     ],
@@ -160,6 +299,7 @@ def printed(text, name="stdout"):
     ("output", "message"),
     [
         (printed("oh", "stderr"), "stderr"),
+        (nbformat.v4.new_output("error", ename="NameError"), "raised NameError"),
         (printed("\x1b[31mred\x1b[0m"), "terminal colors"),
         (printed("in /home/somebody/data"), "a machine's path: '/home/somebody/data'"),
         (printed("C:\\Users\\somebody"), "a machine's path"),
@@ -231,6 +371,80 @@ def test_a_cell_that_takes_too_long_is_stopped(root):
         update(job(root), timeout=1)
 
 
+PROGRAM = """
+import signal, sys
+from booktools import __main__
+from booktools.notebooks import execute
+
+# What runs in the background of a shell ignores Ctrl-C, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+execute.missing_modules = lambda framework: []
+sys.exit(__main__.main())
+"""
+
+
+def start(root, *arguments, **environment):
+    """Run a command as a program of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments, "--root", str(root)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+DIES_AT_START = """
+import os, pathlib, sys
+if "ipykernel_launcher" in sys.orig_argv:
+    starts = pathlib.Path(os.environ["STARTS"])
+    starts.write_text(starts.read_text() + "x")
+    if len(starts.read_text()) <= int(os.environ["DEATHS"]):
+        os._exit(1)
+"""
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_kernel_that_dies_at_its_start_is_started_once_more(root, tmp_path, deaths):
+    (tmp_path / "sitecustomize.py").write_text(DIES_AT_START, encoding="utf-8")
+    (tmp_path / "starts").write_text("", encoding="utf-8")
+    process = start(
+        root, "notebooks", "second", "--force",
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
+        STARTS=str(tmp_path / "starts"),
+        DEATHS=str(deaths),
+    )  # fmt: skip
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == deaths - 1
+    assert told == (deaths - 1) * (
+        "\nchapters/second.md:7: the cell, run for all, failed: its kernel died twice "
+        "before it was ready\n"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal there")
+def test_ctrl_c_ends_everything_and_says_so_in_a_line(root, tmp_path):
+    file = tmp_path / "pid"
+    with_cell(
+        root,
+        "import os, pathlib, time",
+        f"pathlib.Path({str(file)!r}).write_text(str(os.getpid()))",
+        "time.sleep(600)",
+    )
+    before = (root / TORCH).read_bytes()
+    process = start(root, "notebooks", "--jobs", "1")
+    while not file.exists() or not file.read_text():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told == "\nStopped. The other notebooks are as they were.\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(file.read_text()), 0)
+    assert (root / TORCH).read_bytes() == before
+
+
 def test_a_cell_that_should_raise_must(root):
     replace(root / FIRST, "1 / 0", "1 / 1")
     with pytest.raises(SourceError, match="raised nothing"):
@@ -273,8 +487,12 @@ def test_the_commands_report_and_mend(root, capsys):
     assert run(root, "check", "first", "--framework", "mxnet") == 0
     assert run(root, "notebooks") == 0
     told = capsys.readouterr().out
+    assert re.sub(r"\(\d+ s\)", "", told).split("\n")[-2:] == [
+        "2 of 4 notebooks: unchanged",
+        "",
+    ]
     assert "notebooks/pytorch/first.ipynb: executed (" in told
-    assert "notebooks/mxnet/first.ipynb: unchanged (" in told
+    assert told.count("unchanged") == 1
     assert run(root, "check") == 0
 
 
@@ -286,6 +504,19 @@ def test_one_notebook_that_fails_does_not_stop_the_others(root, capsys):
     assert "notebooks/pytorch/first.ipynb: failed" in told.out
     assert "notebooks/mxnet/first.ipynb: executed" in told.out
     assert "NameError: name 'oops' is not defined" in told.err
+
+
+def test_what_goes_wrong_around_a_notebook_is_told_and_the_others_go_on(root, capsys):
+    (root / "notebooks" / "all" / "second.ipynb").unlink()
+    (root / "notebooks" / "all").rmdir()
+    (root / "notebooks" / "all").write_text("a file", encoding="utf-8")
+    replace(root / FIRST, 'name = "mx"', 'name = "mxnet"')
+    assert run(root, "notebooks") == 1
+    told = capsys.readouterr()
+    assert "notebooks/mxnet/first.ipynb: executed" in told.out
+    assert (
+        "chapters/second.md:1: notebooks/all/second.ipynb cannot be made: " in told.err
+    )
 
 
 def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
