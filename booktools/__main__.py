@@ -18,8 +18,8 @@ try:
     from booktools.source.book import Book
 except ModuleNotFoundError as error:
     sys.exit(
-        f"{sys.executable} has no module {error.name!r}; run make notebooks, or install "
-        "requirements.txt into an environment and use the Python of that"
+        f"{sys.executable} has no module {error.name!r}; run make notebooks, or use a "
+        "Python into whose environment requirements.txt is installed"
     )
 
 

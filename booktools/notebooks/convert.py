@@ -126,7 +126,8 @@ class Converter:
         if not label:
             raise self._error(block.line, "the exercise has no :label:; give it one")
         number = self._target(label, block.line).number
-        title = f": {self._inline(block.argument, block.line)}" if block.argument else ""
+        title = self._inline(block.argument, block.line)
+        title = f": {title}" if title else ""
         return f"**Exercise {number}{title}**\n\n{self._body(block)}".rstrip()
 
     def _solution(self, block: Block) -> str:

@@ -20,13 +20,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
-from nbformat import NotebookNode
-
-from booktools.notebooks.install import INSTALL_ID, install_cell
-from booktools.notebooks.stored import read_notebook, write_notebook
+from booktools import SourceError
+from booktools.notebooks.install import install_cell, is_install_cell
+from booktools.notebooks.links import relink
+from booktools.notebooks.stored import read_notebook, write_notebook, write_whole
 from booktools.source.book import Book, Page
 
-LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<href>[^)\s]+)\)")
+SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp"}
+"""Pictures that JupyterLab, VS Code and Colab all show where they stand in the text.
+
+As attachments Colab shows none, and SVG neither VS Code nor Colab.
+"""
 
 
 def download_name(page: Page, framework: str) -> str:
@@ -54,10 +58,7 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
     there = [path.name for path in folder.glob("d2lutils-*.whl")]
     if there and record.is_file() and record.read_text("utf-8") == state + there[0]:
         return there[0]
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in there:
-        (folder / name).unlink()
-    with tempfile.TemporaryDirectory() as copy:
+    with tempfile.TemporaryDirectory() as copy, tempfile.TemporaryDirectory() as built:
         # Setuptools leaves files behind where it builds.
         for path in _contents(root, CONTENTS):
             target = Path(copy, path.relative_to(root))
@@ -65,24 +66,27 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
             shutil.copy(path, target)
         build = "from setuptools import build_meta as b; b.build_wheel({!r})"
         done = subprocess.run(
-            [sys.executable, "-c", build.format(str(folder.resolve()))],
+            [sys.executable, "-c", build.format(built)],
             cwd=copy,
             env={**os.environ, "SOURCE_DATE_EPOCH": "315532800"},
             capture_output=True,
             text=True,
         )
-    if done.returncode:
-        raise RuntimeError(f"setuptools cannot build d2lutils:\n{done.stderr}")
-    (wheel,) = folder.glob("d2lutils-*.whl")
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(state + wheel.name, encoding="utf-8")
+        if done.returncode:
+            raise RuntimeError(f"setuptools cannot build d2lutils:\n{done.stderr}")
+        for name in there:
+            (folder / name).unlink()
+        (wheel,) = Path(built).glob("d2lutils-*.whl")
+        write_whole(folder / wheel.name, wheel.read_bytes())
+    write_whole(record, f"{state}{wheel.name}".encode())
     return wheel.name
 
 
 def _contents(root: Path, names: Iterable[str]) -> list[Path]:
-    paths = {path for name in names for path in [root / name, *(root / name).rglob("*")]}
+    found = {path for name in names for path in (root / name).rglob("*")}
+    found |= {root / name for name in names}
     return sorted(
-        path for path in paths if path.is_file() and "__pycache__" not in path.parts
+        path for path in found if path.is_file() and "__pycache__" not in path.parts
     )
 
 
@@ -108,18 +112,30 @@ def download_notebook(
     Links to other notebooks name those in the same folder, pictures are put inside,
     and links to the repository's other files become plain text. ``wheel`` is the name
     of d2lutils in that folder, and ``base`` the folder's address, if it has one.
+
+    Raises:
+        SourceError: a picture has no form that every editor shows.
     """
     notebook = read_notebook(book.root / page.section.notebook_path(framework))
     if notebook is None:
         return
+
+    def lead(href: str, is_image: bool) -> str | None:
+        address, _, anchor = href.partition("#")
+        if not address or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", address):
+            return href
+        path = posixpath.join("notebooks", framework, unquote(address))
+        path = posixpath.normpath(path)
+        if is_image:
+            return _inside(book, page, path)
+        name = _offered(book, path)
+        return f"{name}#{anchor}" if name and anchor else name
+
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(
-                lambda match, cell=cell: _alone(match, cell, book, framework),
-                cell.source,
-            )
+            cell.source = relink(cell.source, lead)
     if wheel:
-        cells = [cell for cell in notebook.cells if cell.get("id") != INSTALL_ID]
+        cells = [cell for cell in notebook.cells if not is_install_cell(cell)]
         requirement = f"./{wheel}{{extras}}"
         if base:
             requirement = f"d2lutils{{extras}} @ {base}{wheel}"
@@ -127,23 +143,28 @@ def download_notebook(
     write_notebook(notebook, folder / download_name(page, framework))
 
 
-def _alone(match: re.Match, cell: NotebookNode, book: Book, framework: str) -> str:
-    href, _, anchor = match["href"].partition("#")
-    if not href or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", href):
-        return match[0]
-    path = posixpath.normpath(posixpath.join("notebooks", framework, unquote(href)))
-    if match["image"]:
-        return _inside(match, cell, book.root / path)
+def _offered(book: Book, path: str) -> str | None:
+    """Return what a notebook of the book is called among the downloads."""
     for page in book.sections:
-        for other in page.section.frameworks:
-            if page.section.notebook_path(other).as_posix() == path:
-                fragment = f"#{anchor}" if anchor else ""
-                return f"[{match['text']}]({download_name(page, other)}{fragment})"
-    return match["text"]
+        for framework in page.section.frameworks:
+            if page.section.notebook_path(framework).as_posix() == path:
+                return download_name(page, framework)
+    return None
 
 
-def _inside(match: re.Match, cell: NotebookNode, path: Path) -> str:
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    data = base64.b64encode(path.read_bytes()).decode()
-    cell.setdefault("attachments", {})[path.name] = {kind: data}
-    return f"![{match['text']}](attachment:{path.name})"
+def _inside(book: Book, page: Page, name: str) -> str:
+    """Return an address that holds a picture itself, or the PNG beside it."""
+    path = book.root / name
+    kind = mimetypes.guess_type(path.name)[0]
+    if kind not in SHOWN:
+        path, kind = path.with_suffix(".png"), "image/png"
+    if not path.is_file():
+        lines = (book.root / page.path).read_text("utf-8").split("\n")
+        picture = posixpath.basename(name)
+        line = next((n for n, text in enumerate(lines, 1) if picture in text), 1)
+        message = (
+            f"{name} has no {path.name} beside it, which its notebooks show for it "
+            "when they are downloaded; save one there"
+        )
+        raise SourceError(page.path, line, message)
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

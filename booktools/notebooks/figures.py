@@ -2,9 +2,10 @@
 
 What counts as measured is a number with decimals, or a percentage. It has to round a
 number in the outputs, the code or the formulas of the section, of one that the sentence
-refers to, or of the worked solution that it sums up, in every framework that the sentence speaks for. What an exercise
-gives is given. Figures from elsewhere are marked, in the line before the paragraph, the
-list, the table or the directive that holds them, or first in the directive::
+refers to, or of the worked solution that it sums up, in every framework that the
+sentence speaks for. What an exercise gives is given. Figures from elsewhere are marked,
+in the line before the paragraph, the list, the table or the directive that holds them,
+or first in the directive::
 
     % figures: Srivastava et al. (2014), table 2
 """

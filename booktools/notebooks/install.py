@@ -29,13 +29,16 @@ if missing or not find_spec("d2lutils"):
 REQUIRED = re.compile(r'\brequire\("(?P<package>\w+)", extra="(?P<extra>\w+)"\)')
 
 
-def install_cell(notebook: NotebookNode, framework: str, requirement: str) -> NotebookNode:
+def install_cell(
+    notebook: NotebookNode, framework: str, requirement: str
+) -> NotebookNode:
     """Return a cell that installs what a notebook misses, and only that.
 
     What is there already satisfies pip, and stays. ``requirement`` is what pip is asked
     for, with ``{extras}`` where those belong.
     """
-    needed = {each.module: [each.module, *each.others] for each in frameworks_of(framework)}
+    frameworks = frameworks_of(framework)
+    needed = {each.module: [each.module, *each.others] for each in frameworks}
     for cell in notebook.cells:
         for match in REQUIRED.finditer(cell.source if cell.cell_type == "code" else ""):
             needed.setdefault(match["extra"], []).append(match["package"])

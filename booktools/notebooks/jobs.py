@@ -92,7 +92,7 @@ class Job:
 
 
 def job(book: Book, page: Page, framework: str) -> Job:
-    """Split a section for a framework, or raise SourceError, and read what is stored."""
+    """Split a section for a framework, or raise SourceError; read what is stored."""
     fresh, lines = split(book, page, framework)
     stored = read_notebook(book.root / page.section.notebook_path(framework))
     return Job(book.root, page, framework, fresh, lines, stored)
@@ -131,7 +131,7 @@ def outdated(found: Iterable[Job]) -> list[str]:
         if each.problem() is None and (cause := each.cause()):
             by_cause[cause].append(each)
     return [
-        f"notebooks to execute again, as {cause}: {', '.join(_named(some, found))}; "
+        f"to execute again, as {cause}: {', '.join(_named(some, found))}; "
         f"run: {command(some[0].root)}"
         for cause, some in by_cause.items()
     ]

@@ -34,7 +34,9 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
             merged.cells.append(nbformat.v4.new_markdown_cell(cell.source))
             source_map.append(cell.line - 1)
             continue
-        executed = {n: next(outputs[n]) if notebooks else blank for n in cell.frameworks}
+        executed = dict.fromkeys(cell.frameworks, blank)
+        if notebooks:
+            executed = {name: next(outputs[name]) for name in cell.frameworks}
         for own, copy in _copies(cell, executed, number):
             new = nbformat.v4.new_code_cell(
                 cell.source, metadata=cell_metadata(cell) | own, outputs=copy.outputs

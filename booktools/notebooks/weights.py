@@ -1,7 +1,7 @@
 """Keeps what a notebook's network has learned, for the figure of its page.
 
-Parameters are kept in 16 bits, in ``chapters/weights/SECTION.npz``; beside them what the
-network in 32 bits took the test images for, to which a test holds the shorter ones.
+Parameters are kept in 16 bits, in ``chapters/weights/SECTION.npz``; beside them what
+the network in 32 bits took the test images for, to which a test holds the shorter ones.
 """
 
 from __future__ import annotations

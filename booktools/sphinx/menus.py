@@ -7,9 +7,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from booktools import ALL, FRAMEWORKS
+from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.notebooks.downloads import build_wheel, download_name, download_notebook
-from booktools.sphinx.sources import Sources
+from booktools.sphinx.sources import BookError, Sources
 
 DOWNLOADS = "_downloads/notebooks"
 
@@ -62,9 +62,12 @@ class Menus:
         base = app.config.html_baseurl
         base = f"{base.rstrip('/')}/{DOWNLOADS}/" if base else ""
         folder, book = Path(app.outdir, DOWNLOADS), self.sources.book
-        for page in book.sections:
-            for framework in page.section.frameworks:
-                download_notebook(book, page, framework, folder, self.wheel, base)
+        try:
+            for page in book.sections:
+                for framework in page.section.frameworks:
+                    download_notebook(book, page, framework, folder, self.wheel, base)
+        except SourceError as error:
+            raise BookError(str(error)) from None
 
 
 def _link(text: str, url: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from booktools.notebooks.downloads import checksum
 from booktools.notebooks.jobs import Job, job, outdated
 from booktools.notebooks.merge import merge
 from booktools.notebooks.stored import read_notebook
-from booktools.source.book import Book, Page
+from booktools.source.book import Book
 from booktools.source.sections import body, header
 
 logger = logging.getLogger(__name__)

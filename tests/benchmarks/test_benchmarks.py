@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from statistics import median
 
+import matplotlib.pyplot as plt
 import pytest
 
 from benchmarks import cells, report, search
@@ -36,6 +37,10 @@ def test_the_pictures_show_what_was_measured(benchmark, tmp_path):
         stored = path.read_text("utf-8")
         assert drawings_agree(stored, (tmp_path / path.name).read_text("utf-8"))
         assert f"benchmarks/{benchmark.RESULTS.name}" in stored
+        for new in tmp_path.glob(f"{path.stem}.png"):
+            pixels = [plt.imread(png) for png in (path.with_suffix(".png"), new)]
+            assert pixels[0].shape == pixels[1].shape
+            assert abs(pixels[0] - pixels[1]).mean() < 0.01
 
 
 def test_medians_are_those_of_the_samples(results):

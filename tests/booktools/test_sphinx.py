@@ -201,19 +201,6 @@ def test_a_section_offers_its_notebooks_and_no_dead_button(built):
     ]
 
 
-def test_a_downloaded_notebook_has_no_dead_link(built):
-    path = built / "_build/html/_downloads/notebooks/first-pytorch.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.validate(notebook)
-    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
-    assert "[The Second Section](second-all.ipynb)" in text
-    assert "**Previous:** A Small Book" in text
-    assert "![dot](attachment:dot.png)" in text
-    assert "../" not in text
-    (attached,) = [c.attachments for c in notebook.cells if "attachments" in c]
-    assert list(attached["dot.png"]) == ["image/png"]
-
-
 def test_no_page_asks_another_host_for_anything(built):
     for path in (built / "_build" / "html").rglob("*.html"):
         soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")

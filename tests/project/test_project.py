@@ -4,6 +4,7 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def files():
         pytest.skip("not a checkout of the repository")
     paths = (ROOT / name for name in done.stdout.decode().split("\0") if name)
     return [path for path in paths if path.is_file()]
+
+
+def test_ruff_looks_at_all_code(files):
+    command = [sys.executable, "-m", "ruff", "check", "--show-files"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seen = {Path(line) for line in done.stdout.splitlines()}
+    assert {path for path in files if path.suffix == ".py"} <= seen
+    assert not [path for path in seen if path.suffix == ".ipynb"]
 
 
 BINARY = {".gz", ".npz", ".png"}
