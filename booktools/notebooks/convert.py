@@ -8,14 +8,18 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from booktools import ALL, DEFAULT, SourceError
 from booktools.source.book import Book, Page, Target
-from booktools.source.markdown import EXPLICIT, INLINE, Block, blocks
+from booktools.source.markdown import EXPLICIT, Block, blocks, inlines
 from booktools.source.sections import named_frameworks
 
-FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
+WITHOUT_PLAIN_FORM = {
+    "footnote": "footnotes have no plain form for notebooks; write it in the text",
+    "reference": "links by reference have no plain form for notebooks, whose cells "
+    "do not know of each other; write [words](address)",
+}
 ADMONITIONS = {
     "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",
     "tip", "warning",
@@ -36,7 +40,7 @@ class Converter:
         self.cited: list[str] = []
         self.directives: dict[str, Callable[[Block], str]] = {
             "admonition": self._admonition,
-            "code-block": lambda block: f"```{block.argument}\n{block.body}\n```",
+            "code-block": self._code,
             "dropdown": lambda block: self._details(
                 self._inline(block.argument, block.line), block
             ),
@@ -88,6 +92,10 @@ class Converter:
         number = self._target(label, block.line).number
         return f"$$\n{block.body.strip()} \\tag{{{number}}}\n$$"
 
+    def _code(self, block: Block) -> str:
+        ticks = max(map(len, re.findall("`{3,}", block.body)), default=2) + 1
+        return f"{'`' * ticks}{block.argument}\n{block.body}\n{'`' * ticks}"
+
     def _framework(self, block: Block) -> str:
         named = named_frameworks(
             block.argument.split(),
@@ -126,8 +134,9 @@ class Converter:
         if not label:
             raise self._error(block.line, "the exercise has no :label:; give it one")
         number = self._target(label, block.line).number
-        title = self._inline(block.argument, block.line)
-        title = f": {title}" if title else ""
+        title = (
+            f": {self._inline(block.argument, block.line)}" if block.argument else ""
+        )
         return f"**Exercise {number}{title}**\n\n{self._body(block)}".rstrip()
 
     def _solution(self, block: Block) -> str:
@@ -166,29 +175,18 @@ class Converter:
     # Inside a block
 
     def _inline(self, text: str, line: int) -> str:
-        # No role, code or formula goes on past a blank line.
         done, parts = 0, []
-        for part in re.split(r"(\n\s*\n)", text):
-            start = line + text.count("\n", 0, done)
-            parts.append(self._paragraph(part, start))
-            done += len(part)
-        return "".join(parts)
-
-    def _paragraph(self, text: str, line: int) -> str:
-        def replace(match: re.Match) -> str:
-            place = line + text.count("\n", 0, match.start())
-            if match["role"]:
-                return self._role(match["role"], match["text"], place)
-            if match["href"]:
-                href = self._href(match["href"], place)
-                return f"]({href}{match['title'] or ''})"
-            return match[0]
-
-        if FOOTNOTE.search(INLINE.sub("", text)):
-            raise self._error(
-                line, "footnotes have no plain form for notebooks; write it in the text"
-            )
-        return INLINE.sub(replace, text)
+        for each in inlines(text, self.page.path, line):
+            place = line + text.count("\n", 0, each.start)
+            if each.kind in WITHOUT_PLAIN_FORM:
+                raise self._error(place, WITHOUT_PLAIN_FORM[each.kind])
+            if each.kind == "role":
+                new = self._role(each.name, each.text, place)
+            else:
+                new = self._href(each.text, place)
+            parts += [text[done : each.start], new]
+            done = each.end
+        return "".join(parts) + text[done:]
 
     def _role(self, role: str, text: str, line: int) -> str:
         explicit = EXPLICIT.fullmatch(text)
@@ -308,9 +306,9 @@ class Converter:
 
     def _href(self, href: str, line: int) -> str:
         """Make a link that holds for the page hold for its notebooks."""
-        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|#|<", href):
+        if not href or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|#", href):
             return href
-        path, hash_, anchor = href.partition("#")
+        path, hash_, anchor = unquote(href).partition("#")
         folder = self.page.path.parent.as_posix()
         path = posixpath.normpath(posixpath.join(folder, path))
         if path.endswith(".md"):
@@ -322,7 +320,7 @@ class Converter:
             return self._page_href(page) + hash_ + anchor
         if not (self.book.root / path).exists():
             raise self._error(line, f"there is no file {href!r} beside the section")
-        return f"../../{path}"
+        return f"../../{quote(path)}"
 
     def references(self) -> str:
         """Return the list of the works that were cited so far, if there are any."""

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.colon_fence import colon_fence_plugin
+from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.myst_blocks import myst_block_plugin
+from mdit_py_plugins.myst_role import myst_role_plugin
 
 from booktools import SourceError
 
@@ -37,7 +42,7 @@ INLINE = re.compile(
 EXPLICIT = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.S)
 """Within a role: words, and what they stand for."""
 
-CODE_OR_ESCAPED = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)|\\.", re.S)
+FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,137 @@ class Block:
     body_line: int = 0
 
 
+@dataclass(frozen=True)
+class Inline:
+    """Something within the text of a block, from ``start`` to ``end`` in it.
+
+    ``kind`` is ``role``, ``href`` (the address alone of a link or a picture),
+    ``footnote`` or ``reference`` (the definition of an address, or a link by it).
+    ``name`` is that of a role, and ``text`` what stands in it, or the address.
+    """
+
+    kind: str
+    start: int
+    end: int
+    text: str
+    name: str = ""
+
+
 @cache
 def _parser() -> MarkdownIt:
+    """Return MyST's reading of Markdown, with the extensions that the book turns on."""
     parser = MarkdownIt("commonmark").enable("table").use(colon_fence_plugin)
-    parser.use(myst_block_plugin).use(dollarmath_plugin, allow_labels=True)
+    parser.use(myst_block_plugin).use(myst_role_plugin).use(deflist_plugin)
+    parser.use(dollarmath_plugin, allow_labels=True).use(amsmath_plugin)
+    names, rules = parser.get_active_rules()["inline"], parser.inline.ruler.getRules("")
+    for name, rule in zip(names, rules, strict=True):
+        parser.inline.ruler.at(name, partial(_recorded, name, rule))
     return parser.disable("inline", True)
+
+
+def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
+    """Apply a rule of the parser, and note from where to where it held."""
+    start = state.pos
+    if not rule(state, silent):
+        return False
+    if silent or name == "text":
+        return True
+    found, end = state.env["found"], state.pos
+    if name == "myst_role":
+        role = state.src[start:end]
+        ticks = len(role) - len(role.rstrip("`"))
+        label, _, text = role.partition("}")
+        found.append(Inline("role", start, end, text[ticks:-ticks], label[1:]))
+    elif name in ("link", "image"):
+        opening = start + (name == "image")
+        closing = state.md.helpers.parseLinkLabel(state, opening, name == "link")
+        href = re.compile(r"\(\s*").match(state.src, closing + 1)
+        if href:
+            to = state.md.helpers.parseLinkDestination(state.src, href.end(), end)
+            found.append(Inline("href", href.end(), to.pos, to.str))
+        else:
+            found.append(Inline("reference", start, end, state.src[start:end]))
+        if name == "link":  # its words are text
+            found.append(Inline("", closing, end, ""))
+            return True
+    found.append(Inline("", start, end, ""))
+    return True
+
+
+@cache
+def _scan(content: str) -> tuple[tuple[Inline, ...], str]:
+    """Find what stands within a text; return also what is left of it, as plain words.
+
+    Footnotes are left: they are known by their pattern only.
+    """
+    found: list[Inline] = []
+    parser = _parser()
+    parser.inline.parse(content, parser, {"found": found}, [])
+    left = list(content)
+    for each in found:
+        if each.kind in ("", "role"):
+            left[each.start : each.end] = " " * (each.end - each.start)
+    words = "".join(left)
+    for match in FOOTNOTE.finditer(words):
+        found.append(Inline("footnote", *match.span(), match[0]))
+    return tuple(sorted((f for f in found if f.kind), key=lambda f: f.start)), words
+
+
+def inlines(text: str, path: Path, line: int) -> list[Inline]:
+    """Find the roles, addresses and footnotes in the text of a block.
+
+    What merely looks like one, in code, in a formula or escaped, is none.
+
+    Args:
+        text: Markdown that begins on a ``line`` of a file.
+        path: the file.
+        line: counted from 1.
+
+    Raises:
+        SourceError: the text cannot be found again in what the parser made of it.
+    """
+    lines = text.split("\n")
+    starts = [0]
+    for each in lines:
+        starts.append(starts[-1] + len(each) + 1)
+    found: list[Inline] = []
+    env: dict[str, Any] = {}
+    read_to: dict[int, int] = {}  # several cells of a table stand on one line
+    for token in _parser().parse(text, env):
+        if token.type != "inline":
+            continue
+        places: list[int] = []
+        for number, part in enumerate(token.content.split("\n"), token.map[0]):
+            columns = _columns(part, lines[number], read_to.get(number, 0))
+            if columns is None:
+                message = f"cannot be read; write it simpler: {part!r}"
+                raise SourceError(path, line + number, message)
+            read_to[number] = columns[-1]
+            places += [starts[number] + column for column in columns]
+        for each in _scan(token.content)[0]:
+            start, end = places[each.start], places[each.end - 1] + 1
+            found.append(replace(each, start=start, end=end))
+    for label, each in env.get("references", {}).items():
+        start = starts[each["map"][0]]
+        kind = "footnote" if label.startswith("^") else "reference"
+        found.append(Inline(kind, start, starts[each["map"][1]] - 1, label))
+    return found
+
+
+def _columns(part: str, line: str, start: int) -> list[int] | None:
+    """Return where each character of a part stands in its line, and where it ends."""
+    pattern = re.escape(part.strip()).replace(r"\|", r"\\?\|")
+    match = re.compile(pattern).search(line, start)
+    if not match:
+        return None
+    columns = [match.start()] * (len(part) - len(part.lstrip()))
+    at = match.start()
+    for character in part.strip():
+        # A cell of a table may hold the bar that divides cells, escaped.
+        at += character == "|" and line[at] == "\\"
+        columns.append(at)
+        at += 1
+    return columns + [at] * (len(part) + 1 - len(columns))
 
 
 def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
@@ -128,11 +259,11 @@ def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
 
 
 def _check_formulas(token, path: Path, line: int) -> None:
-    # What is left of a paragraph's dollars without those in code and those escaped.
-    if CODE_OR_ESCAPED.sub("", token.content).count("$") % 2:
+    left = _scan(token.content)[1]
+    if "$" in left:
         raise SourceError(
             path,
-            line + token.map[0],
+            line + token.map[0] + left.count("\n", 0, left.index("$")),
             "a formula is opened with $ and not closed in the same paragraph; a line "
             "that begins with +, - or * begins a list, so break it elsewhere (and "
             "write \\$ for a dollar)",
@@ -154,7 +285,7 @@ def _block(token, following, source: str, line: int, path: Path) -> Block | None
         if match:
             return _directive(match, token.content, source, line, path)
         return Block("code", source, line)
-    if token.type in ("code_block", "html_block"):
+    if token.type in ("code_block", "html_block", "amsmath"):
         return Block("code", source, line)
     return None
 

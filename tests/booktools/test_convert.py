@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from booktools import SourceError
+from booktools.notebooks.convert import Converter
 from booktools.notebooks.split import split
 from booktools.source.book import Book
 from small_book import copy_book, replace
@@ -158,6 +161,42 @@ def test_an_error_names_file_line_and_cause(root, myst, message, offset):
     with pytest.raises(SourceError, match=message) as caught:
         text(root)
     assert str(caught.value).startswith(f"chapters/first.md:{line}: ")
+
+
+@pytest.fixture(scope="module")
+def converter(tmp_path_factory):
+    book = Book(copy_book(tmp_path_factory.mktemp("converted") / "book"))
+    return Converter(book, book.find("chapters/first"), "pytorch")
+
+
+ODD = st.text("""ab[](){}!^*_<>:."'` """, min_size=1).map(str.strip).filter(bool)
+AROUND = [
+    "{ref}`so <sec_second>` {} and [on](plain.md)",
+    "- a\n- {ref}`so <sec_second>` {} [on](plain.md)",
+    "> {ref}`so <sec_second>` {} [on](plain.md)",
+    "### {ref}`so <sec_second>` {} [on](plain.md)",
+    "| a \\| b |\n|---|\n| {ref}`so <sec_second>` \\| {} [on](plain.md) |",
+    ":::{note}\n{ref}`so <sec_second>` {} [on](plain.md)\n:::",
+    "[**{}**](plain.md#on) {ref}`so <sec_second>` [on](plain.md)",
+]
+
+
+@given(ODD)
+@example('params["b"](x)')
+@example("f[i](x)")
+@example("{ref}`sec_second` and [^1] and ![a](b.png)")
+@settings(derandomize=True, deadline=None, max_examples=200)
+def test_code_and_formulas_pass_unchanged(converter, odd):
+    fence = "`" * (len(odd) + 3)
+    for block in (f"{fence}python\n{odd}\n{fence}", f"$$\n{odd}\n$$"):
+        made = converter.markdown(f"{block}\n\n{{ref}}`so <sec_second>`", 1)
+        assert made == f"{block}\n\n[so](../all/second.ipynb)"
+    for fragment in (f"{fence} {odd} {fence}", f"${odd}$"):
+        for text in AROUND:
+            made = converter.markdown(text.replace("{}", fragment), 1)
+            assert fragment in made
+            assert "[so](../all/second.ipynb)" in made
+            assert "[on](../../chapters/plain.md)" in made
 
 
 def test_dollars_in_code_and_escaped_open_no_formula(root):
