@@ -177,6 +177,8 @@ class Converter:
     def _inline(self, text: str, line: int) -> str:
         done, parts = 0, []
         for each in inlines(text, self.page.path, line):
+            if each.kind in ("opening", "closing"):
+                continue
             place = line + text.count("\n", 0, each.start)
             if each.kind in WITHOUT_PLAIN_FORM:
                 raise self._error(place, WITHOUT_PLAIN_FORM[each.kind])

@@ -16,15 +16,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
 from booktools import SourceError
 from booktools.notebooks.install import install_cell, is_install_cell
-from booktools.notebooks.links import relink
 from booktools.notebooks.stored import read_notebook, write_notebook, write_whole
 from booktools.source.book import Book, Page
+from booktools.source.markdown import Inline, inlines
 
 SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp"}
 """Pictures that JupyterLab, VS Code and Colab all show where they stand in the text.
@@ -133,7 +133,7 @@ def download_notebook(
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = relink(cell.source, lead)
+            cell.source = _relinked(cell.source, lead, page.path)
     if wheel:
         cells = [cell for cell in notebook.cells if not is_install_cell(cell)]
         requirement = f"./{wheel}{{extras}}"
@@ -141,6 +141,32 @@ def download_notebook(
             requirement = f"d2lutils{{extras}} @ {base}{wheel}"
         notebook.cells = [install_cell(notebook, framework, requirement), *cells]
     write_notebook(notebook, folder / download_name(page, framework))
+
+
+def _relinked(source: str, lead: Callable[[str, bool], str | None], path: Path) -> str:
+    """Let links and pictures lead where ``lead`` says; leave all else as it is.
+
+    It is given an address, and whether that is a picture's. For None only the words of
+    the link stay.
+    """
+    edits: list[tuple[int, int, str]] = []
+    opened: list[Inline] = []
+    around: list[Inline] = []  # the href that follows
+    for each in inlines(source, path, 1):
+        if each.kind == "opening":
+            opened.append(each)
+        elif each.kind == "closing":
+            around = [opened.pop(), each]
+        elif each.kind == "href":
+            new = lead(each.text, not around)
+            if new is None:
+                edits += [(part.start, part.end, "") for part in around]
+            elif new != each.text:
+                edits.append((each.start, each.end, new))
+            around = []
+    for start, end, text in sorted(edits, reverse=True):
+        source = source[:start] + text + source[end:]
+    return source
 
 
 def _offered(book: Book, path: str) -> str | None:

@@ -70,8 +70,10 @@ class Block:
 class Inline:
     """Something within the text of a block, from ``start`` to ``end`` in it.
 
-    ``kind`` is ``role``, ``href`` (the address alone of a link or a picture),
-    ``footnote`` or ``reference`` (the definition of an address, or a link by it).
+    ``kind`` is ``role``, ``href`` (the address alone of a link or a picture), around
+    the words of a link ``opening`` and ``closing`` (which its ``href`` follows, though
+    it is in that), ``footnote`` or ``reference`` (the definition of an address, or a
+    link by it).
     ``name`` is that of a role, and ``text`` what stands in it, or the address.
     """
 
@@ -114,6 +116,9 @@ def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
         if href:
             to = state.md.helpers.parseLinkDestination(state.src, href.end(), end)
             found.append(Inline("href", href.end(), to.pos, to.str))
+            if name == "link":
+                found.append(Inline("opening", start, opening + 1, ""))
+                found.append(Inline("closing", closing, end, ""))
         else:
             found.append(Inline("reference", start, end, state.src[start:end]))
         if name == "link":  # its words are text

@@ -20,6 +20,7 @@ from small_book import copy_book, replace
 FIRST = Path("chapters", "first.md")
 STAND_IN = "With a [link](plain.md) and a picture ![dot](dot.png)."
 ALIKE = [
+    "\\[no link\\](plain.md)",
     '`params["b"](x)`',
     "$f[i](x)$",
     '```python\nparams["b"](x)  # ![dot](dot.png)\n```',
