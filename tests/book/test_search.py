@@ -25,12 +25,14 @@ from optuna.trial import TrialState
 
 from benchmarks.search import chapter
 from booktools import FRAMEWORKS, missing_modules
-from searching import TRIALS, Objective
+from searching import KILL, TRIALS, Objective
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "searching.py"
-PATH = f"{SCRIPT.parents[2]}:{SCRIPT.parent}"
+PATH = f"{SCRIPT.parents[2]}{os.pathsep}{SCRIPT.parent}"
 NAMES = chapter(None)
 open_study = NAMES["open_study"]
+
+posix = pytest.mark.skipif(os.name == "nt", reason="it signals groups of processes")
 
 
 @contextmanager
@@ -118,7 +120,8 @@ def test_a_trial_whose_worker_is_killed_is_trained_by_another(
     assert lines(tmp_path / "log", "end") == TRIALS
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@posix
+@pytest.mark.parametrize("number", [KILL, signal.SIGINT])
 def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
     journal, log = str(tmp_path / "journal"), tmp_path / "log"
     command = [sys.executable, str(SCRIPT), journal, "2", str(log)]
@@ -136,13 +139,13 @@ def test_a_kernel_that_was_stopped_goes_on(number, undisturbed, tmp_path):
     # In the second round, and amid trials: whoever is killed while writing to the
     # journal leaves it locked, for the half a minute after which others take it over.
     wait_for(lambda: lines(log, "end") >= 5 and time.time() - log.stat().st_mtime > 0.3)
-    if number == signal.SIGKILL:
+    if number == KILL:
         os.killpg(first.pid, number)  # with its workers
     else:
         first.send_signal(number)
     _, said = first.communicate(timeout=60)
     assert first.returncode != 0
-    assert number == signal.SIGKILL or said.rstrip().endswith("KeyboardInterrupt")
+    assert number == KILL or said.rstrip().endswith("KeyboardInterrupt")
     before = told(open_study(journal))
     assert before
     assert before == [each for each in undisturbed if each in before]
@@ -194,10 +197,11 @@ def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
     finally:
         for process in (worker, scheduler):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, KILL)
             process.wait()
 
 
+@posix
 def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
     study, log = open_study(str(tmp_path / "journal")), tmp_path / "log"
     objective = Objective(log, 0.2)
@@ -281,6 +285,7 @@ def test_a_trial_that_was_not_asked_in_full_does_not_count(undisturbed, tmp_path
     assert told(study) == undisturbed
 
 
+@posix
 def test_several_people_share_a_study_in_postgresql(tmp_path):
     found = shutil.which("postgres") or next(
         iter(sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))), None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 TRIALS = 12
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has the second only
 
 
 class Objective:
@@ -30,7 +31,7 @@ class Objective:
 
     def __call__(self, settings: dict[str, Any]) -> float:
         if self.note("start") <= self.kill:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
         time.sleep(self.seconds)
         self.note("end")
         return 1 - abs(settings["lr"] - 0.1) - settings["dropout"]

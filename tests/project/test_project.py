@@ -1,5 +1,6 @@
 """That the project's files fit together, and speak of no machine."""
 
+import ast
 import itertools
 import re
 import shutil
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from booktools import FRAMEWORKS
@@ -166,6 +168,54 @@ def test_what_is_said_to_be_made_can_be_made():
     assert {"book", "test"} <= readme <= targets
     for name in (".ci/run", ".github/workflows/book.yml"):
         assert set(re.findall(r"\bmake ([a-z]+)\b", read(name))) <= targets
+
+
+def test_publishing_waits_for_the_book_and_for_no_other_system():
+    jobs = yaml.safe_load(read(".github/workflows/book.yml"))["jobs"]
+    needed = jobs[jobs["publish"]["needs"]]
+    assert "strategy" not in needed
+    done = [step.get("run", step.get("uses")) for step in needed["steps"]]
+    assert {"make lint", "make book", "make test"} <= set(done)
+    assert done[-1].startswith("actions/upload-pages-artifact@")
+
+
+POSIX = {
+    "os": r"fork|forkpty|get(e?[ug]|pg|s)id|killpg|mkfifo|nice|sets?id|uname",
+    "signal": r"SIG(?!ABRT$|FPE$|ILL$|INT$|SEGV$|TERM$|_DFL$|_IGN$)\w+",
+}
+"""What Windows has not, of the modules that it has."""
+
+
+def run_at_import(node):
+    """Yield what is run when a module is imported: not the bodies of functions."""
+    yield node
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        defaults = [each for each in node.args.kw_defaults if each]
+        children = [
+            *getattr(node, "decorator_list", []),
+            *node.args.defaults,
+            *defaults,
+        ]
+    else:
+        children = ast.iter_child_nodes(node)
+    for child in children:
+        yield from run_at_import(child)
+
+
+def test_every_module_can_be_imported_on_windows(files):
+    found = []
+    for path in files:
+        if path.suffix != ".py":
+            continue
+        for node in run_at_import(ast.parse(path.read_text("utf-8"))):
+            text = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            module, _, name = text.partition(".")
+            imported = isinstance(node, ast.Import | ast.ImportFrom) and re.search(
+                r"import (fcntl|grp|pty|pwd|resource|termios)\b", ast.unparse(node)
+            )
+            if imported or (module in POSIX and re.fullmatch(POSIX[module], name)):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {text}")
+    assert not found, "\n".join(found)
 
 
 def test_the_readme_leads_to_what_is_there():
