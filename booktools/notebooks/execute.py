@@ -17,13 +17,13 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError
+from nbformat import NotebookNode
 
 from booktools import ALL, FRAMEWORKS, SourceError, absence, missing_modules
 from booktools.notebooks.jobs import Job
 from booktools.notebooks.stored import (
     ANSI,
     carry_outputs,
-    code_cells,
     tidy_outputs,
     validate_outputs,
     write_notebook,
@@ -195,9 +195,6 @@ def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
             tidy_outputs(cell)
             if message := validate_outputs(cell):
                 raise _at(job, index, message)
-    counts = [cell.execution_count for cell in code_cells(job.fresh)]
-    if counts != [*range(1, len(counts) + 1)]:
-        raise _at(job, 0, f"failed: the cells ran in another order, {counts}")
     write_weights(weights, weights_path(job.root, section))
     job.fresh.metadata.booktools.executed = job.made_with(job.fresh)
 
@@ -205,6 +202,12 @@ def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
 def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
     """Run the cells, and return whether the kernel came up for that."""
     at: list[int] = []
+
+    def begin(cell: NotebookNode, cell_index: int) -> None:
+        if kernels.stopped:  # before there was a kernel to kill
+            raise RuntimeError("stopped")
+        at.append(cell_index)
+
     with kernels.new() as manager:
         client = NotebookClient(
             job.fresh,
@@ -217,7 +220,7 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
             # and reports every interrupt, of which one precedes every shutdown.
             extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(job.path.parent)}},
-            on_cell_start=lambda cell, cell_index: at.append(cell_index),
+            on_cell_start=begin,
             log=QUIET,
         )
         # Else nbclient leaves the kernel running.

@@ -125,23 +125,23 @@ def library_checksum(root: Path, framework: str) -> str:
 
 def outdated(found: Iterable[Job]) -> list[str]:
     """Say which notebooks that match their sections need a new run, a line a cause."""
-    found = list(found)
+    matching = [each for each in found if each.problem() is None]
     by_cause: dict[str, list[Job]] = defaultdict(list)
-    for each in found:
-        if each.problem() is None and (cause := each.cause()):
+    for each in matching:
+        if cause := each.cause():
             by_cause[cause].append(each)
     return [
-        f"to execute again, as {cause}: {', '.join(_named(some, found))}; "
+        f"to execute again, as {cause}: {', '.join(_named(some, matching))}; "
         f"run: {command(some[0].root)}"
         for cause, some in by_cause.items()
     ]
 
 
-def _named(some: list[Job], found: list[Job]) -> Iterator[str]:
+def _named(some: list[Job], matching: list[Job]) -> Iterator[str]:
     """Name notebooks, those of a framework in a word where they are all there are."""
     for framework in dict.fromkeys(each.framework for each in some):
         mine = [each for each in some if each.framework == framework]
-        if len(mine) == sum(each.framework == framework for each in found) > 1:
+        if len(mine) == sum(each.framework == framework for each in matching) > 1:
             yield f"notebooks/{framework}/*.ipynb"
         else:
             yield from (each.shown for each in mine)

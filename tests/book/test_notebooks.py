@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from booktools.notebooks.jobs import jobs, orphans
+from booktools.notebooks.jobs import jobs, orphans, outdated
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
@@ -59,13 +59,6 @@ def test_nothing_was_warned_of(notebook):
         assert not any("Warning" in text for text in texts(cell)), cell.source
 
 
-def test_only_what_is_tagged_for_it_raises(notebook):
-    for cell in code_cells(notebook):
-        kinds = [output.output_type for output in cell.outputs]
-        tagged = "raises-exception" in cell.metadata.get("tags", [])
-        assert ("error" in kinds) == tagged, cell.source
-
-
 def test_outputs_name_no_machine_and_no_time(notebook):
     for cell in code_cells(notebook):
         assert "execution" not in cell.metadata, "it holds the times of its run"
@@ -76,7 +69,9 @@ def test_outputs_name_no_machine_and_no_time(notebook):
 def test_every_section_has_its_notebooks_as_it_stands_today():
     book = Book(ROOT)
     assert book.sections
-    problems = [str(problem) for job in jobs(book) if (problem := job.problem())]
+    found = list(jobs(book))
+    problems = [str(problem) for job in found if (problem := job.problem())]
+    problems += outdated(found)
     assert not problems, "\n".join(problems)
 
 
