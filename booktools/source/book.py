@@ -13,7 +13,7 @@ import yaml
 
 from booktools import SourceError
 from booktools.source.citations import Bibliography
-from booktools.source.markdown import Block, blocks, walk
+from booktools.source.markdown import VERBATIM, Block, blocks, walk
 from booktools.source.sections import Section, body, is_section, read_section
 
 
@@ -169,6 +169,7 @@ UNNUMBERED_WITHOUT = {"table", "list-table", "csv-table", "code-block"}
 def _labels(pages: list[Page]) -> dict[str, Target]:
     labels: dict[str, Target] = {}
     for page in pages:
+        _check_frameworks(page, page.outline)
         for label, target in _page_labels(page):
             if label in labels:
                 other = labels[label]
@@ -180,6 +181,41 @@ def _labels(pages: list[Page]) -> dict[str, Target]:
                 )
             labels[label] = target
     return labels
+
+
+def _check_frameworks(
+    page: Page, found: list[Block], within: Block | None = None
+) -> None:
+    """Refuse what the tabs of a framework directive could not show properly."""
+    for block in found:
+        if within and (why := _misplaced(page, block, within)):
+            raise SourceError(page.path, block.line, why)
+        if block.kind == "directive" and block.name not in VERBATIM:
+            inside = blocks(block.body, page.path, block.body_line)
+            is_framework = block.name == "framework"
+            _check_frameworks(page, inside, block if is_framework else within)
+
+
+def _misplaced(page: Page, block: Block, within: Block) -> str:
+    """Say why a block may not stand within a framework directive, if it may not."""
+    place = f"the framework directive of line {within.line}"
+    if block.name == "framework" and block.kind == "directive":
+        return f"stands inside {place}; close that one first"
+    if block.kind == "heading":
+        return (
+            f"the heading stands inside {place}; headings are for all: close it first"
+        )
+    label, target = _target(page, block, Counter())
+    if block.kind == "target":
+        label = block.name
+    numbered = target.kind not in ("place", "section")
+    if len(within.argument.split()) > 1 and (label or numbered):
+        what = f"the label {label!r}" if label else f"a numbered {target.kind}"
+        return (
+            f"{what} would stand in several tabs of {place}, which names "
+            f"{within.argument}; write it outside, or for one framework only"
+        )
+    return ""
 
 
 def _page_labels(page: Page) -> Iterator[tuple[str, Target]]:

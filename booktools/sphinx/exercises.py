@@ -54,10 +54,8 @@ class ExerciseList(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the table in Markdown, and let it be read as if it stood there."""
-        book = self.sources.book
         lines = ["| exercise | topic | kind | minutes | solution |", "|" + "---|" * 5]
-        for page in book.pages:
-            self.env.note_dependency(str(book.root / page.path))
+        for page in self.sources.book.pages:
             try:
                 for block, kind, minutes in exercises(page):
                     label = block.options["label"]
