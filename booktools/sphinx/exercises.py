@@ -36,13 +36,13 @@ def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
     for block in page.blocks:
         if block.kind == "directive" and block.name == "exercise":
             match = CLASSES.fullmatch(block.options.get("class", ""))
-            if not match or not block.argument:
+            if not (match and block.argument and block.options.get("label")):
                 raise SourceError(
                     page.path,
                     block.line,
-                    "the exercise needs a title and two classes, its kind (one of "
-                    f"{', '.join(KINDS)}) and its minutes, such as :class: measure "
-                    "minutes-20",
+                    "the exercise needs a title, a :label: and two classes, its kind "
+                    f"(one of {', '.join(KINDS)}) and its minutes, such as :class: "
+                    "measure minutes-20",
                 )
             yield block, match["kind"], int(match["minutes"])
 

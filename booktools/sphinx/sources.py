@@ -42,7 +42,9 @@ def read_page(text: str) -> nbformat.NotebookNode:
         notebook = nbformat.reads(text.removeprefix(NOTEBOOK), as_version=4)
     else:
         content, line = body(text)
-        notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(header(text)))
+        notebook = nbformat.v4.new_notebook(
+            metadata=nbformat.from_dict(header(text, Path()))
+        )
         notebook.cells.append(nbformat.v4.new_markdown_cell(content))
         notebook.metadata.source_map = [line - 1]
     # MyST-NB and MyST-Parser each add 1 to make lines count from 1.
@@ -78,7 +80,7 @@ class Sources:
                 self.outdated[page.docname].add(framework)
                 if str(problem) not in reported:
                     reported.add(str(problem))
-                    location = (page.docname, problem.line)
+                    location = f"{self.book.root / problem.path}:{problem.line}"
                     logger.error("%s", problem.message, location=location)
 
     def _problem(self, page: Page, framework: str) -> SourceError | None:
