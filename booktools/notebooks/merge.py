@@ -14,7 +14,7 @@ from booktools.source.sections import Cell, Section
 
 
 def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:
-    """Put back into a section the outputs of its notebooks, which match it, if any.
+    """Put back into a section the outputs of those of its notebooks that match it.
 
     Returns:
         A notebook with the section's own MyST Markdown. The metadata
@@ -26,7 +26,6 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
         name: iter([cell for cell in notebook.cells if is_of_section(cell)])
         for name, notebook in notebooks.items()
     }
-    blank = nbformat.v4.new_code_cell()
     merged = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
     source_map: list[int] = []
     for number, cell in enumerate(section.cells):
@@ -34,9 +33,7 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
             merged.cells.append(nbformat.v4.new_markdown_cell(cell.source))
             source_map.append(cell.line - 1)
             continue
-        executed = dict.fromkeys(cell.frameworks, blank)
-        if notebooks:
-            executed = {name: next(outputs[name]) for name in cell.frameworks}
+        executed = {n: next(outputs[n]) for n in cell.frameworks if n in outputs}
         for own, copy in _copies(cell, executed, number):
             new = nbformat.v4.new_code_cell(
                 cell.source, metadata=cell_metadata(cell) | own, outputs=copy.outputs
@@ -52,14 +49,15 @@ def _copies(
     cell: Cell, executed: dict[str, NotebookNode], number: int
 ) -> Iterator[tuple[dict[str, Any], NotebookNode]]:
     contents = [_content(copy.outputs) for copy in executed.values()]
+    blank = nbformat.v4.new_code_cell()
     if cell.shared and all(content == contents[0] for content in contents):
-        yield {}, next(iter(executed.values()))
+        yield {}, next(iter(executed.values()), blank)
         return
-    for name, copy in executed.items():
+    for name in cell.frameworks:
         own = {"framework": name}
         if cell.shared:
             own["group"] = number
-        yield {"booktools": own}, copy
+        yield {"booktools": own}, executed.get(name, blank)
 
 
 def _content(outputs: list[NotebookNode]) -> list[dict[str, Any]]:

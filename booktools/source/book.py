@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
-
-import yaml
 
 from booktools import SourceError
 from booktools.source.citations import Bibliography
-from booktools.source.markdown import Block, blocks, walk
+from booktools.source.markdown import (
+    VERBATIM,
+    Block,
+    blocks,
+    read_file,
+    read_yaml,
+    walk,
+)
 from booktools.source.sections import Section, body, is_section, read_section
 
 
@@ -94,6 +100,7 @@ class Book:
         self.repository = _repository(root / "_config.yml")
         names = Counter(page.section.name for page in self.sections)
         for page in self.sections:
+            _check_code(page.section)
             if names[page.section.name] > 1:
                 raise SourceError(
                     page.path,
@@ -103,8 +110,9 @@ class Book:
                 )
 
     def _page(self, path: Path) -> Page:
-        text = (self.root / path).read_text(encoding="utf-8")
-        return Page(path, text, read_section(text, path) if is_section(text) else None)
+        text = read_file(self.root / path, path)
+        section = read_section(text, path) if is_section(text, path) else None
+        return Page(path, text, section)
 
     @property
     def sections(self) -> list[Page]:
@@ -122,11 +130,34 @@ class Book:
         return next((page for page in self.pages if page.docname == docname), None)
 
 
+def _check_code(section: Section) -> None:
+    """Refuse a section that would make a notebook without code."""
+    without = [name for name in section.frameworks if not section.code_cells(name)]
+    if not without:
+        return
+    others = [name for name in section.frameworks if name not in without]
+    raise SourceError(
+        section.path,
+        1,
+        f"no code cell is for {', '.join(without)}; "
+        + (
+            f"say so in the header: booktools: {{frameworks: [{', '.join(others)}]}}"
+            if others
+            else "add one, or make a plain page of it by deleting its header"
+        ),
+    )
+
+
 def _repository(config: Path) -> tuple[str, str] | None:
     """Return owner/name and branch of the repository, if it is known and on GitHub."""
-    settings = yaml.safe_load(config.read_text("utf-8")) if config.is_file() else {}
+    if not config.is_file():
+        return None
+    shown = Path(config.name)
+    settings = read_yaml(read_file(config, shown), shown, 1, "the settings")
     options = settings.get("repository") or {}
-    url = urlsplit(options.get("url") or "")
+    if not isinstance(options, dict):
+        raise SourceError(shown, 1, "repository must hold url: and branch:")
+    url = urlsplit(str(options.get("url") or ""))
     if url.hostname != "github.com":
         return None
     return url.path.strip("/").removesuffix(".git"), options.get("branch") or "main"
@@ -134,24 +165,36 @@ def _repository(config: Path) -> tuple[str, str] | None:
 
 def _contents(root: Path) -> list[Path]:
     """List the pages in ``_toc.yml``, checked to exist."""
-    toc = root / "_toc.yml"
-    text = toc.read_text(encoding="utf-8")
-    read = yaml.safe_load(text)
+    shown = Path("_toc.yml")
+    text = read_file(root / shown, shown)
+    read = read_yaml(text, shown, 1, "the table of contents")
 
-    def entries(node: dict) -> Iterator[str]:
+    def line_of(name: str) -> int:
+        return text.count("\n", 0, max(text.find(name), 0)) + 1
+
+    def entries(node: Any, within: str) -> Iterator[str]:
+        if not isinstance(node, dict):
+            message = f"{node!r} below {within} is no entry; write '- file: NAME'"
+            raise SourceError(shown, line_of(str(node)), message)
         for key in ("root", "file"):
             if key in node:
-                yield node[key]
+                yield str(node[key])
         for key in ("parts", "chapters", "sections"):
-            for child in node.get(key, []):
-                yield from entries(child)
+            if not isinstance(children := node.get(key) or [], list):
+                message = f"{key} must be a list of lines that begin with '- file:'"
+                raise SourceError(shown, line_of(f"{key}:"), message)
+            for child in children:
+                yield from entries(child, f"{key}:")
 
-    paths = [Path(f"{name.removesuffix('.md')}.md") for name in entries(read)]
+    if "root" not in read:
+        message = "names no first page; add 'root: NAME' at the top"
+        raise SourceError(shown, 1, message)
+    paths = [Path(f"{name.removesuffix('.md')}.md") for name in entries(read, "")]
     for path in paths:
         if not (root / path).is_file():
-            name = path.with_suffix("").as_posix()
-            line = text.count("\n", 0, max(text.find(name), 0)) + 1
-            raise SourceError("_toc.yml", line, f"there is no file {path.as_posix()}")
+            line = line_of(path.with_suffix("").as_posix())
+            message = f"there is no file {path.as_posix()}; correct or remove the line"
+            raise SourceError(shown, line, message)
     return paths
 
 
@@ -176,10 +219,46 @@ def _labels(pages: list[Page]) -> dict[str, Target]:
                     page.path,
                     target.line,
                     f"the label {label!r} is taken: {other.page.path.as_posix()}:"
-                    f"{other.line} has it",
+                    f"{other.line} has it; choose another",
                 )
             labels[label] = target
+        _check_frameworks(page, page.outline)
     return labels
+
+
+def _check_frameworks(
+    page: Page, found: list[Block], within: Block | None = None
+) -> None:
+    """Refuse what the tabs of a framework directive could not show properly."""
+    for block in found:
+        if within and (why := _misplaced(page, block, within)):
+            raise SourceError(page.path, block.line, why)
+        if block.kind == "directive" and block.name not in VERBATIM:
+            inside = blocks(block.body, page.path, block.body_line)
+            is_framework = block.name == "framework"
+            _check_frameworks(page, inside, block if is_framework else within)
+
+
+def _misplaced(page: Page, block: Block, within: Block) -> str:
+    """Say why a block may not stand within a framework directive, if it may not."""
+    place = f"the framework directive of line {within.line}"
+    if block.name == "framework" and block.kind == "directive":
+        return f"stands inside {place}; close that one first"
+    if block.kind == "heading":
+        return (
+            f"the heading stands inside {place}; headings are for all: close it first"
+        )
+    label, target = _target(page, block, Counter())
+    if block.kind == "target":
+        label = block.name
+    numbered = target.kind not in ("place", "section")
+    if len(within.argument.split()) > 1 and (label or numbered):
+        what = f"the label {label!r}" if label else f"a numbered {target.kind}"
+        return (
+            f"{what} would stand in several tabs of {place}, which names "
+            f"{within.argument}; write it outside, or for one framework only"
+        )
+    return ""
 
 
 def _page_labels(page: Page) -> Iterator[tuple[str, Target]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
-from functools import cached_property
 from pathlib import Path
 
 from pybtex.backends.plaintext import Backend
-from pybtex.database import BibliographyData, parse_file
+from pybtex.database import BibliographyData, parse_string
+from pybtex.exceptions import PybtexError
 from pybtex.style.formatting.plain import Style
+
+from booktools import SourceError
+from booktools.source.markdown import read_file
 
 
 class Bibliography:
@@ -16,17 +20,27 @@ class Bibliography:
 
     Args:
         path: a BibTeX file; where there is none, there is nothing to cite.
+
+    Raises:
+        SourceError: the file cannot be read.
     """
 
     def __init__(self, path: Path):
-        self.path = path
         self._style = Style()
-
-    @cached_property
-    def _data(self) -> BibliographyData:
-        if not self.path.is_file():
-            return BibliographyData()
-        return parse_file(str(self.path), "bibtex")
+        self._data = BibliographyData()
+        if not path.is_file():
+            return
+        shown = Path(path.name)
+        text = read_file(path, shown)
+        try:
+            self._data = parse_string(text, "bibtex")
+        except PybtexError as error:
+            # A key that is taken is named without its line.
+            key = re.search(r"(?<=entry: )\S+$", str(error))
+            at = text.rfind(key[0]) if key else 0
+            line = getattr(error, "lineno", None) or text.count("\n", 0, at) + 1
+            message = f"{error}; each work is @kind{{key, field = {{...}}, ...}}"
+            raise SourceError(shown, line, message) from None
 
     def __contains__(self, key: str) -> bool:
         return key in self._data.entries

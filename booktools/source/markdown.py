@@ -245,9 +245,57 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
     return found
 
 
+def read_file(path: Path, shown: Path) -> str:
+    """Read a file of the book, or raise SourceError where it is not UTF-8."""
+    data = path.read_bytes()
+    try:
+        # As Sphinx reads it: a mark of the order of bytes is none of the text.
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"is not UTF-8 ({data[error.start : error.end]!r}); save it as UTF-8"
+        raise SourceError(shown, line, message) from None
+
+
+def read_yaml(text: str, path: Path, line: int, what: str) -> dict[str, Any]:
+    """Read the keys and values of YAML that begins on a line of a file.
+
+    Raises:
+        SourceError: it is no YAML, or something else than keys and values.
+    """
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "it is no YAML"
+        raise SourceError(
+            path,
+            line + min(mark.line if mark else 0, text.count("\n")),
+            f"{what} cannot be read ({problem}); write a line 'key: value' for each, "
+            "and quote a value that holds a colon, a bracket or a #",
+        ) from None
+    if read is None:
+        return {}
+    if not isinstance(read, dict):
+        raise SourceError(path, line, f"{what} must be lines of the form 'key: value'")
+    return {str(key): value for key, value in read.items()}
+
+
 def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
     start, end = token.map
     closing = lines[end - 1].strip() if end - 1 > start else ""
+    # What stands inside would begin and end with fewer of them.
+    another = re.compile(rf"\s*{re.escape(token.markup)}+\s*\{{[a-zA-Z]")
+    for number in range(start + 1, end):
+        if another.match(lines[number]):
+            raise SourceError(
+                path,
+                line + start,
+                f"the block that begins with {token.markup}{token.info} is not closed "
+                f"before line {line + number}, where another begins; close it with "
+                f"{token.markup}, or, if the other belongs inside, begin and end this "
+                f"one with {token.markup}{token.markup[0]}",
+            )
     if token.level and DIRECTIVE.match(token.info.strip()):
         message = (
             f"the directive {token.info.strip()} stands inside a list or a quote; "
@@ -256,7 +304,7 @@ def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
     elif closing.strip(token.markup[0]) or len(closing) < len(token.markup):
         message = (
             f"the block that begins with {token.markup}{token.info} is not closed; "
-            f"close it with {token.markup}"
+            f"close it with {token.markup}, or delete this line if it is left over"
         )
     else:
         return
@@ -304,7 +352,8 @@ def _directive(match, content: str, source: str, line: int, path: Path) -> Block
             raise SourceError(
                 path, line, "the options of the directive begin with --- but never end"
             )
-        read = yaml.safe_load("\n".join(lines[1:end])) or {}
+        what = f"the block of options of {match['name']}"
+        read = read_yaml("\n".join(lines[1:end]), path, line + 2, what)
         options = {key: str(value) for key, value in read.items()}
         used = end + 1
     else:

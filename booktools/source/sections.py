@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from booktools import ALL, FRAMEWORKS, SourceError
-from booktools.source.markdown import Block, blocks
+from booktools.source.markdown import Block, blocks, read_yaml
 
 TAGS = {
     "full-width", "hide-cell", "hide-input", "hide-output", "margin", "output_scroll",
@@ -26,6 +26,12 @@ TAGS = {
 All are Jupyter Book's but ``same-code``, which says that the function in the cell
 is one that ``d2lutils`` holds too.
 """
+
+IGNORED = {
+    "ExecuteTime", "autoscroll", "collapsed", "deletable", "editable", "execution",
+    "id", "jupyter", "name", "scrolled", "slideshow", "trusted", "vscode",
+}  # fmt: skip
+"""Options of a cell that editors write, for themselves."""
 
 HEADER = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)\n", re.S)
 
@@ -73,14 +79,14 @@ class Section:
         return Path("notebooks", framework, f"{self.name}.ipynb")
 
 
-def header(text: str) -> dict[str, Any]:
-    """Return the header of a page, empty where it has none or none that can be read."""
+def header(text: str, path: Path) -> dict[str, Any]:
+    """Return the header of a page, empty where it has none.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     match = HEADER.match(text)
-    try:
-        read = yaml.safe_load(match[1]) if match else None
-    except yaml.YAMLError:
-        return {}
-    return read if isinstance(read, dict) else {}
+    return read_yaml(match[1], path, 2, "the header") if match else {}
 
 
 def body(text: str) -> tuple[str, int]:
@@ -90,9 +96,9 @@ def body(text: str) -> tuple[str, int]:
     return text[start:], text.count("\n", 0, start) + 1
 
 
-def is_section(text: str) -> bool:
+def is_section(text: str, path: Path) -> bool:
     """Return whether a page is a section: whether its header is jupytext's for MyST."""
-    found = header(text)
+    found: Any = header(text, path)
     for key in ("jupytext", "text_representation", "format_name"):
         found = found.get(key) if isinstance(found, dict) else None
     return found == "myst"
@@ -108,7 +114,7 @@ def named_frameworks(
             among the tags ``offered``.
     """
     known = [name for name in (*FRAMEWORKS, ALL) if name in offered]
-    if not isinstance(names, list) or not names or not set(names) <= set(known):
+    if not isinstance(names, list) or not names or any(n not in known for n in names):
         shown = " ".join(map(str, names)) if isinstance(names, list) else repr(names)
         raise SourceError(
             path,
@@ -121,14 +127,28 @@ def named_frameworks(
 
 def read_section(text: str, path: Path) -> Section:
     """Take a section apart, or raise SourceError where a tag or an option is wrong."""
-    options = header(text).get("booktools") or {}
-    frameworks: tuple[str, ...] = tuple(FRAMEWORKS)
-    if named := options.get("frameworks"):
-        offered = [ALL] if ALL in named else list(FRAMEWORKS)
-        frameworks = named_frameworks(
-            named, offered, path, 1, "booktools.frameworks in the header"
+    options = header(text, path).get("booktools") or {}
+    if not isinstance(options, dict) or set(options) - {"frameworks"}:
+        raise SourceError(
+            path,
+            _line_of("booktools", text),
+            f"booktools in the header is {options!r}; expected nothing but the "
+            "frameworks, such as booktools: {frameworks: [pytorch, jax]}",
         )
+    frameworks: tuple[str, ...] = tuple(FRAMEWORKS)
+    if "frameworks" in options:
+        named = options["frameworks"]
+        offered = [ALL] if isinstance(named, list) and ALL in named else FRAMEWORKS
+        what = "booktools.frameworks in the header"
+        line = _line_of("frameworks", text)
+        frameworks = named_frameworks(named, offered, path, line, what)
     return Section(path, frameworks, tuple(_cells(text, path, frameworks)))
+
+
+def _line_of(key: str, text: str) -> int:
+    """Return the line of a key in a header."""
+    match = re.compile(rf"\b{key}\s*:").search(text)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
 
 
 def _cells(text: str, path: Path, frameworks: tuple[str, ...]) -> Iterator[Cell]:
@@ -156,7 +176,7 @@ def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:
     def error(message: str) -> SourceError:
         return SourceError(path, block.line, message)
 
-    if unknown := set(block.options) - {"tags"}:
+    if unknown := set(block.options) - {"tags"} - IGNORED:
         raise error(
             f"unknown option {', '.join(map(repr, sorted(unknown)))} of a code cell; "
             "expected tags"
@@ -185,7 +205,7 @@ def _tags(options: Mapping[str, str], error: Any) -> list[str]:
         tags = yaml.safe_load(options.get("tags", "[]"))
     except yaml.YAMLError:
         tags = None
-    if not isinstance(tags, list):
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise error(f"tags must be a list in [brackets], not {options['tags']}")
     for tag in tags:
         if tag not in FRAMEWORKS and tag not in TAGS:

@@ -33,7 +33,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     setup_latex(app)
     return {
         "version": "1",
-        "env_version": 4,
         "parallel_read_safe": True,
         "parallel_write_safe": True,
     }

@@ -36,13 +36,13 @@ def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
     for block in page.blocks:
         if block.kind == "directive" and block.name == "exercise":
             match = CLASSES.fullmatch(block.options.get("class", ""))
-            if not match or not block.argument:
+            if not (match and block.argument and block.options.get("label")):
                 raise SourceError(
                     page.path,
                     block.line,
-                    "the exercise needs a title and two classes, its kind (one of "
-                    f"{', '.join(KINDS)}) and its minutes, such as :class: measure "
-                    "minutes-20",
+                    "the exercise needs a title, a :label: and two classes, its kind "
+                    f"(one of {', '.join(KINDS)}) and its minutes, such as :class: "
+                    "measure minutes-20",
                 )
             yield block, match["kind"], int(match["minutes"])
 
@@ -54,10 +54,8 @@ class ExerciseList(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the table in Markdown, and let it be read as if it stood there."""
-        book = self.sources.book
         lines = ["| exercise | topic | kind | minutes | solution |", "|" + "---|" * 5]
-        for page in book.pages:
-            self.env.note_dependency(str(book.root / page.path))
+        for page in self.sources.book.pages:
             try:
                 for block, kind, minutes in exercises(page):
                     label = block.options["label"]

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 
 from booktools import ALL, FRAMEWORKS, SourceError
 from booktools.notebooks.downloads import build_wheel, download_name, download_notebook
-from booktools.sphinx.sources import BookError, Sources
+from booktools.sphinx.sources import Sources, stop
 
 DOWNLOADS = "_downloads/notebooks"
 
@@ -67,7 +67,7 @@ class Menus:
                 for framework in page.section.frameworks:
                     download_notebook(book, page, framework, folder, self.wheel, base)
         except SourceError as error:
-            raise BookError(str(error)) from None
+            stop(str(error))
 
 
 def _link(text: str, url: str) -> dict[str, str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import NoReturn
 
 import nbformat
-from sphinx.application import Sphinx
+from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 from booktools import SourceError
-from booktools.notebooks.downloads import checksum
 from booktools.notebooks.jobs import Job, job, outdated
 from booktools.notebooks.merge import merge
 from booktools.notebooks.stored import read_notebook
@@ -25,10 +27,13 @@ NOTEBOOK = "%booktools-notebook\n"
 """Begins a text that is a merged notebook: in MyST a comment, so no page's own."""
 
 
-class BookError(SphinxError):
-    """The book cannot be read."""
+def stop(message: str) -> NoReturn:
+    """End the build with one line that says what an author has to mend.
 
-    category = "Book error"
+    Jupyter Book answers every exception, Sphinx' own as well, with its traceback.
+    """
+    print(f"Book error: {message}", file=sys.stderr)
+    raise SystemExit(1)
 
 
 def read_page(text: str) -> nbformat.NotebookNode:
@@ -37,7 +42,9 @@ def read_page(text: str) -> nbformat.NotebookNode:
         notebook = nbformat.reads(text.removeprefix(NOTEBOOK), as_version=4)
     else:
         content, line = body(text)
-        notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(header(text)))
+        notebook = nbformat.v4.new_notebook(
+            metadata=nbformat.from_dict(header(text, Path()))
+        )
         notebook.cells.append(nbformat.v4.new_markdown_cell(content))
         notebook.metadata.source_map = [line - 1]
     # MyST-NB and MyST-Parser each add 1 to make lines count from 1.
@@ -50,20 +57,21 @@ class Sources:
 
     Attributes:
         book: the book, once the builder is there.
+        outdated: by page the frameworks whose notebooks do not match.
     """
 
     def __init__(self) -> None:
-        self.outdated: set[str] = set()
+        self.outdated: dict[str, set[str]] = defaultdict(set)
 
     def load(self, app: Sphinx) -> None:
         """Read the whole book; without it no page can be made."""
         try:
             self.book = Book(Path(app.srcdir))
         except SourceError as error:
-            raise BookError(str(error)) from None
+            stop(str(error))
 
     def check(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-        """Report the notebooks that do not match, of every section at every build."""
+        """Report the notebooks that do not match."""
         reported: set[str] = set()
         read: list[Job] = []
         for page in self.book.sections:
@@ -73,34 +81,53 @@ class Sources:
                     problem = read[-1].problem()
                 except SourceError as error:
                     problem = error
-                if problem and str(problem) not in reported:
+                if not problem:
+                    continue
+                self.outdated[page.docname].add(framework)
+                if str(problem) not in reported:
                     reported.add(str(problem))
-                    self.outdated.add(page.docname)
-                    location = (page.docname, problem.line)
+                    location = f"{self.book.root / problem.path}:{problem.line}"
                     logger.error("%s", problem.message, location=location)
         for message in outdated(read):
             logger.warning("%s", message)
 
     def read(self, app: Sphinx, docname: str, content: list[str]) -> None:
-        """Replace the text of a section by the merged notebook."""
+        """Replace the text of a section by the merged notebook.
+
+        A framework whose notebook does not match is shown without outputs; the build
+        has failed already.
+        """
         page = self.book.find(docname)
         if page is None or page.section is None:
             return
-        notebooks = {}
-        for framework in page.section.frameworks:
-            path = self.book.root / page.section.notebook_path(framework)
-            app.env.note_dependency(str(path))
-            if docname not in self.outdated:
-                notebooks[framework] = read_notebook(path)
-        if not notebooks:
-            # Shown without outputs; the build has failed already.
-            app.env.temp_data["booktools_outdated"] = True
+        outdated = self.outdated.get(docname, set())
+        app.env.temp_data["booktools_outdated"] = bool(outdated)
+        notebooks = {
+            framework: read_notebook(
+                self.book.root / page.section.notebook_path(framework)
+            )
+            for framework in page.section.frameworks
+            if framework not in outdated
+        }
         content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Let the build fail where a notebook did not match."""
         if self.outdated:
             app.statuscode = 1
+
+
+def _begin_afresh(app: Sphinx) -> None:
+    """Remove what an earlier build left: each page is written again, or gone.
+
+    Files that are there already get a checksum in the pages, others none.
+    """
+    if app.builder.format == "html":
+        for name in ("_images", "_static"):
+            shutil.rmtree(Path(app.outdir, name), ignore_errors=True)
+        for path in Path(app.outdir).rglob("*.html"):
+            if "_downloads" not in path.relative_to(app.outdir).parts:
+                path.unlink()
 
 
 def _read_pages(app: Sphinx, config: Config) -> None:
@@ -110,12 +137,15 @@ def _read_pages(app: Sphinx, config: Config) -> None:
 def setup_sources(app: Sphinx) -> Sources:
     """Let sections be read as merged notebooks, and return the book they are of."""
     sources = Sources()
-    # Sphinx rewrites what depends on an option; every page depends on this one.
-    package = Path(__file__).parents[1]
-    app.add_config_value("booktools_state", checksum(package), "env", [str])
+    # What an earlier build kept is not used. Sphinx cannot know whether that build
+    # failed, was of another kind, or read labels, notebooks and pictures that are
+    # other ones now.
+    Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
     # Before MyST-NB looks at the formats.
     app.connect("config-inited", _read_pages, priority=400)
     app.connect("builder-inited", sources.load)
+    # Before anybody writes there.
+    app.connect("builder-inited", _begin_afresh, priority=1)
     app.connect("env-before-read-docs", sources.check)
     app.connect("source-read", sources.read)
     app.connect("build-finished", sources.finish)

@@ -26,7 +26,7 @@ from sphinx_design.shared import create_component, is_component
 
 from booktools import DEFAULT, FRAMEWORKS, SourceError
 from booktools.source.sections import named_frameworks
-from booktools.sphinx.sources import BookError
+from booktools.sphinx.sources import stop
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,6 @@ class FrameworkApiDirective(SphinxDirective):
         found: list[nodes.Node] = []
         for framework in FRAMEWORKS.values():
             path = Path(self.env.srcdir, "d2lutils", f"{framework.module}.py")
-            self.env.note_dependency(str(path))
             code = path.read_text("utf-8")
             lines = ["```{eval-rst}", f".. currentmodule:: d2lutils.{framework.module}"]
             for name in self.arguments[0].split():
@@ -124,12 +123,12 @@ class GatherTabs(SphinxTransform):
     default_priority = 205
 
     def apply(self, **kwargs: Any) -> None:
-        parents = [self.document, *self.document.findall(nodes.section)]
-        for parent in parents:
+        special = [node for node in self.document.findall() if _frameworks(node)]
+        for parent in dict.fromkeys(node.parent for node in special):
             children = []
-            for (special, _), run in groupby(list(parent.children), _run):
+            for (in_tabs, _), run in groupby(list(parent.children), _run):
                 neighbors = list(run)
-                children += [self._tab_set(neighbors)] if special else neighbors
+                children += [self._tab_set(neighbors)] if in_tabs else neighbors
             parent.children = []
             parent.extend(children)
 
@@ -265,7 +264,7 @@ class FillFigures(SphinxTransform):
         figure.insert(0, picture)
         figure["classes"].append("output-figure")
         images = list(picture.findall(nodes.image))
-        if not images and "booktools_outdated" not in self.env.temp_data:
+        if not images and not self.env.temp_data.get("booktools_outdated"):
             logger.error(
                 "output-figure follows cells that put out no picture", location=figure
             )
@@ -317,7 +316,7 @@ def _choose_framework(app: Sphinx, config: Config) -> None:
     if framework := os.environ.get("BOOKTOOLS_FRAMEWORK"):
         config.booktools_framework = framework
     if config.booktools_framework not in FRAMEWORKS:
-        raise BookError(
+        stop(
             f"booktools_framework is {config.booktools_framework!r}; expected one of "
             f"{', '.join(FRAMEWORKS)}"
         )

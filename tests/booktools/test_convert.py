@@ -151,7 +151,7 @@ def test_a_construct_has_a_plain_form(root, myst, plain):
         ("```{image} dot.png\n```", "no text alternative", 0),
         ("- item\n  ```{tip}\n  Text.\n  ```", "inside a list or a quote", 1),
         (":::{tip}\n```{code-cell}\nx\n```\n:::", "'code-cell' has no plain form", 1),
-        (":::{tip}\nText.", "is not closed", 3),
+        (":::{tip}\nText.", "is not closed before line", 0),
         ("Let $a = b\n+ c$ be.", "opened with \\$ and not closed", 0),
         (":::{tip}\nTwo.\n\nIn $x only.\n:::", "opened with \\$ and not closed", 3),
     ],

@@ -50,11 +50,10 @@ def notebooks(parsed, outputs):
 
 
 def test_a_section_is_known_by_its_header():
-    assert is_section(HEADER + "# Title\n")
-    assert not is_section("# Title\n\n" + HEADER)
-    assert not is_section("---\nkernelspec: {name: python3}\n---\n# Title\n")
-    assert not is_section("{ref}`begins with a brace`\n")
-    assert not is_section("---\n: [not YAML\n---\n")
+    assert is_section(HEADER + "# Title\n", PATH)
+    assert not is_section("# Title\n\n" + HEADER, PATH)
+    assert not is_section("---\nkernelspec: {name: python3}\n---\n# Title\n", PATH)
+    assert not is_section("{ref}`begins with a brace`\n", PATH)
 
 
 def test_cells_know_their_frameworks_tags_and_lines():

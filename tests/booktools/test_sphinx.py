@@ -13,14 +13,15 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 
 from booktools import FRAMEWORKS
-from booktools.notebooks.downloads import build_wheel, checksum
+from booktools.notebooks.downloads import build_wheel
 from booktools.notebooks.install import install_cell
 from booktools.source.book import Page
 from booktools.sphinx.search import framework_words
 from booktools.sphinx.sources import read_page
-from small_book import ROOT, build, copy_book, replace, run_notebooks
+from small_book import ROOT, build, change_output, copy_book, replace, run_notebooks
 
 FIRST = Path("chapters", "first.md")
 
@@ -95,16 +96,6 @@ def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
     assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
 
 
-def test_a_change_of_the_package_makes_every_page_anew(tmp_path):
-    package = shutil.copytree(ROOT / "booktools", tmp_path / "booktools")
-    before = checksum(package)
-    style = package / "sphinx" / "static" / "booktools.css"
-    style.write_text(style.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert checksum(package) != before
-    (package / "sphinx" / "static" / "more.css").touch()
-    assert len({before, checksum(package), checksum(ROOT / "booktools")}) == 2
-
-
 def test_tab_sets_are_synchronised_and_the_default_is_open(built):
     for tab_set in page(built).find_all("div", class_="sd-tab-set"):
         labels = tab_set.find_all("label", recursive=False)
@@ -173,6 +164,25 @@ def test_prose_of_a_plain_page_stands_in_tabs_too(built):
     }
 
 
+def test_a_box_holds_tabs_too(built):
+    found = page(built, "boxes")
+    for link in found.find_all("a", class_="headerlink"):
+        link.decompose()
+    shown = [
+        (box, {name: " ".join(text.split()) for name, text in tabs(tab_set).items()})
+        for box in ("note", "sd-dropdown", "exercise", "solution")
+        for tab_set in found.select(f".{box} .sd-tab-set")
+    ]
+    one = "Both have it. One has a number: (1)\\[ a = b \\]"
+    assert shown == [
+        ("note", {"MXNet": "Both have it.", "PyTorch": one}),
+        ("sd-dropdown", {"MXNet": "In a dropdown."}),
+        ("exercise", {"PyTorch": "In an exercise, by (1)."}),
+        ("solution", {"MXNet": "In a solution."}),
+    ]
+    assert found.find(id=found.find("a", string="(1)")["href"][1:])
+
+
 def test_a_section_offers_its_notebooks_and_no_dead_button(built):
     html = built / "_build" / "html"
     for name, expected in {
@@ -211,7 +221,9 @@ def test_no_page_asks_another_host_for_anything(built):
 
 def test_only_the_books_own_pages_are_built(built):
     names = {path.name for path in (built / "_build/html/chapters").glob("*.html")}
-    assert names == {"index.html", "first.html", "second.html", "plain.html"}
+    assert names == {
+        f"{name}.html" for name in ("index", "first", "second", "plain", "boxes")
+    }
 
 
 def test_colab_is_offered_once_the_repository_is_known(root):
@@ -285,12 +297,73 @@ def test_another_framework_can_be_the_one(root):
     assert "booktools_framework is 'caffe'; expected one of" in build(root).stderr
 
 
-def test_a_changed_output_rebuilds_the_page(root):
+def pages(folder):
+    """Return the pages in a folder by name."""
+    found = {path.relative_to(folder): path for path in folder.rglob("*.html")}
+    return {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+
+
+def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(root, built, tmp_path):
+    title = "# The First Section"
+    html = root / "_build" / "html"
+    replace(root / FIRST, title, "# Another Title")
+    replace(root / "chapters" / "plain.md", "(page_plain)=", "(page_plane)=")
+    shutil.copy(root / "chapters" / "plain.md", root / "chapters" / "gone.md")
+    replace(root / "chapters" / "gone.md", "page_plane", "page_gone")
+    toc = root / "_toc.yml"
+    replace(toc, "plain\n", "plain\n      - file: chapters/gone\n")
+    assert "does not match: '# The First Section' there" in "".join(errors(build(root)))
+    assert (html / "chapters" / "gone.html").exists()
+
+    replace(root / FIRST, "# Another Title", title)
+    replace(root / "chapters" / "plain.md", "(page_plane)=", "(page_plain)=")
+    replace(toc, "      - file: chapters/gone\n", "")
+    assert build(root, "--builder", "latex").returncode == 0
     assert build(root).returncode == 0
-    path = root / "notebooks" / "pytorch" / "first.ipynb"
-    replace(path, "torch: train loss 0.360", "torch: train loss 0.361")
-    assert build(root).returncode == 0
-    assert "torch: train loss 0.361" in page(root).get_text()
+    assert pages(html) == pages(built / "_build" / "html")
+
+    # What one page says changes others: output, picture, label, order.
+    change_output(root / "notebooks/pytorch/first.ipynb", "loss 0.360", "loss 0.361")
+    replace(root / "chapters" / "boxes.md", "# Boxes", "# Cases")
+    replace(toc, "caption: Appendix", "caption: Annex")
+    Image.new("L", (30, 20)).save(root / "chapters" / "dot.png")
+    clean = shutil.copytree(root, tmp_path / "clean", ignore=lambda *_: ["_build"])
+    assert build(root).returncode == build(clean).returncode == 0
+    assert pages(html) == pages(clean / "_build" / "html")
+    assert pages(html) != pages(built / "_build" / "html")
+
+
+# Some of Jupyter Book's extensions do not say that they can be read in parallel.
+IN_PARALLEL = """
+import sys
+from sphinx.application import Sphinx
+from sphinx.cmd.build import main
+Sphinx.is_parallel_allowed = lambda app, kind: print("in parallel:", kind) or True
+sys.exit(main())
+"""
+
+
+def test_pages_read_in_parallel_are_the_same_and_fail_the_same(root):
+    main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    subprocess.run([sys.executable, "-c", main, "config", "sphinx", root], check=True)
+    # Sphinx reads five pages or fewer one after the other.
+    text = "# Another Page\n\nThere is {numref}`fig_line`.\n"
+    (root / "chapters" / "more.md").write_text(text, encoding="utf-8")
+    toc = root / "_toc.yml"
+    toc.write_text(toc.read_text("utf-8") + "      - file: chapters/more\n", "utf-8")
+
+    def sphinx(out, *options):
+        command = [sys.executable, "-c", IN_PARALLEL, "-Wn", *options, root, root / out]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+    done = [sphinx("one"), sphinx("two", "-j", "2")]
+    assert [each.returncode for each in done] == [0, 0], done[1].stderr
+    assert "in parallel: read" in done[1].stdout
+    assert pages(root / "one") == pages(root / "two")
+    replace(root / FIRST, 'name = "torch"', 'name = "pt"')
+    failed = sphinx("two", "-j", "2", "--keep-going")
+    assert failed.returncode == 1
+    assert "pytorch/first.ipynb does not match" in failed.stderr
 
 
 def test_what_is_wrong_fails_the_build_with_file_line_and_remedy(root):
@@ -298,6 +371,8 @@ def test_what_is_wrong_fails_the_build_with_file_line_and_remedy(root):
     (root / "notebooks" / "mxnet" / "first.ipynb").unlink()
     stale = replace(root / FIRST, 'name = "torch"', 'name = "pt"')
     label = replace(root / "chapters/second.md", "{ref}`sec_first`", "{ref}`sec_frist`")
+    edited = root / "notebooks" / "tensorflow" / "first.ipynb"
+    replace(edited, "tf: train loss 0.330", "tf: train loss 0.300")
     replace(
         root / "chapters" / "plain.md",
         ":::{framework} mxnet",
@@ -314,25 +389,33 @@ def test_what_is_wrong_fails_the_build_with_file_line_and_remedy(root):
     assert reported(f"second.md:{label}:", "no label 'sec_frist'")
     assert reported("plain.md:8:", "undefined label: 'sec_nowhere'")
     assert reported("plain.md:10:", "names mxnte; expected one or more of mxnet")
-    assert not reported("tensorflow/first.ipynb")
+    assert reported("to execute again, as a cell was run", "tensorflow/first.ipynb;")
+    assert len(reported("tensorflow/first.ipynb")) == 1
 
 
-def test_a_stale_notebook_fails_a_build_that_would_let_warnings_pass(root):
+def test_a_stale_notebook_is_alone_without_outputs_and_fails_the_build(root):
+    """Also a build that would let warnings pass."""
     replace(root / FIRST, 'name = "torch"', 'name = "pt"')
     done = build(root, warnings_are_errors=False)
     assert done.returncode != 0
-    text = page(root).get_text()
-    assert 'name = "pt"' in text
-    assert "train loss 0.3" not in text
+    article = page(root)
+    shown = [tabs(each) for each in article.find_all("div", class_="sd-tab-set")]
+    assert 'name = "pt"' in shown[0]["PyTorch"]
+    assert article.get_text().count("the same in all\n") == 1
+    endings = {name: text.strip().split("\n")[-1] for name, text in shown[1].items()}
+    assert endings["MXNet"] == "mx: train loss 0.330"
+    assert endings["TensorFlow"] == "tf: train loss 0.330"
+    assert endings["PyTorch"].startswith("print(")
+    assert len(article.find("figure").find_all("img")) == 2
 
 
 def test_a_book_that_cannot_be_read_is_reported_in_a_line(root):
     line = replace(root / FIRST, "same-code", "smae-code")
     done = build(root)
     assert done.returncode != 0
-    assert "Book error:" in done.stderr
-    said = f"\nchapters/first.md:{line - 1}: unknown tag 'smae-code'; expected a"
-    assert said in done.stderr
+    said = f"Book error: chapters/first.md:{line - 1}: unknown tag 'smae-code'; expect"
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
 
 
 def test_figures_are_checked(root):

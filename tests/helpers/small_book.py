@@ -12,6 +12,7 @@ import yaml
 from booktools.notebooks import execute
 from booktools.notebooks.execute import update_all
 from booktools.notebooks.jobs import jobs
+from booktools.notebooks.stored import outputs_checksum, read_notebook, write_notebook
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,14 @@ def build(
         text=True,
         encoding="utf-8",
     )
+
+
+def change_output(path: Path, old: str, new: str) -> None:
+    """Change what a notebook stores as if it had been executed with that result."""
+    replace(path, old, new)
+    notebook = read_notebook(path)
+    notebook.metadata.booktools.executed["outputs"] = outputs_checksum(notebook)
+    write_notebook(notebook, path)
 
 
 def replace(path: Path, old: str, new: str) -> int:
