@@ -17,8 +17,9 @@ try:
     from booktools.notebooks.jobs import Job, job, orphans, outdated
     from booktools.source.book import Book
 except ModuleNotFoundError as error:
+    missing = str(error.name).partition(".")[0]
     sys.exit(
-        f"{sys.executable} has no module {error.name!r}; run make notebooks, or use a "
+        f"{sys.executable} has no module {missing!r}; run make notebooks, or use a "
         "Python into whose environment requirements.txt is installed"
     )
 

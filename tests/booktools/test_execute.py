@@ -516,6 +516,20 @@ def test_what_goes_wrong_around_a_notebook_is_told_and_the_others_go_on(root, ca
     )
 
 
+def test_a_python_without_the_tools_says_what_to_run_instead():
+    code = (
+        "import runpy, sys; sys.modules['jupyter_client'] = None; "
+        "runpy.run_module('booktools', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{sys.executable} has no module 'jupyter_client'")
+    assert "; run make notebooks, or " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
     assert run(root, "notebooks", "thrid") == 1
     assert (

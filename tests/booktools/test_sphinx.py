@@ -318,9 +318,12 @@ def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(root, built, tmp
     replace(root / FIRST, "# Another Title", title)
     replace(root / "chapters" / "plain.md", "(page_plane)=", "(page_plain)=")
     replace(toc, "      - file: chapters/gone\n", "")
+    gone = html / "_downloads" / "notebooks" / "gone-pytorch.ipynb"
+    gone.write_text("{}", encoding="utf-8")
     assert build(root, "--builder", "latex").returncode == 0
     assert build(root).returncode == 0
     assert pages(html) == pages(built / "_build" / "html")
+    assert not gone.exists()
 
     # What one page says changes others: output, picture, label, order.
     change_output(root / "notebooks/pytorch/first.ipynb", "loss 0.360", "loss 0.361")
