@@ -31,9 +31,10 @@ def read_notebook(path: Path) -> NotebookNode | None:
     """Read a notebook; nothing where there is none that can be read."""
     try:
         notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
     except Exception:  # nbformat lets through whatever the file's content causes
         return None
-    return notebook if "cells" in notebook else None
+    return notebook
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> bool:

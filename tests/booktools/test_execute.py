@@ -208,8 +208,9 @@ def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
         cells[2].metadata.jupyter = {"source_hidden": False}
         cells[3].metadata.execution = {"iopub.execute_input": "2024-01-01T00:00:00Z"}
         cells[4].outputs[0].metadata["needs_background"] = "light"
-        for number, cell in enumerate(notebook.cells):
-            cell.id = f"new-{number}"
+        for cell in notebook.cells:
+            del cell["id"]
+        notebook.nbformat_minor = 0
 
     before = (root / TORCH).read_bytes()
     edit(root, change)
@@ -218,6 +219,25 @@ def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
     assert run(root, "notebooks") == 0
     assert "notebooks/pytorch/first.ipynb: updated, outputs" in capsys.readouterr().out
     assert (root / TORCH).read_bytes() == before
+
+
+def test_a_notebook_that_cannot_be_read_is_made_again(root, capsys):
+    text = (root / TORCH).read_text(encoding="utf-8")
+    lines = text.split("\n")
+    for broken in (
+        "",
+        "{}",
+        "[]",
+        "\n".join(["<<<<<<< ours", *lines[:9], "=======", *lines, ">>>>>>> theirs"]),
+        text.replace('"outputs"', '"output"'),
+        text.replace("torch: train", "t\udce4rch: train"),
+    ):
+        (root / TORCH).write_text(broken, "utf-8", errors="surrogateescape")
+        assert run(root, "check") == 1
+        told = capsys.readouterr().err
+        assert "pytorch/first.ipynb is missing or cannot be read; run: " in told
+    assert update(job(root)) == "executed"
+    assert (root / TORCH).read_text(encoding="utf-8") == text
 
 
 def test_a_change_of_the_library_asks_for_a_new_run(root, capsys):
