@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     missing = str(error.name).partition(".")[0]
     sys.exit(
         f"{sys.executable} has no module {missing!r}; run make notebooks, or use a "
-        "Python into whose environment requirements.txt is installed"
+        "Python that has requirements.txt installed"
     )
 
 
@@ -114,7 +114,7 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
             wanted, options.jobs, report, force=options.force, timeout=options.timeout
         )
     except KeyboardInterrupt:
-        print("\nStopped. The other notebooks are as they were.", file=sys.stderr)
+        print("\nStopped. Unfinished notebooks are unchanged.", file=sys.stderr)
         return 130
     if unchanged:
         print(f"{unchanged} of {len(wanted)} notebooks: unchanged")

@@ -189,8 +189,8 @@ def _inside(book: Book, page: Page, name: str) -> str:
         picture = posixpath.basename(name)
         line = next((n for n, text in enumerate(lines, 1) if picture in text), 1)
         message = (
-            f"{name} has no {path.name} beside it, which its notebooks show for it "
-            "when they are downloaded; save one there"
+            f"{name} needs a copy as {path.name} beside it, because not every editor "
+            "can show it in a downloaded notebook; save one there"
         )
         raise SourceError(page.path, line, message)
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

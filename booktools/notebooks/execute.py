@@ -235,8 +235,8 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
             if not at and not kernels.stopped:
                 return False
             message = (
-                "failed: its kernel was killed, as happens where memory runs out; "
-                "fewer run side by side with --jobs 1"
+                "failed: its kernel was killed, perhaps because memory ran out; with "
+                "--jobs 1 only one notebook runs at a time"
             )
             raise _at(job, at[-1] if at else 0, message) from None
     return True

@@ -26,11 +26,11 @@ from booktools.notebooks.weights import kept_checksum
 from booktools.source.book import Book, Page
 
 CAUSES = {
-    "outputs": "a cell was run or edited after they were executed",
-    "d2lutils": "d2lutils changed since they were executed",
-    "weights": "the parameters that they keep for a figure are not those they learned",
+    "outputs": "a cell was run or edited after booktools ran them",
+    "d2lutils": "d2lutils has changed since they ran",
+    "weights": "the weights they keep for a figure have changed since they ran",
 }
-"""Why notebooks have to be executed again, by the checksum that differs."""
+"""Why notebooks need a new run, by the checksum that differs."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Job:
         if not self.stored or not same_code(self.fresh, self.stored):
             return "their code changed"
         if not (told := record(self.stored)):
-            return "they do not say with what they were executed"
+            return "they don't record what they ran with"
         for name, now in self.made_with(self.stored).items():
             if told.get(name) != now:
                 return CAUSES[name]
@@ -131,7 +131,7 @@ def outdated(found: Iterable[Job]) -> list[str]:
         if cause := each.cause():
             by_cause[cause].append(each)
     return [
-        f"to execute again, as {cause}: {', '.join(_named(some, matching))}; "
+        f"notebooks need a new run because {cause}: {', '.join(_named(some, matching))}; "
         f"run: {command(some[0].root)}"
         for cause, some in by_cause.items()
     ]

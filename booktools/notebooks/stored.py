@@ -163,7 +163,7 @@ def difference(
         return lines[-1], "goes on where the section ends"
     known = stored.metadata.get("booktools", {})
     if any(known.get(key) != value for key, value in fresh.metadata.booktools.items()):
-        return 1, "says in its metadata that it is another section's or framework's"
+        return 1, "belongs to another section or framework, by its metadata"
     return None
 
 

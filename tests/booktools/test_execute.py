@@ -164,20 +164,20 @@ def lose_the_record(notebook, cells):
 
 def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
     before = (root / TORCH).read_bytes()
-    edited = "a cell was run or edited after they were executed"
+    edited = "a cell was run or edited after booktools ran them"
     for change, reason in {
         run_out_of_order: edited,
         print_a_home: edited,
         exchange_a_picture: edited,
         enlarge_a_picture: edited,
-        lose_the_record: "they do not say with what they were executed",
+        lose_the_record: "they don't record what they ran with",
         mistype_a_number: edited,
     }.items():
         (root / TORCH).write_bytes(before)
         edit(root, change)
         assert run(root, "check") == 1
         assert capsys.readouterr().err == (
-            f"to execute again, as {reason}: notebooks/pytorch/first.ipynb; "
+            f"notebooks need a new run because {reason}: notebooks/pytorch/first.ipynb; "
             "run: python -m booktools notebooks\n"
         )
     assert update(job(root)) == "executed"
@@ -244,7 +244,7 @@ def test_a_change_of_the_library_asks_for_a_new_run(root, capsys):
     def asked():
         assert run(root, "check") == 1
         line = (
-            r"to execute again, as d2lutils changed since they were executed: "
+            r"notebooks need a new run because d2lutils has changed since they ran: "
             r"(.*); run: python -m booktools notebooks\n"
         )
         return re.fullmatch(line, capsys.readouterr().err)[1].split(", ")
@@ -285,7 +285,7 @@ def test_parameters_that_a_notebook_keeps_are_those_that_it_learned(root, monkey
         (("def f():", "    return 1 / 0", "f()"), "(?s)failed:.*return 1 / 0.*ZeroDiv"),
         (
             ("import os", "os._exit(9)"),
-            "killed, as happens",
+            "killed, perhaps because memory",
         ),
         (("import warnings", "warnings.warn('careful')"), "(?s)stderr.*careful"),
         (("import sys", "print(sys.prefix)"), "machine's path"),
@@ -456,7 +456,7 @@ def test_ctrl_c_ends_everything_and_says_so_in_a_line(root, tmp_path):
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert told == "\nStopped. The other notebooks are as they were.\n"
+    assert told == "\nStopped. Unfinished notebooks are unchanged.\n"
     with pytest.raises(ProcessLookupError):
         os.kill(int(file.read_text()), 0)
     assert (root / TORCH).read_bytes() == before

@@ -392,7 +392,7 @@ def test_what_is_wrong_fails_the_build_with_file_line_and_remedy(root):
     assert reported(f"second.md:{label}:", "no label 'sec_frist'")
     assert reported("plain.md:8:", "undefined label: 'sec_nowhere'")
     assert reported("plain.md:10:", "names mxnte; expected one or more of mxnet")
-    assert reported("to execute again, as a cell was run", "tensorflow/first.ipynb;")
+    assert reported("need a new run because a cell was run", "tensorflow/first.ipynb;")
     assert len(reported("tensorflow/first.ipynb")) == 1
 
 
