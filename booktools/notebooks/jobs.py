@@ -131,8 +131,8 @@ def outdated(found: Iterable[Job]) -> list[str]:
         if cause := each.cause():
             by_cause[cause].append(each)
     return [
-        f"notebooks need a new run because {cause}: {', '.join(_named(some, matching))}; "
-        f"run: {command(some[0].root)}"
+        f"notebooks need a new run because {cause}: "
+        f"{', '.join(_named(some, matching))}; run: {command(some[0].root)}"
         for cause, some in by_cause.items()
     ]
 

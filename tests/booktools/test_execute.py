@@ -177,8 +177,8 @@ def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
         edit(root, change)
         assert run(root, "check") == 1
         assert capsys.readouterr().err == (
-            f"notebooks need a new run because {reason}: notebooks/pytorch/first.ipynb; "
-            "run: python -m booktools notebooks\n"
+            f"notebooks need a new run because {reason}: "
+            "notebooks/pytorch/first.ipynb; run: python -m booktools notebooks\n"
         )
     assert update(job(root)) == "executed"
     assert (root / TORCH).read_bytes() == before
