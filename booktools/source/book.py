@@ -175,7 +175,7 @@ def _contents(root: Path) -> list[Path]:
     def entries(node: Any, within: str) -> Iterator[str]:
         if not isinstance(node, dict):
             message = f"{node!r} below {within} is no entry; write '- file: NAME'"
-            raise SourceError(shown, line_of(str(node)), message)
+            raise SourceError(shown, line_of(f"- {node}"), message)
         for key in ("root", "file"):
             if key in node:
                 yield str(node[key])

@@ -101,7 +101,7 @@ def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
     start = state.pos
     if not rule(state, silent):
         return False
-    if silent or name == "text":
+    if silent or name in ("text", "newline"):
         return True
     found, end = state.env["found"], state.pos
     if name == "myst_role":
@@ -137,11 +137,11 @@ def _scan(content: str) -> tuple[tuple[Inline, ...], str]:
     found: list[Inline] = []
     parser = _parser()
     parser.inline.parse(content, parser, {"found": found}, [])
-    left = list(content)
+    words = content
     for each in found:
         if each.kind in ("", "role"):
-            left[each.start : each.end] = " " * (each.end - each.start)
-    words = "".join(left)
+            blank = re.sub(".", " ", content[each.start : each.end])
+            words = words[: each.start] + blank + words[each.end :]
     for match in FOOTNOTE.finditer(words):
         found.append(Inline("footnote", *match.span(), match[0]))
     return tuple(sorted((f for f in found if f.kind), key=lambda f: f.start)), words
@@ -350,7 +350,10 @@ def _directive(match, content: str, source: str, line: int, path: Path) -> Block
         end = next((i for i, x in enumerate(lines) if i and x.strip() == "---"), None)
         if end is None:
             raise SourceError(
-                path, line, "the options of the directive begin with --- but never end"
+                path,
+                line,
+                "the options of the directive begin with --- but never end; end them "
+                "with ---",
             )
         what = f"the block of options of {match['name']}"
         read = read_yaml("\n".join(lines[1:end]), path, line + 2, what)

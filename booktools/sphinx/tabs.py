@@ -81,21 +81,28 @@ class FrameworkApiDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         found: list[nodes.Node] = []
+        unknown = set(self.arguments[0].split())
         for framework in FRAMEWORKS.values():
             path = Path(self.env.srcdir, "d2lutils", f"{framework.module}.py")
-            code = path.read_text("utf-8")
+            code = path.read_text("utf-8") if path.is_file() else ""
             lines = ["```{eval-rst}", f".. currentmodule:: d2lutils.{framework.module}"]
             for name in self.arguments[0].split():
+                if not re.search(rf"^(class |def )?{name}\b", code, re.M):
+                    continue
+                unknown.discard(name)
                 if re.search(rf"^class {name}\b", code, re.M):
                     lines += ["", f".. autoclass:: {name}"]
                     lines.append("   :special-members: __call__")
-                elif re.search(rf"^(def )?{name}\b", code, re.M):
+                else:
                     lines += ["", f".. autofunction:: {name}"]
             node = nodes.container(booktools_frameworks=[framework.tag])
             self.set_source_info(node)
             content = StringList([*lines, "```"], self.get_source_info()[0])
             self.state.nested_parse(content, self.content_offset, node)
             found.append(node)
+        if unknown:
+            shown = ", ".join(sorted(unknown))
+            raise self.error(f"no module of d2lutils defines {shown}; correct the name")
         return found
 
 

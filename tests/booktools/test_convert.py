@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from booktools import SourceError
 from booktools.notebooks.convert import Converter
 from booktools.notebooks.split import split
 from booktools.source.book import Book
@@ -133,36 +132,6 @@ def test_a_construct_has_a_plain_form(root, myst, plain):
     assert plain in text(root)
 
 
-@pytest.mark.parametrize(
-    ("myst", "message", "offset"),
-    [
-        ("Text\nand {ref}`sec_nowhere`.", "no label 'sec_nowhere'", 1),
-        ("{numref}`fig_nowhere`", "no label 'fig_nowhere'", 0),
-        ("{eq}`eq_nowhere`", "no label 'eq_nowhere'", 0),
-        ("{doc}`nowhere`", "no page 'nowhere'", 0),
-        ("[text](nowhere.md)", "no page 'nowhere.md'", 0),
-        ("![dot](nowhere.svg)", "no file 'nowhere.svg'", 0),
-        ("{cite:p}`Nobody.1900`", "no work 'Nobody.1900'", 0),
-        ("{term}`word`", "role 'term' has no plain form", 0),
-        ("```{mermaid}\nx\n```", "directive 'mermaid' has no plain form", 0),
-        ("A note.[^1]\n\n[^1]: Here.", "footnotes have no plain form", 0),
-        (":::{framework} pytroch\nText.\n:::", "names pytroch; expected one or", 0),
-        (":::{tip}\n\nWith {ref}`sec_nowhere`.\n:::", "no label 'sec_nowhere'", 2),
-        ("```{image} dot.png\n```", "no text alternative", 0),
-        ("- item\n  ```{tip}\n  Text.\n  ```", "inside a list or a quote", 1),
-        (":::{tip}\n```{code-cell}\nx\n```\n:::", "'code-cell' has no plain form", 1),
-        (":::{tip}\nText.", "is not closed before line", 0),
-        ("Let $a = b\n+ c$ be.", "opened with \\$ and not closed", 0),
-        (":::{tip}\nTwo.\n\nIn $x only.\n:::", "opened with \\$ and not closed", 3),
-    ],
-)
-def test_an_error_names_file_line_and_cause(root, myst, message, offset):
-    line = add(root, myst) + offset
-    with pytest.raises(SourceError, match=message) as caught:
-        text(root)
-    assert str(caught.value).startswith(f"chapters/first.md:{line}: ")
-
-
 @pytest.fixture(scope="module")
 def converter(tmp_path_factory):
     book = Book(copy_book(tmp_path_factory.mktemp("converted") / "book"))
@@ -202,23 +171,3 @@ def test_code_and_formulas_pass_unchanged(converter, odd):
 def test_dollars_in_code_and_escaped_open_no_formula(root):
     add(root, "Not ``a $ `b` ``, nor `$HOME`, nor \\$5, but $x$.")
     assert "nor `$HOME`" in text(root)
-
-
-def test_a_figure_needs_a_text_alternative(root):
-    replace(root / FIRST, ":alt: A dot.\n", "")
-    with pytest.raises(SourceError, match="no text alternative"):
-        text(root)
-
-
-def test_a_label_may_stand_for_one_thing_only(root):
-    line = add(root, "(sec_second)=\n### Again")
-    taken = rf"'sec_second' is taken: chapters/first\.md:{line + 1} has it"
-    with pytest.raises(SourceError, match=taken):
-        Book(root)
-
-
-def test_the_contents_may_list_only_files_that_exist(root):
-    line = replace(root / "_toc.yml", "chapters/plain", "chapters/nowhere")
-    with pytest.raises(SourceError, match=r"no file chapters/nowhere\.md") as caught:
-        Book(root)
-    assert caught.value.line == line
