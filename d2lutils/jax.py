@@ -27,7 +27,7 @@ jnp = jax.numpy
 
 
 def _check_params(params: Any) -> Any:
-    for leaf in jax.tree.leaves(params) or [params]:
+    for leaf in jax.tree_util.tree_leaves(params) or [params]:
         if not jnp.issubdtype(getattr(leaf, "dtype", int), jnp.floating):
             raise TypeError(
                 f"params must be a pytree of float arrays; here is {leaf!r}"
@@ -83,7 +83,7 @@ class JaxBackend(Backend):
             grads, found = jax.grad(objective, has_aux=True)(params, X, y)
             if is_optimizer:
                 steps, state = updater.update(grads, state, params)
-                params = jax.tree.map(jnp.add, params, steps)
+                params = jax.tree_util.tree_map(jnp.add, params, steps)
             else:
                 params = updater(params, grads, batch_size=len(y))
             return _check_params(params), state, *found
@@ -177,4 +177,8 @@ def sgd(params: Any, grads: Any, lr: float, batch_size: int) -> Any:
         params, grads: Arrays in any pytree, and their gradients in the same one.
         lr, batch_size: Learning rate; number of examples behind the gradients.
     """
-    return jax.tree.map(lambda p, grad: p - lr * grad / batch_size, params, grads)
+
+    def step(param, grad):
+        return param - lr * grad / batch_size
+
+    return jax.tree_util.tree_map(step, params, grads)
