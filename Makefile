@@ -18,6 +18,7 @@ TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra \
 
 BOOK := .venv-book
 FULL := .venv
+LINT := .venv-lint
 ORIGINAL := .venv-original
 PAGE := _build/html/index.html
 SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 11))"
@@ -71,13 +72,13 @@ lab: $(FULL)/ready ## open the notebooks in JupyterLab
 bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: roughly)
 	$(FULL)/bin/python -m benchmarks --original $(ORIGINAL)/bin/python $(ARGS)
 
-lint: $(FULL)/ready ## check the code and its layout
-	$(FULL)/bin/ruff check
-	$(FULL)/bin/ruff format --check
+lint: $(LINT)/ready ## check the code and its layout (installs no framework)
+	$(LINT)/bin/ruff check
+	$(LINT)/bin/ruff format --check
 
-format: $(FULL)/ready ## lay out the code and fix what can be fixed
-	$(FULL)/bin/ruff check --fix
-	$(FULL)/bin/ruff format
+format: $(LINT)/ready ## lay out the code and fix what can be fixed
+	$(LINT)/bin/ruff check --fix
+	$(LINT)/bin/ruff format
 
 requirements: ## resolve the pinned files again (ARGS=--upgrade: to the newest releases)
 	$(RESOLVE) pyproject.toml requirements.in -o requirements.txt
@@ -92,13 +93,22 @@ $(FULL)/ready: requirements.txt
 
 # An environment is brought up to date when its requirements change. By pip rather than
 # uv, because pip comes with Python.
-%/ready: pyproject.toml
-	@test -x $*/bin/python || $(PYTHON) -c $(SUPPORTED) || { \
+define create
+	@test -x $(@D)/bin/python || $(PYTHON) -c $(SUPPORTED) || { \
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is not it. Name another:"; \
 	  echo "make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; } >&2
-	test -x $*/bin/python || $(PYTHON) -m venv $*
-	@echo "Installing $(filter %.txt,$^) into $* (minutes, the first time)"
-	$*/bin/python -m pip install -qq -r $(filter %.txt,$^) -e .
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "Installing what $(@D) lacks (minutes, the first time)"
+endef
+
+%/ready: pyproject.toml
+	$(create)
+	$(@D)/bin/python -m pip install -qq -r $(filter %.txt,$^) -e .
+	@touch $@
+
+$(LINT)/ready: requirements.txt
+	$(create)
+	$(@D)/bin/python -m pip install -qq -c $< ruff
 	@touch $@
 
 # d2l 0.17.6 pins releases that can no longer be installed together, and torchvision

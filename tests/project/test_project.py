@@ -95,18 +95,6 @@ def test_every_file_is_small(files):
     assert sorted(large) == ["t10k-images-idx3-ubyte.gz", "train-images-idx3-ubyte.gz"]
 
 
-# Lines of Python with docstrings: what a newcomer reads in an evening.
-@pytest.mark.parametrize(
-    ("room", "most"), [("d2lutils", 1881), ("booktools", 3441), ("benchmarks", 1458)]
-)
-def test_the_house_stays_small(files, room, most):
-    lines = 0
-    for path in files:
-        if path.suffix == ".py" and path.is_relative_to(ROOT / room):
-            lines += len(path.read_text("utf-8").splitlines())
-    assert 0 < lines <= most
-
-
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-book.txt"])
 def test_requirements_are_pinned_exactly(name):
     for requirement in pinned(name):
@@ -147,7 +135,8 @@ class TestEnvironment:
         pins = self.pins("requirements.txt", environment)
         old = environment["python_version"] < "3.12"
         assert ("mxnet" in pins) == (old and environment["sys_platform"] == "linux")
-        assert pins["numpy"].startswith("1.26." if "mxnet" in pins else "2.")
+        # A newer one has no np.bool, without which MXNet cannot be imported.
+        assert pins["numpy"].startswith("1.23." if "mxnet" in pins else "2.")
         assert {"torch", "jax", "equinox", "optax"} <= pins.keys()
         assert ("tensorflow" in pins) == (environment["python_version"] < "3.14")
 
@@ -226,7 +215,7 @@ def test_the_readme_leads_to_what_is_there():
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 def test_a_python_that_is_too_old_is_refused_with_what_to_do(tmp_path):
-    command = ["make", "lint", f"FULL={tmp_path}/venv", "PYTHON=false"]
+    command = ["make", "lint", f"LINT={tmp_path}/venv", "PYTHON=false"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode
     assert "Python 3.11 or newer is needed; false is not it." in done.stderr
