@@ -450,11 +450,14 @@ def test_ctrl_c_ends_everything_and_says_so_in_a_line(root, tmp_path):
     )
     before = (root / TORCH).read_bytes()
     process = start(root, "notebooks", "--jobs", "1")
-    while not file.exists() or not file.read_text():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    try:
+        while not file.exists() or not file.read_text():
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert told == "\nStopped. Unfinished notebooks are unchanged.\n"
     with pytest.raises(ProcessLookupError):
