@@ -1,14 +1,17 @@
 """Lets nbval compare notebooks by the rules of booktools, and prepares its kernels.
 
-Notebooks of a framework that is not installed are skipped.
+Notebooks of a framework that is not installed are skipped. A notebook needs no more
+than its framework, pytest and nbval to be checked.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from queue import Empty
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -16,15 +19,19 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from booktools import ALL, FRAMEWORKS, missing_modules
-from booktools.notebooks.compare import drawings_agree, texts_agree
-from booktools.notebooks.execute import kernel_environment
+from booktools.notebooks.compare import (
+    drawings_agree,
+    picture_difference,
+    pictures_agree,
+    texts_agree,
+)
+from booktools.notebooks.environment import kernel_environment
 
 PICTURE = re.compile("iVBORw0KGgo|/9j/")  # PNG and JPEG in base64
 
 
-def both_there(stored: str, new: str) -> bool:
-    """Agree: how many outputs of a kind there are is compared by nbval itself."""
-    return True
+class KernelDied(Exception):
+    """A kernel ended while a cell was waited for."""
 
 
 class Value(str):
@@ -45,7 +52,25 @@ class Value(str):
 
 
 class Notebook(IPyNbFile):
-    """A notebook whose figures may be drawn again, as an animation does."""
+    """A notebook whose figures may be drawn again, as an animation does.
+
+    Attributes:
+        cells: its code cells.
+        reached: how many of them ran, or were passed over, in this kernel.
+    """
+
+    def collect(self) -> Iterator[Cell]:
+        self.cells = [
+            Cell.from_parent(
+                self,
+                name=item.name,
+                cell_num=item.cell_num,
+                cell=item.cell,
+                options=item.options,
+            )
+            for item in super().collect()
+        ]
+        return iter(self.cells)
 
     def setup(self) -> None:
         try:
@@ -53,6 +78,23 @@ class Notebook(IPyNbFile):
         except RuntimeError:  # died at once: another program was given one of its ports
             super().setup()
         self.shown: dict[str, NotebookNode] = {}
+        self.reached = 0
+        receive = self.kernel.get_message
+
+        def get_message(stream: str, timeout: float | None = None) -> dict:
+            # nbval would wait for a kernel that is gone as long as a cell may take.
+            end = time.monotonic() + (timeout or 0)
+            while True:
+                left = end - time.monotonic()
+                try:
+                    return receive(stream, 1 if timeout is None else min(1, left))
+                except Empty:
+                    if not self.kernel.is_alive():
+                        raise KernelDied from None
+                    if timeout is not None and left <= 1:
+                        raise
+
+        self.kernel.get_message = get_message
 
     def get_kernel_message(self, timeout=None, stream="iopub") -> dict:
         # nbval keeps what is shown first and drops the updates; a front end, and so
@@ -76,26 +118,60 @@ class Cell(IPyNbCell):
         # nbval compares nothing where the stored cell was never run.
         if self.cell.execution_count is None:
             self.raise_cell_error("The stored cell was never run; run: make notebooks")
-        super().runtest()
+        # One cell alone (-k, --lf) needs what those before it made.
+        for cell in self.parent.cells[self.parent.reached : self.cell_num]:
+            if not cell.options["skip"]:
+                cell.run(check=False)
+        self.run(check=self.options["check"])
+
+    def run(self, check: bool) -> None:
+        """Run the cell in the notebook's kernel, and compare its outputs or not."""
+        self.parent.reached = max(self.parent.reached, self.cell_num + 1)
+        self.options["check"] = check
+        if not self.parent.kernel.is_alive():
+            self.raise_cell_error("Not run: the kernel died in a cell before")
+        try:
+            super().runtest()
+        except KernelDied:
+            self.raise_cell_error(
+                "The kernel died in this cell, or was killed; was there enough memory?"
+            )
 
     def sanitize(self, s: object) -> object:
         s = super().sanitize(s)
         if not isinstance(s, str):
             return s
         if PICTURE.match(s):
-            return Value(s, both_there)
+            return Value(s, pictures_agree)
         return Value(s, drawings_agree if "<svg" in s else texts_agree)
 
     def compare_outputs(self, test: list, ref: list, skip_compare=None) -> bool:
-        # nbval overlooks pictures altogether; here they have to be there.
+        # nbval overlooks pictures altogether.
         skip = [key for key in self.parent.skip_compare if "image/" not in key]
         return super().compare_outputs(test, ref, skip)
 
+    def format_output_compare(self, key: str, left: str, right: str) -> None:
+        if PICTURE.match(left):
+            difference = picture_difference(left, right)
+            self.comparison_traceback.append(f"mismatch '{key}': {difference}")
+        else:
+            super().format_output_compare(key, left, right)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Iterator[None]:
+    found = yield
+    return [
+        Notebook.from_parent(each.parent, path=each.path)
+        if type(each) is IPyNbFile
+        else each
+        for each in found
+    ]
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if type(item) is not IPyNbCell:
+    if not isinstance(item, Cell):
         return
-    item.__class__, item.parent.__class__ = Cell, Notebook
     folder = item.path.parent.name
     missing = missing_modules(folder) if folder in (ALL, *FRAMEWORKS) else []
     if missing:

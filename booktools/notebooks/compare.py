@@ -1,15 +1,23 @@
 """Says when the output of a cell agrees with the one stored in its notebook.
 
-Words and whole numbers (shapes, counts, labels) have to be the same. What was
-computed has to be near: a different number of threads, another processor or another
-build of NumPy adds floats up in another order, and training carries that on.
+Words, names, versions and counts (shapes, labels, whole numbers) have to be the same.
+What was computed has to be near: a different number of threads, another processor or
+another build of NumPy adds floats up in another order, and training carries that on.
+Pictures have to look the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from base64 import b64decode
 from decimal import Decimal
+from io import BytesIO
+from itertools import product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
 
 # One, two or four threads and other instruction sets of the processor moved the loss
 # and the accuracies of ten epochs by at most 0.001 (of 0.38 and 0.85); another seed
@@ -17,26 +25,58 @@ from decimal import Decimal
 # of the value.
 RELATIVE = Decimal("0.003")
 # Rounding turns a last decimal over: one unit of it is allowed, as long as that is
-# little, 0.001 or 1 % of the value. So 2.30 may become 2.31, but 0.1 not 0.2.
-ROUNDING, ROUNDING_RELATIVE = Decimal("0.001"), Decimal("0.01")
+# little, 0.001 or 1 % of the value. So 2.30 may become 2.31, but 0.1 not 0.2. What is
+# smaller than 0.01 has too few decimals left for 0.001 of it to be little: there 1 %
+# alone counts, so that 0.001 is not 0.002.
+ROUNDING, ROUNDING_RELATIVE, SMALL = Decimal("0.001"), Decimal("0.01"), Decimal("0.01")
+# In scientific notation two digits are usual, and a unit of the second is up to 10 %:
+# 1.2e-07 may become 1.3e-07, but 5e-07 not 6e-07.
+ROUNDING_SCIENTIFIC = Decimal("0.1")
 # A drawn curve follows its figures: 0.003 of an axis that spans 0.6 is 0.7 pt in a
 # figure 140 pt high. One point is 0.35 mm on paper, less than a curve is thick.
 POINTS = 1.0
+# Another rasterizer moves an edge by a pixel and smooths it otherwise, and so
+# changes the size of a tightly cropped picture by as much. Training with another
+# number of threads moved the colors of drawn weights by 30 of 255 at most. The two
+# digits that differ least in a confusion matrix, 6 and 8, differ in 6 pixels by more.
+LEVELS, PIXELS, TILE, CROP = 64, 4, 16, 2
 
-NUMBER = re.compile(r" *[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-COORDINATES = re.compile(r'\s(?:d|x|y|points|transform|width|height|viewBox)="[^"]*"')
+TOKEN = re.compile(
+    r"""
+    (?P<word>[^\W\d]\w*(?:\.\d\w*)*     # a name, with its digits: conv2d_1, v2.13
+      | 0[xX][0-9a-fA-F]+
+      | \d+(?:\.\d+){2,}\w*)            # a version
+  | (?P<blank>[ ]*)
+    (?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d*)?|\d+\.?\d*|\.\d+)
+      (?:[eE][-+]?\d+)?)(?!\.\d)[ ]*
+    """,
+    re.X,
+)
+POINT_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+# The factors of a scale are none, nor the degrees of a rotation.
+COORDINATES = re.compile(
+    r'\s(?:d|x|y|points|width|height|viewBox)="[^"]*"|\btranslate\([^)]*\)'
+)
 HASHED = re.compile(r"\b[A-Za-z]\w*[0-9a-f]{10}\b")  # a name matplotlib makes up
 
 
 def figures_near(stored: str, new: str) -> bool:
     """Whether two printed numbers agree; whole ones only if they are the same."""
-    if not ("." in stored and "." in new):
+    scientific = "e" in (stored + new).lower()
+    if not (scientific or ("." in stored and "." in new)):
         return stored == new
-    a, b = Decimal(stored), Decimal(new)
+    a, b = (Decimal(number.replace(",", "")) for number in (stored, new))
     size = max(abs(a), abs(b))
     unit = Decimal(1).scaleb(min(a.as_tuple().exponent, b.as_tuple().exponent))
-    rounding = min(unit, max(ROUNDING, ROUNDING_RELATIVE * size))
-    return abs(a - b) <= RELATIVE * size + rounding
+    little = ROUNDING_RELATIVE * size
+    if scientific:
+        little = ROUNDING_SCIENTIFIC * size
+    elif size >= SMALL:
+        little = max(ROUNDING, little)
+    whole = [number == number.to_integral_value() for number in (a, b)]
+    if all(whole):  # counts, kept as floats
+        return a == b
+    return abs(a - b) <= (0 if any(whole) else RELATIVE * size) + min(unit, little)
 
 
 def points_near(stored: str, new: str) -> bool:
@@ -44,15 +84,31 @@ def points_near(stored: str, new: str) -> bool:
     return abs(float(stored) - float(new)) <= POINTS
 
 
-def texts_agree(stored: str, new: str, near: Callable = figures_near) -> bool:
+def texts_agree(stored: str, new: str) -> bool:
     """Whether texts have the same words and, one by one, near numbers.
 
-    Blanks before a number do not count: a column is as wide as its widest number.
+    How many blanks stand around a number does not count: a column is as wide as its
+    widest number.
     """
-    if NUMBER.split(stored) != NUMBER.split(new):
-        return False
-    pairs = zip(NUMBER.findall(stored), NUMBER.findall(new), strict=True)
-    return all(near(a.strip(), b.strip()) for a, b in pairs)
+    (words, numbers), (new_words, new_numbers) = _taken_apart(stored), _taken_apart(new)
+    return words == new_words and all(map(figures_near, numbers, new_numbers))
+
+
+def _taken_apart(text: str) -> tuple[str, list[str]]:
+    """Return a text with a mark for each number, and the numbers."""
+    numbers: list[str] = []
+
+    def mark(match: re.Match) -> str:
+        if match["word"]:
+            return match[0]
+        numbers.append(match["number"])
+        before = text[match.start() - 1 : match.start()]
+        # Between two numbers a blank divides; elsewhere it only fills up the column.
+        apart = match["blank"] and (before.isalnum() or before in "._)%")
+        ends = match[0].endswith(" ")
+        return f"{' ' if apart else ''}\0{' ' if ends else ''}"
+
+    return TOKEN.sub(mark, text), numbers
 
 
 def drawings_agree(stored: str, new: str) -> bool:
@@ -60,11 +116,81 @@ def drawings_agree(stored: str, new: str) -> bool:
     stored, new = numbered(stored), numbered(new)
     if COORDINATES.split(stored) != COORDINATES.split(new):
         return False
-    both = ("\n".join(COORDINATES.findall(svg)) for svg in (stored, new))
-    return texts_agree(*both, points_near)
+    parts = zip(COORDINATES.findall(stored), COORDINATES.findall(new), strict=True)
+    return all(
+        POINT_NUMBER.split(a) == POINT_NUMBER.split(b)
+        and all(map(points_near, POINT_NUMBER.findall(a), POINT_NUMBER.findall(b)))
+        for a, b in parts
+    )
 
 
 def numbered(svg: str) -> str:
     """Replace names that are made of all digits of some coordinates by 1, 2, 3..."""
     names: dict[str, str] = {}
     return HASHED.sub(lambda name: names.setdefault(name[0], str(len(names))), svg)
+
+
+def pictures_agree(stored: str, new: str) -> bool:
+    """Whether two pictures, PNG or JPEG in base64, look the same."""
+    return picture_difference(stored, new) is None
+
+
+def picture_difference(stored: str, new: str) -> str | None:
+    """Say where two pictures, PNG or JPEG in base64, look different, if they do.
+
+    They look the same if each pixel of either has a color that lies, within
+    ``LEVELS`` of 255, between those which the other has around that place, one pixel
+    far; at most ``PIXELS`` in a square of ``TILE`` by ``TILE`` may lie outside.
+    """
+    import numpy as np
+
+    if stored == new:
+        return None
+    try:
+        a, b = _decoded(stored), _decoded(new)
+    except OSError:  # what Pillow raises where it sees no picture
+        return "one of the two is no picture that can be read"
+    margins = [abs(m - n) for m, n in zip(a.size, b.size, strict=True)]
+    if max(margins) > CROP:
+        return "{} × {} pixels became {} × {}".format(*a.size, *b.size)
+    # Of the larger, pixels at the left or at the right are left out, whichever fits.
+    places = product(*(range(margin + 1) for margin in margins))
+    outside = min((_outside(a, b, *place) for place in places), key=np.count_nonzero)
+    sums = np.pad(outside.cumsum(0).cumsum(1), ((TILE, 0), (TILE, 0)))
+    rows = sums[TILE:] - sums[:-TILE]
+    if (rows[:, TILE:] - rows[:, :-TILE]).max() <= PIXELS:
+        return None
+    y, x = np.nonzero(outside)
+    return (
+        f"{outside.mean():.2%} of the pixels look different (columns {x.min()} to "
+        f"{x.max()}, rows {y.min()} to {y.max()} of {a.width} × {a.height})"
+    )
+
+
+def _decoded(picture: str) -> Image:
+    """Decode a picture; what is transparent in it is shown on white."""
+    from PIL import Image
+
+    image = Image.open(BytesIO(b64decode(picture))).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+def _outside(a: Image, b: Image, x: int, y: int) -> np.ndarray:
+    """Mark the pixels of one picture that are outside the colors around in the other.
+
+    Of the picture that is wider ``x`` columns are left out at its left, of the one
+    that is higher ``y`` rows at its top.
+    """
+    import numpy as np
+    from PIL.ImageFilter import MaxFilter, MinFilter
+
+    width, height = map(min, a.size, b.size)
+    ranges = []
+    for image in (a, b):
+        left, top = x * (image.width > width), y * (image.height > height)
+        image = image.convert("RGB").crop((left, top, left + width, top + height))
+        around = image.filter(MinFilter(3)), image, image.filter(MaxFilter(3))
+        ranges.append([np.asarray(each, dtype=np.int16) for each in around])
+    (low, color, high), (other_low, other, other_high) = ranges
+    far = [low - other, other - high, other_low - color, color - other_high]
+    return (np.maximum.reduce(far) > LEVELS).any(axis=2)

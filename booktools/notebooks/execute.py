@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from nbclient.exceptions import CellControlSignal, CellTimeoutError
 from nbformat import NotebookNode
 
 from booktools import ALL, FRAMEWORKS, SourceError, absence, missing_modules
+from booktools.notebooks.environment import kernel_environment
 from booktools.notebooks.jobs import Job
 from booktools.notebooks.stored import (
     ANSI,
@@ -29,31 +30,6 @@ from booktools.notebooks.stored import (
     write_notebook,
 )
 from booktools.notebooks.weights import kept_weights, weights_path, write_weights
-
-# Settings of a reader's or of a CI service's that would change what a notebook puts
-# out: how figures are drawn and texts are shown, where Python and IPython look for
-# start-up code, and what the frameworks compute with.
-DROPPED = (
-    "COLUMNS", "CUDA_VISIBLE_DEVICES", "FORCE_COLOR", "IPYTHON", "JAX_", "KERAS_",
-    "LINES", "MATPLOTLIB", "MKL_", "MPL", "MXNET_", "NO_COLOR", "OMP_", "PYTHONINSPECT",
-    "PYTHONOPTIMIZE", "PYTHONSTARTUP", "PYTHONWARNINGS", "TF_", "TORCH_", "XLA_",
-)  # fmt: skip
-"""Beginnings of names."""
-
-SET = {
-    # TensorFlow's C++ log goes past Python's stderr; nbval does not see it.
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Notebooks run side by side, and threads that wait for one another's processor
-    # take many times as long. One thread also rounds alike on any number of cores.
-    "OMP_NUM_THREADS": "1",
-}
-
-
-def kernel_environment(caller: Mapping[str, str]) -> dict[str, str]:
-    """Make a kernel's environment variables of the caller's."""
-    kept = {k: v for k, v in caller.items() if not k.upper().startswith(DROPPED)}
-    return kept | SET
-
 
 # What a kernel does is reported here by file and line.
 QUIET = logging.getLogger(f"{__name__}.nbclient")

@@ -1,11 +1,21 @@
 """Finds figures in the prose of a section behind which nothing stands.
 
-What counts as measured is a number with decimals, or a percentage. It has to round a
-number in the outputs, the code or the formulas of the section, of one that the sentence
-refers to, or of the worked solution that it sums up, in every framework that the
-sentence speaks for. What an exercise gives is given. Figures from elsewhere are marked,
-in the line before the paragraph, the list, the table or the directive that holds them,
-or first in the directive::
+A figure is a number with decimals, a percentage, or a whole number of two digits or
+more, or one followed by "times". It has to round a number where its sentence points:
+
+- in the code, the outputs or the displayed formulas of its part of the section (from
+  one heading of the second level to the next), or, where that has no code because it
+  leads in or sums up, in the prose of the parts that have,
+- in those of a part, a section, a figure or an exercise to which its paragraph refers,
+- in those of the worked solution that it sums up,
+
+in every framework that the sentence speaks for; or it follows from two other numbers in
+its sentence, as their sum, difference, product or quotient. Whole numbers may come from
+the code of the whole section, where sizes are set, and those of four digits or more
+from any section to which this one refers. What stands in backticks or in a formula
+within the text proves nothing, and what an exercise gives is given. Figures from
+elsewhere are marked, in the line before the paragraph, the list, the table or the
+directive that holds them, or first in the directive::
 
     % figures: Srivastava et al. (2014), table 2
 """
@@ -14,27 +24,84 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import permutations
 
 from nbformat import NotebookNode
 
-from booktools import ALL, FRAMEWORKS
+from booktools import FRAMEWORKS
 from booktools.notebooks.stored import read_notebook
 from booktools.source.book import Book, Page
 from booktools.source.markdown import EXPLICIT, INLINE, VERBATIM, Block, blocks, walk
 
 MARK = "% figures:"
 WORKED = "sol_"  # instead of ex_, the label of an exercise that is worked out
-FIGURE = re.compile(
-    r"(?<![\w.,])(?:\d[\d,]*\.\d+|\d+(?=\s?%))(?!\d|\.\d)(?P<percent>\s?%)?"
+LARGE = 1000  # from here on a number is not met by chance
+NUMBER = re.compile(
+    r"(?<![\w.])(?P<number>(?:(?<![\d)\]] )(?<![\w)\]])[-−+])?"
+    r"(?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+    r"(?![\d_]|\.\d)(?P<percent>\s?\\?%)?(?P<times>\s(?:times|fold)\b)?"
 )
-NUMBER = re.compile(r"(?<![\w.])\d[\d,_]*(?:\.\d+)?(?:e[-+]?\d+)?", re.I)
-RELEASE = re.compile(r"(?:release|Python|version)\s[\d.]+|https?:\S+")
+# A day, a release, an address, a part of a name (ISO-8601, Table 3, 95th).
+NAMED = re.compile(
+    r"(?:release|Python|version|page|pages|Table|Figure|Chapter|Section)\s[\d.–-]+"
+    r"|https?:\S+|\b[\w.]+\.\w+/\S*|\b(?:1[89]|20)\d\d\b(?!,\d|\.\d|\s?%)|\b\d+(?:st|nd|rd|th)\b|\b\d+[-\s]bits?\b"
+)
+ROUGHLY = re.compile(
+    r"\b(?:about|almost|nearly|around|roughly|some|over|under|(?:more|less) than|every)"
+    r"\s$"
+)
+PURE = re.compile(
+    r"\$\$?\s*(?:\\approx|<|>|\\[lg]eq?)?\s*([-+]?[\d.,{}]+\s?(?:\\%)?)\s*\$"
+)
 PARAGRAPH = re.compile(r"\n\s*\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
+@dataclass(frozen=True)
+class Number:
+    """A number as it stands somewhere, with what tells how exact it is."""
+
+    value: float
+    decimals: int
+    signed: bool = False
+    percent: bool = False
+
+    def rounds(self, other: Number, unit: float = 1) -> bool:
+        """Whether this is the other one, rounded to its decimals or to a unit."""
+        if self.decimals > other.decimals and not self.percent:
+            return False
+        half = 0.5 * unit * 10.0**-self.decimals * (1 + 1e-6)
+        values = [other.value]
+        if self.percent and not other.percent:
+            # A share, or a column of percentages; no count is one by itself.
+            values = [100 * other.value]
+            if other.decimals and self.decimals <= other.decimals:
+                values.append(other.value)
+        if not self.signed:
+            values = [abs(value) for value in values]
+        return any(abs(self.value - value) <= half for value in values)
+
+
+@dataclass
+class _Part:
+    """The numbers in code, outputs and formulas of a part, and whether it has code."""
+
+    numbers: list[Number] = field(default_factory=list)
+    has_code: bool = False
+
+
+@dataclass
+class _Section:
+    """The parts of a section in a framework, what its code holds and its prose says."""
+
+    parts: list[_Part]
+    code: list[Number]
+    said: list[Number]
+
+
 def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
-    """Find the figures of a section that stand in no notebook that they should.
+    """Find the figures of a section that stand nowhere where their sentence points.
 
     Args:
         book: The book.
@@ -43,45 +110,76 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
     Yields:
         The line of the section, the figure, and the frameworks that lack it.
     """
-    known: dict[tuple[Page, str], list[float]] = {}
+    known: dict[tuple[Page, str], _Section] = {}
 
-    def numbers(source: Page, framework: str) -> list[float]:
-        if source.section and (source, framework) not in known:
-            found = known[source, framework] = [*_formulas(source)]
-            name = framework if framework in source.section.frameworks else ALL
-            path = book.root / source.section.notebook_path(name)
-            notebook = read_notebook(path)
-            found.extend(_numbers(notebook) if notebook else [])
-        return known.get((source, framework), [])
+    def numbers(source: Page, line: int, framework: str, whole: bool) -> list[Number]:
+        if not source.section:
+            return []
+        if (source, framework) not in known:
+            known[source, framework] = _read(book, source, framework)
+        section = known[source, framework]
+        part = section.parts[_part(source, line)]
+        found = part.numbers
+        if part is section.parts[0] and source is not page:
+            found = [number for each in section.parts for number in each.numbers]
+        elif not part.has_code:
+            found = found + section.said
+        return found + section.code if whole and source is page else found
 
-    prose = [cell for cell in page.section.cells if cell.kind == "markdown"]
-    for cell in prose:
+    def referred(text: str) -> list[tuple[Page, int]]:
+        roles = [match["text"] or "" for match in INLINE.finditer(text)]
+        labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles]
+        targets = [book.labels[each] for each in labels if each in book.labels]
+        return [(each.page, each.line) for each in targets]
+
+    # The top of a page stands for all of it.
+    sections = [(each, 0) for each in dict.fromkeys(p for p, _ in referred(page.text))]
+    for cell in page.section.cells:
+        if cell.kind != "markdown":
+            continue
         parsed = blocks(cell.source, page.path, cell.line)
-        for line, sentence, frameworks, worked in _sentences(parsed, page):
-            roles = [match["text"] or "" for match in INLINE.finditer(sentence)]
-            labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles]
-            labels.append(worked)
-            pages = [book.labels[each].page for each in labels if each in book.labels]
-            shown = RELEASE.sub(_blank, INLINE.sub(_blank, sentence))
-            for match in FIGURE.finditer(shown):
+        for line, sentence, paragraph, frameworks, worked in _sentences(parsed, page):
+            places = [(page, line), *referred(paragraph)]
+            if worked in book.labels:
+                places.append((book.labels[worked].page, book.labels[worked].line))
+            shown = NAMED.sub(_blank, INLINE.sub(_pure, sentence))
+            others = [
+                (match.start(), _number(match))
+                for match in NUMBER.finditer(sentence.replace("$", " "))
+            ]
+            for match in NUMBER.finditer(shown):
+                figure = _number(match)
+                if not _is_figure(match, figure):
+                    continue
+                whole = not figure.decimals and not figure.percent
+                large = whole and abs(figure.value) >= LARGE
+                unit = _unit(shown, match) if whole else 1
+                rest = [number for at, number in others if at != match.start()]
+                if _follows(figure, rest, unit):
+                    continue
                 lacking = [
                     framework
                     for framework in frameworks
                     if not any(
-                        _rounds(match, numbers(source, framework))
-                        for source in (page, *pages)
+                        figure.rounds(number, unit)
+                        for place in (places + sections if large else places)
+                        for number in numbers(*place, framework, whole)
                     )
                 ]
                 if lacking:
-                    yield line + shown.count("\n", 0, match.start()), match[0], lacking
+                    at = line + shown.count("\n", 0, match.start())
+                    yield at, match[0].strip(), lacking
 
 
 def _sentences(
     parsed: list[Block], page: Page, spoken: tuple[str, ...] = (), worked: str = ""
-) -> Iterator[tuple[int, str, tuple[str, ...], str]]:
-    """Take blocks apart; say of each sentence for which frameworks it speaks.
+) -> Iterator[tuple[int, str, str, tuple[str, ...], str]]:
+    """Take blocks apart into sentences.
 
-    And, within the short answer to an exercise, which label the worked solution has.
+    Yields:
+        The line of a sentence, the sentence, its paragraph, the frameworks for which
+        it speaks, and within the short answer to an exercise the label of the worked
+        solution.
     """
     spoken = spoken or page.section.frameworks
     marked = False
@@ -96,7 +194,7 @@ def _sentences(
             if block.name == "framework":
                 inner = tuple(tag for tag in spoken if tag in block.argument.split())
             for text in (block.argument, block.options.get("alt", "")):
-                yield block.line, text, inner, worked
+                yield block.line, text, text, inner, worked
             body = blocks(block.body, page.path, block.body_line)
             answered = worked
             if block.name == "solution":
@@ -105,16 +203,17 @@ def _sentences(
         elif block.kind in ("text", "heading"):
             # A mark holds for one paragraph; a text goes on until something else comes.
             done = len(PARAGRAPH.split(block.text)[0]) if marked else 0
-            for sentence in SENTENCE.split(block.text[done:]):
-                start = block.text.index(sentence, done)
-                done = start + len(sentence)
-                named = tuple(
-                    tag
-                    for tag, framework in FRAMEWORKS.items()
-                    if framework.title in sentence and tag in spoken
-                )
-                line = block.line + block.text.count("\n", 0, start)
-                yield line, sentence, named or spoken, worked
+            for paragraph in PARAGRAPH.split(block.text[done:]):
+                for sentence in SENTENCE.split(paragraph):
+                    start = block.text.index(sentence, done)
+                    done = start + len(sentence)
+                    named = tuple(
+                        tag
+                        for tag, framework in FRAMEWORKS.items()
+                        if framework.title in sentence and tag in spoken
+                    )
+                    line = block.line + block.text.count("\n", 0, start)
+                    yield line, sentence, paragraph, named or spoken, worked
         marked = False
 
 
@@ -122,45 +221,97 @@ def _blank(match: re.Match) -> str:
     return re.sub(r"[^\n]", " ", match[0])
 
 
-def _value(text: str) -> float:
-    return float(text.replace(",", "").replace("_", ""))
+def _pure(match: re.Match) -> str:
+    """Blank what is no prose; a formula that is one number is read as that number."""
+    number = PURE.fullmatch(match[0])
+    if not number:
+        return _blank(match)
+    start, end = (at - match.start() for at in number.span(1))
+    blank = _blank(match)
+    return blank[:start] + re.sub(r"[{}]", " ", number[1]) + blank[end:]
 
 
-def _formulas(page: Page) -> Iterator[float]:
-    """The numbers in the formulas of a section, and in the code within its prose."""
+def _number(match: re.Match) -> Number:
+    text = re.sub("[,_]", "", match["number"]).replace("−", "-")
+    mantissa, _, exponent = text.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    signed = text.startswith(("-", "+"))
+    return Number(float(text), decimals, signed, bool(match["percent"]))
+
+
+def _is_figure(match: re.Match, figure: Number) -> bool:
+    return bool(
+        figure.decimals or figure.percent or match["times"] or abs(figure.value) >= 10
+    )
+
+
+def _unit(text: str, match: re.Match) -> int:
+    """Return the unit to which a whole number is rounded: "about 80,000" to 10,000."""
+    digits = re.sub(r"\D", "", match["number"])
+    if not ROUGHLY.search(re.sub(r"\s+", " ", text[: match.start()])[-20:]):
+        return 1
+    return 10 ** (len(digits) - len(digits.rstrip("0")))
+
+
+def _follows(figure: Number, rest: list[Number], unit: int) -> bool:
+    """Whether a figure follows from two other numbers of its sentence."""
+    for a, b in permutations(rest, 2):
+        results = [a.value + b.value, a.value - b.value, a.value * b.value]
+        if b.value:
+            results.append(a.value / b.value)
+        for result in results:
+            if figure.rounds(Number(result, 99), unit):
+                return True
+    return False
+
+
+def _starts(page: Page) -> list[int]:
+    """Return the lines on which the parts of a page begin, but for the first."""
+    return [
+        block.line
+        for block in page.outline
+        if block.kind == "heading" and block.text.startswith("## ")
+    ]
+
+
+def _part(page: Page, line: int) -> int:
+    return sum(start <= line for start in _starts(page))
+
+
+def _read(book: Book, page: Page, framework: str) -> _Section:
+    """Collect the numbers of a section."""
+    offered = page.section.frameworks
+    name = framework if framework in offered else offered[0]
+    section = _Section([_Part() for _ in range(len(_starts(page)) + 1)], [], [])
+    notebook = read_notebook(book.root / page.section.notebook_path(name))
+    run_cells = notebook.cells if notebook else []
+    stored = [each for each in run_cells if each.cell_type == "code"]
+    cells = page.section.code_cells(name)
+    # A cell that installs what is needed may come first.
+    for cell, run in zip(reversed(cells), reversed(stored), strict=False):
+        part = section.parts[_part(page, cell.line)]
+        part.has_code = True
+        part.numbers += _numbers("\n".join([cell.source, *_texts(run)]))
+        section.code += _numbers(cell.source)
     for cell in page.section.cells:
-        found = []
+        parsed = []
         if cell.kind == "markdown":
-            found = blocks(cell.source, page.path, cell.line)
-        for block in walk(found, page.path):
+            parsed = blocks(cell.source, page.path, cell.line)
+        for block in walk(parsed, page.path):
+            part = section.parts[_part(page, block.line)]
             if "math" in (block.kind, block.name):
-                texts = [block.body]
-            else:
-                shown = {"directive": block.argument, "code": ""}
-                inline = INLINE.finditer(shown.get(block.kind, block.text))
-                texts = [each[0] for each in inline if not each["role"]]
-            for text in texts:
-                yield from (_value(number) for number in NUMBER.findall(text))
+                part.numbers += _numbers(block.body)
+        for line, sentence, *_ in _sentences(parsed, page):
+            if section.parts[_part(page, line)].has_code:
+                section.said += _numbers(INLINE.sub(_pure, sentence))
+    return section
 
 
-def _numbers(notebook: NotebookNode) -> Iterator[float]:
-    """The numbers in the code of a notebook, and in the texts that it puts out."""
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        texts = [cell.source]
-        for output in cell.outputs:
-            texts.append(output.get("text", ""))
-            texts.append(output.get("data", {}).get("text/plain", ""))
-        for text in texts:
-            yield from (_value(number) for number in NUMBER.findall(text))
+def _numbers(text: str) -> list[Number]:
+    return [_number(match) for match in NUMBER.finditer(text)]
 
 
-def _rounds(match: re.Match, numbers: list[float]) -> bool:
-    """Whether a figure is one of the numbers, rounded."""
-    text = match[0].rstrip("% \n")
-    half = 0.5 * 10.0 ** -len(text.partition(".")[2]) * (1 + 1e-6)
-    value = _value(text)
-    if match["percent"] and any(abs(value - 100 * each) <= half for each in numbers):
-        return True
-    return any(abs(value - each) <= half for each in numbers)
+def _texts(cell: NotebookNode) -> Iterator[str]:
+    for output in cell.outputs:
+        yield output.get("text", "")
+        yield output.get("data", {}).get("text/plain", "")

@@ -4,17 +4,31 @@ Each case is a cell of a small notebook that is run with the project's conftest.
 """
 
 import base64
+import io
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 pytest_plugins = "pytester"
 
 ROOT = Path(__file__).parents[2]
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(100)).decode()
+
+
+def png(color):
+    """A small picture in base64."""
+    file = io.BytesIO()
+    Image.new("L", (32, 32), color).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+PNG, NEAR, OTHER = png(100), png(101), png(200)
 SHOW = "from IPython.display import display\ndisplay({}, raw=True)"
 
 
@@ -38,15 +52,15 @@ def shown(text="", **data):
 def outcomes(pytester, monkeypatch):
     """Store cells as a notebook, run it, and return each cell's outcome."""
 
-    def run(cells, folder="pytorch", more=""):
+    def run(cells, *options, folder="pytorch", more=""):
         conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
         pytester.makeconftest(conftest + more)
         path = pytester.path / "notebooks" / folder / "small.ipynb"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=list(cells)), path)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         result = pytester.runpytest_subprocess(
-            "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-rA", path
+            "--nbval", "--nbval-current-env", "-rA", path.parents[1], *options
         )
         words = [
             line.split()
@@ -94,7 +108,8 @@ def test_stored_outputs_have_to_come_again(outcomes):
         (cell(display, shown(**{"image/svg+xml": svg.format("9")})), "PASSED"),
         (cell(display, shown(**{"image/svg+xml": svg.format("8")})), "FAILED"),
         (cell(display, shown()), "FAILED"),
-        (cell(picture, shown(**{"image/png": "iVBORw0KGgoAAAA"})), "PASSED"),
+        (cell(picture, shown(**{"image/png": NEAR})), "PASSED"),
+        (cell(picture, shown(**{"image/png": OTHER})), "FAILED"),
         (cell(picture, shown()), "FAILED"),
         (cell("'x'", shown(**{"image/png": PNG})), "FAILED"),
         (cell(ANIMATION, shown("'second'")), "PASSED"),
@@ -102,6 +117,63 @@ def test_stored_outputs_have_to_come_again(outcomes):
         (cell("raise ValueError", count=1), "FAILED"),
     ]
     check(outcomes, cases)
+
+
+def test_another_picture_is_told_by_where_and_how_much(outcomes):
+    picture = SHOW.format({"text/plain": "", "image/png": PNG})
+    _, result = outcomes([cell(picture, shown(**{"image/png": OTHER}))])
+    result.stdout.fnmatch_lines(
+        "*mismatch 'image/png': 100.00% of the pixels look different (columns 0 to 31*"
+    )
+    assert "base64" not in result.stdout.str()
+
+
+def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, pytester):
+    other = pytester.path / "notebooks" / "jax" / "other.ipynb"
+    other.parent.mkdir(parents=True)
+    nbformat.write(new_notebook(cells=[cell("print(1)", "1\n")]), other)
+    start = time.monotonic()
+    found, result = outcomes(
+        [
+            cell("print(1)", "1\n"),
+            cell("print(2, flush=True); import os; os._exit(9)"),
+            cell("print(3)", "3\n"),
+        ],
+        more="\nmissing_modules = lambda tag: []\n",
+    )
+    assert time.monotonic() - start < 60
+    assert found == ["PASSED", "FAILED", "FAILED"]
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["*The kernel died in this cell*", "*Not run: *"])
+
+
+def test_a_cell_alone_runs_after_those_before_it(outcomes):
+    cells = [
+        cell("x = 1"),
+        cell("x += 1; print(x)", "3\n"),
+        cell("x *= 5"),
+        cell("print(x)", "10\n"),
+        cell("print(x, 0)", "10\n"),
+    ]
+    assert outcomes(cells, "-k", "Cell and 3")[0] == [None, None, None, "PASSED", None]
+    found = ["PASSED", "FAILED", "PASSED", "PASSED", "FAILED"]
+    assert outcomes(cells)[0] == found
+    assert outcomes(cells, "--lf")[0] == [None, "FAILED", None, None, "FAILED"]
+
+
+def test_a_cell_alone_says_which_one_before_it_failed(outcomes):
+    _, result = outcomes([cell("1 / 0"), cell("print(1)", "1\n")], "-k", "Cell and 1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Cell 0: Cell execution caused an exception*"])
+
+
+def test_collecting_needs_nothing_that_builds_the_book():
+    heavy = {"markdown_it", "matplotlib", "numpy", "PIL", "pybtex", "sphinx", "yaml"}
+    code = f"import sys, conftest; print(*sorted({heavy} & set(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (loaded.stdout.strip(), loaded.returncode) == ("", 0), loaded.stderr
 
 
 def test_kernels_do_not_depend_on_the_callers_settings(outcomes, monkeypatch):

@@ -1,10 +1,25 @@
 """The rules by which a new output agrees with a stored one."""
 
+import base64
+import io
+import itertools
+from pathlib import Path
+
+import nbformat
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image, ImageChops
 
-from booktools.notebooks.compare import drawings_agree, figures_near, texts_agree
+from booktools.notebooks.compare import (
+    drawings_agree,
+    figures_near,
+    picture_difference,
+    pictures_agree,
+    texts_agree,
+)
 
 LINE = "epoch 10: train loss 0.382, train accuracy 0.865, test accuracy 0.848\n"
 
@@ -22,6 +37,13 @@ LINE = "epoch 10: train loss 0.382, train accuracy 0.865, test accuracy 0.848\n"
         ("-0.012", "-0.011"),
         ("1.234e-05", "1.235e-05"),
         ("0.00", "-0.00"),
+        ("0.0000", "0.0000"),
+        ("0.00853", "0.00854"),
+        ("5e-07", "5.1e-07"),
+        ("1.2e-07", "1.3e-07"),
+        ("0.0001", "9.99e-05"),
+        ("25.0", "25.1"),
+        ("1,234.5", "1,236.5"),
     ],
 )
 def test_near_figures_agree(stored, new):
@@ -44,6 +66,16 @@ def test_near_figures_agree(stored, new):
         ("203530", "203531"),
         ("1", "1.0"),
         ("1e-5", "2e-5"),
+        ("5e-07", "6e-07"),
+        ("5.1e-07", "5.1e-06"),
+        ("0.001", "0.002"),
+        ("0.000", "0.001"),
+        ("0.001", "-0.001"),
+        ("0.0085", "0.0087"),
+        ("60000.0", "60100.0"),
+        ("60000.0", "60000.5"),
+        ("60,000", "60,001"),
+        ("1,234.5", "2,234.5"),
         ("0.382", "-0.382"),
     ],
 )
@@ -79,15 +111,40 @@ def test_texts_agree_by_their_words_and_each_of_their_numbers():
     assert not texts_agree(LINE, LINE.replace("0.382", "nan"))
 
 
+@pytest.mark.parametrize(
+    ("stored", "new"),
+    [
+        ("2.13.0", "2.13.1"),
+        ("release 2.13.0", "release 2.130.0"),
+        ("v2.130", "v2.131"),
+        ("0.1 0.2", "0.10.2"),
+        ("0.5 -0.3", "0.5-0.3"),
+        ("[0.101 0.202]", "[0.101, 0.202]"),
+        ("conv2d_100.0", "conv2d_101.0"),
+        ("0x1f.5", "0x2f.5"),
+        ("2026-11-30", "2026-11-29"),
+        ("85.31 %", "85.31"),
+        ("inf", "-inf"),
+        ("1.001", "1.001e"),
+    ],
+)
+def test_names_versions_and_how_many_numbers_there_are_have_to_be_the_same(stored, new):
+    assert texts_agree(stored, stored)
+    assert not texts_agree(stored, new)
+    assert not texts_agree(new, stored)
+
+
 def test_the_width_of_a_column_does_not_count():
     assert texts_agree("[ 9.999 -0.5]", "[10.001 -0.5]")
+    assert texts_agree("a  9.999 | b", "a 10.001 | b")
+    assert texts_agree("9.999   |", "10.001  |")
     assert not texts_agree("a  b", "a b")
 
 
 SVG = """<svg width="252.0pt" viewBox="0 0 252 180">
 <g id="line2d_14"><path d="M 33.2 50 L 60.25 49.75" style="stroke: #0072b2"/></g>
 <use xlink:href="#m16fcd01a3b" x="33.2" y="162.9"/>
-<g clip-path="url(#pb20be89d52)"/>
+<g clip-path="url(#pb20be89d52)" transform="translate(10 20) scale(0.1 -0.1)"/>
 <path id="m16fcd01a3b"/><clipPath id="pb20be89d52"/></svg>"""
 
 
@@ -103,6 +160,9 @@ def test_drawings_agree_when_curves_lie_on_each_other():
     [
         ("33.2 50 L", "33.2 51.5 L"),
         ('y="162.9"', 'y="164.9"'),
+        ("translate(10", "translate(12"),
+        ("scale(0.1", "scale(1.0"),
+        ("33.2 50", "33.2 5 0"),
         (" L 60.25 49.75", ""),
         ("L 60.25", "M 60.25"),
         ("line2d_14", "line2d_15"),
@@ -113,3 +173,103 @@ def test_drawings_agree_when_curves_lie_on_each_other():
 def test_drawings_that_look_different_do_not_agree(old, new):
     assert old in SVG
     assert not drawings_agree(SVG, SVG.replace(old, new))
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def drawn(draw, shift=(0, 0), rc=None):
+    """A figure as PNG in base64, its pixels shifted."""
+    import matplotlib
+
+    with matplotlib.rc_context(rc or {}):
+        figure = Figure(figsize=(3, 2))
+        draw(figure.subplots())
+        file = io.BytesIO()
+        figure.savefig(file, dpi=200)
+    pixels = np.roll(np.asarray(Image.open(file)), shift, (0, 1))
+    return encoded(Image.fromarray(pixels))
+
+
+def encoded(image):
+    """An image as PNG in base64."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def titled(title, inside="536"):
+    def draw(axes):
+        axes.imshow([[0.1, 0.9], [0.4, 0.6]])
+        axes.set_title(title)
+        axes.text(0, 0, inside, fontsize=8, color="white")
+
+    return draw
+
+
+def test_pictures_agree_when_edges_are_smoothed_otherwise_or_a_pixel_off():
+    stored = drawn(titled("ankle boot"))
+    for new in (
+        drawn(titled("ankle boot"), (1, -1)),
+        drawn(titled("ankle boot"), rc={"text.hinting_factor": 4}),
+        half_a_pixel_off(stored),
+        cropped(stored, 1, 0),
+        cropped(stored, 2, 2),
+    ):
+        assert new != stored
+        assert picture_difference(stored, new) is None
+        assert picture_difference(new, stored) is None
+
+
+def half_a_pixel_off(picture):
+    """A picture in which every edge is smoothed over one more pixel."""
+    image = Image.open(io.BytesIO(base64.b64decode(picture)))
+    return encoded(Image.blend(image, ImageChops.offset(image, 1, 0), 0.5))
+
+
+def cropped(picture, columns, rows):
+    """A picture without some of its first columns and rows."""
+    image = Image.open(io.BytesIO(base64.b64decode(picture)))
+    return encoded(image.crop((columns, rows, *image.size)))
+
+
+@pytest.mark.parametrize(
+    ("draw", "other"),
+    [
+        (titled("shirt"), titled("t-shirt")),
+        (titled("coat"), titled("boat")),
+        (titled("coat"), titled("")),
+        *(
+            (titled("coat", f"5{a}6"), titled("coat", f"5{b}6"))
+            for a, b in itertools.combinations(range(10), 2)
+        ),
+        (lambda axes: axes.plot([0, 1]), lambda axes: axes.plot([1, 0])),
+        (lambda axes: axes.imshow([[0, 1]]), lambda axes: axes.imshow([[1, 0]])),
+    ],
+)
+def test_pictures_with_another_word_digit_or_curve_do_not_agree(draw, other):
+    difference = picture_difference(drawn(draw), drawn(other))
+    assert "pixels look different (columns" in difference
+
+
+def test_what_is_no_picture_or_of_another_size_agrees_with_none():
+    stored = drawn(titled("coat"))
+    assert "600 × 400 pixels became 595 × 400" in picture_difference(
+        stored, cropped(stored, 5, 0)
+    )
+    assert "no picture" in picture_difference(stored, stored[:100])
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "mlp-scratch", "softmax-scratch"])
+def test_each_picture_of_a_notebook_agrees_with_itself_alone(name):
+    path = ROOT / "notebooks" / "pytorch" / f"{name}.ipynb"
+    pictures = [
+        output.data["image/png"]
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) > 2
+    for (i, a), (j, b) in itertools.product(enumerate(pictures), repeat=2):
+        assert pictures_agree(a, b) == (i == j)

@@ -17,7 +17,8 @@ import pytest
 
 from booktools import FRAMEWORKS, SourceError, __main__, missing_modules
 from booktools.notebooks import execute, weights
-from booktools.notebooks.execute import kernel_environment, update
+from booktools.notebooks.environment import kernel_environment
+from booktools.notebooks.execute import update
 from booktools.notebooks.jobs import jobs
 from booktools.notebooks.stored import validate_outputs
 from booktools.source.book import Book
