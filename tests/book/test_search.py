@@ -313,7 +313,14 @@ def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
     ):
         search(open_study(str(tmp_path / "journal")), objective, client)
         assert sorted(told(study), key=str) == sorted(undisturbed, key=str)
-        scheduler.kill()  # when none of its trials is being trained
+        tell = study.tell
+
+        def slowly(*result, **state) -> None:
+            scheduler.kill()
+            wait_for(lambda: client.status == "closed")
+            tell(*result, **state)
+
+        study.tell = slowly
         with pytest.raises(ConnectionError, match="the scheduler is gone"):
             search(study, objective, client, num_trials=TRIALS + 4)
 
