@@ -66,7 +66,8 @@ def chapter(framework: str | None = "pytorch") -> dict[str, Any]:
     section = read_section(PAGE.read_text("utf-8"), PAGE)
     for cell in section.code_cells(framework or "pytorch"):
         shared = set(cell.frameworks) == set(section.frameworks)
-        defines = cell.source.startswith(("from ", "import ", "def ", "space", "NUM_"))
+        starts = ("from ", "import ", "def ", "class ", "space", "NUM_")
+        defines = cell.source.startswith(starts)
         if defines and (framework or shared):
             exec(compile(cell.source, str(PAGE), "exec"), names)
     return names
