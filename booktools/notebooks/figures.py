@@ -3,17 +3,17 @@
 A figure is a number with decimals, a percentage, or a whole number of two digits or
 more, or one followed by "times". It has to round a number where its sentence points:
 
-- in the code, the outputs or the displayed formulas of its part of the section (from one
-  heading of the second level to the next), or, where that has no code because it leads
-  in or sums up, in the prose of the parts that have,
+- in the code, the outputs or the displayed formulas of its part of the section (from
+  one heading of the second level to the next), or, where that has no code because it
+  leads in or sums up, in the prose of the parts that have,
 - in those of a part, a section, a figure or an exercise to which its paragraph refers,
 - in those of the worked solution that it sums up,
 
 in every framework that the sentence speaks for; or it follows from two other numbers in
 its sentence, as their sum, difference, product or quotient. Whole numbers may come from
-the code of the whole section, where sizes are set, and those of four digits or more from
-any section to which this one refers. What stands in backticks or in a
-formula within the text proves nothing, and what an exercise gives is given. Figures from
+the code of the whole section, where sizes are set, and those of four digits or more
+from any section to which this one refers. What stands in backticks or in a formula
+within the text proves nothing, and what an exercise gives is given. Figures from
 elsewhere are marked, in the line before the paragraph, the list, the table or the
 directive that holds them, or first in the directive::
 
@@ -48,7 +48,7 @@ NAMED = re.compile(
     r"|https?:\S+|\b[\w.]+\.\w+/\S*|\b(?:1[89]|20)\d\d\b(?!,\d|\.\d|\s?%)|\b\d+(?:st|nd|rd|th)\b|\b\d+[-\s]bits?\b"
 )
 ROUGHLY = re.compile(
-    r"\b(?:about|almost|nearly|around|roughly|some|over|under|(?:more|less) than|every)\s$"
+    r"\b(?:about|almost|nearly|around|roughly|some|over|under|(?:more|less) than)\s$"
 )
 PURE = re.compile(
     r"\$\$?\s*(?:\\approx|<|>|\\[lg]eq?)?\s*([-+]?[\d.,{}]+\s?(?:\\%)?)\s*\$"
