@@ -143,8 +143,9 @@ def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
     for page in dict.fromkeys(each.page for each in wanted):
         for line, figure, lacking in unfounded(book, page):
             yield (
-                f"{page.path}:{line}: {figure} is in no output of "
-                f"{', '.join(lacking)}, nor in code or a formula; correct it, or say "
+                f"{page.path}:{line}: {figure} stands, for {', '.join(lacking)}, in no "
+                "code, output or formula of this part of the section, nor of what the "
+                "paragraph refers to; correct it, refer to where it stands, or say "
                 f"where it comes from, in the line before the paragraph: {MARK} ..."
             )
 

@@ -48,8 +48,7 @@ NAMED = re.compile(
     r"|https?:\S+|\b[\w.]+\.\w+/\S*|\b(?:1[89]|20)\d\d\b(?!,\d|\.\d|\s?%)|\b\d+(?:st|nd|rd|th)\b|\b\d+[-\s]bits?\b"
 )
 ROUGHLY = re.compile(
-    r"\b(?:about|almost|nearly|around|roughly|some|over|under|(?:more|less) than|every)"
-    r"\s$"
+    r"\b(?:about|almost|nearly|around|roughly|some|over|under|(?:more|less) than)\s$"
 )
 PURE = re.compile(
     r"\$\$?\s*(?:\\approx|<|>|\\[lg]eq?)?\s*([-+]?[\d.,{}]+\s?(?:\\%)?)\s*\$"
