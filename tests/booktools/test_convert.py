@@ -110,6 +110,11 @@ def test_pages_before_and_after_are_linked(root):
         ("$a{ref}`b$", "$a{ref}`b$"),
         ("{ref}`sec_second`\nand\n{ref}`sec_inner`", "ipynb)\nand\n[Inside]"),
         ("```{tip}\nDo.\n```", "> **Tip**\n>\n> Do."),
+        (
+            "::::{note}\nAll.\n\n:::{framework} mxnet\nNot.\n:::\n"
+            ":::{framework} pytorch tensorflow\nIts own.\n:::\n::::",
+            "> **Note**\n>\n> All.\n>\n> Its own.\n\n>",
+        ),
         ("```{note} Begins here\nand ends.\n```", "> Begins here\n> and ends."),
         ("```{admonition} Title\nBody.\n```", "> **Title**\n>\n> Body."),
         ("```{code-block} python\nx = '{ref}`a`'\n```", "```python\nx = '{ref}`a`'"),
