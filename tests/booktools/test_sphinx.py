@@ -313,9 +313,12 @@ def test_another_framework_can_be_the_one(root):
 
 
 def pages(folder):
-    """Return the pages in a folder by name."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*.html")}
-    return {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    """Return the pages and the notebooks in a folder by name."""
+    return {
+        path.relative_to(folder): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in (".html", ".ipynb")
+    }
 
 
 def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(root, built, tmp_path):
@@ -329,6 +332,8 @@ def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(root, built, tmp
     replace(toc, "plain\n", "plain\n      - file: chapters/gone\n")
     assert "does not match: '# The First Section' there" in "".join(errors(build(root)))
     assert (html / "chapters" / "gone.html").exists()
+    notebooks = html / "_downloads" / "notebooks"
+    shutil.copy(notebooks / "first-mxnet.ipynb", notebooks / "gone-mxnet.ipynb")
 
     replace(root / FIRST, "# Another Title", title)
     replace(root / "chapters" / "plain.md", "(page_plane)=", "(page_plain)=")
