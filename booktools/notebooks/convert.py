@@ -158,7 +158,7 @@ class Converter:
             body = f"{title}\n{body}" if title else body
             line -= bool(title)
             title = "See also" if block.name == "seealso" else block.name.capitalize()
-        text = f"**{title}**\n\n{self.markdown(body, line)}"
+        text = f"**{title}**\n\n{self.markdown(body, line)}".rstrip()
         return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
 
     def _table(self, block: Block) -> str:

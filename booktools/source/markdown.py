@@ -98,12 +98,16 @@ def _parser() -> MarkdownIt:
 
 def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
     """Apply a rule of the parser, and note from where to where it held."""
-    start = state.pos
+    found, start = state.env["found"], state.pos
+    before = len(found)
     if not rule(state, silent):
         return False
     if silent or name in ("text", "newline"):
         return True
-    found, end = state.env["found"], state.pos
+    end = state.pos
+    if name == "image":
+        # It has read its words by themselves, and counted from their beginning.
+        del found[before:]
     if name == "myst_role":
         role = state.src[start:end]
         ticks = len(role) - len(role.rstrip("`"))
@@ -235,6 +239,8 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
         if token.level or not token.map:
             continue
         start, end = token.map
+        if token.type == "amsmath":  # it does not count its last line
+            end = start + token.content.count("\n") + 1
         source = "\n".join(lines[start:end]).rstrip()
         block = _block(token, tokens[i + 1 : i + 2], source, line + start, path)
         if block:

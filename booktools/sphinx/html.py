@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from docutils import nodes
 from markupsafe import Markup
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 
 from booktools import FRAMEWORKS
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -22,21 +26,22 @@ TEMPLATES = Path(__file__).parent / "templates"
 KEY = "sphinx-design-tab-id-framework"
 """Under which browsers keep the choice; that of sphinx-design, which reads it too."""
 
-DROPPED = re.compile(
+DROPPED = {
     # 1.5 MB of icons, of which the pages show a dozen: those are in booktools.css.
-    r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>"
-    r"|<link[^>]*/fontawesome/[^>]*>"
+    "the scripts of icons": r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>",
     # Files of which the page will learn soon enough.
-    r'|<link[^>]*rel="preload"[^>]*>'
+    "what is loaded ahead": r'<link[^>]*rel="preload"[^>]*>',
     # Said twice by the theme.
-    r'|<meta name="viewport"[^>]*>'
+    "a second viewport": r'<meta name="viewport"[^>]*>',
     # For a search service, and for a search while typing, which the book has not.
-    r'|<meta name="docsearch[^>]*>'
-    r"|<script>DOCUMENTATION_OPTIONS\.[^<]*</script>"
-)
-SEARCH = re.compile(
-    r'<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>'
-)
+    "the words of a search service": r'<meta name="docsearch[^>]*>',
+    "the options of a search": r"<script>DOCUMENTATION_OPTIONS\.[^<]*</script>",
+    # The page of the search needs them at once, and in the theme's order.
+    "the scripts of the search": r'<script[^>]*src="[^"]*'
+    r"(?:searchtools|language_data|searchindex)\.js[^>]*></script>",
+}
+"""What pages leave out of the head that the theme gives them, as it writes it."""
+
 MATH = re.compile(
     r"<script>window\.MathJax =[^<]*</script>|<script[^>]*/mathjax/[^>]*></script>"
 )
@@ -51,18 +56,49 @@ SUMMARY = re.compile(
 )
 
 
-def strip_head(markup: str, pagename: str, body: str) -> Markup:
-    """Leave out of a page's head what the page does not need, and let none wait."""
-    markup = DROPPED.sub("", markup)
-    if 'class="math' not in body:
-        markup = MATH.sub("", markup)
-    if pagename != "search":
-        # The page of the search needs them at once, and in the theme's order.
-        markup = BLOCKING.sub("<script defer", SEARCH.sub("", markup))
-    return Markup(re.sub(r"\n\s*\n+", "\n", markup))
+class Heads:
+    """The heads of the pages, without what the pages do not need.
+
+    Attributes:
+        unseen: what no page so far had. Sphinx writes the first page and the last ones
+            in the process that ends the build, also where others write the rest.
+    """
+
+    def __init__(self) -> None:
+        self.unseen = set(DROPPED)
+
+    def strip(self, markup: str, pagename: str, body: str) -> Markup:
+        """Leave out of a part of a head what is not needed, and let none wait."""
+        for what, pattern in DROPPED.items():
+            if "of the search" in what and pagename == "search":
+                continue
+            markup, count = re.subn(pattern, "", markup)
+            if count:
+                self.unseen.discard(what)
+        if 'class="math' not in body:
+            markup = MATH.sub("", markup)
+            if "mathjax" in markup.lower():
+                _changed("Sphinx", "the scripts of formulas", "MATH")
+        if pagename != "search":
+            markup = BLOCKING.sub("<script defer", markup)
+        return Markup(re.sub(r"\n\s*\n+", "\n", markup))
+
+    def finish(self, app: Sphinx, exception: Exception | None) -> None:
+        """Warn of what the theme no longer writes: then it may write something else."""
+        if exception or app.builder.format != "html" or app.builder.name == "epub":
+            return
+        for what in sorted(self.unseen):
+            logger.warning(
+                "no page's head has %s any more, as DROPPED in %s describes it; "
+                "compare with the theme, and correct or delete the description",
+                what,
+                __name__,
+            )
 
 
-def _page_context(app: Sphinx, pagename: str, template: str, context, doctree) -> None:
+def _page_context(
+    heads: Heads, app: Sphinx, pagename: str, template: str, context, doctree
+) -> None:
     """Give the templates what they show, and state the sizes of pictures."""
     if app.builder.name == "epub":
         # Styles that an extension adds after the EPUB is packed.
@@ -73,7 +109,7 @@ def _page_context(app: Sphinx, pagename: str, template: str, context, doctree) -
         ]
         _fix_body(app, context)
         if "body" in context:
-            context["body"] = SUMMARY.sub(r"\1", context["body"])
+            context["body"] = fix_summaries(context["body"])
         return
     base = app.config.html_baseurl
     body = context.get("body", "")
@@ -83,7 +119,7 @@ def _page_context(app: Sphinx, pagename: str, template: str, context, doctree) -
         booktools_framework=app.config.booktools_framework,
         booktools_frameworks=list(FRAMEWORKS.values()),
         booktools_key=KEY,
-        booktools_strip=lambda head: strip_head(head, pagename, body),
+        booktools_strip=lambda head: heads.strip(head, pagename, body),
         booktools_tags=list(FRAMEWORKS),
         booktools_titles=", ".join(each.title for each in FRAMEWORKS.values()),
         booktools_title=Markup(context.get("title", "")).striptags(),
@@ -109,6 +145,24 @@ def _description(doctree: nodes.document | None) -> str:
     return ""
 
 
+def fix_summaries(body: str) -> str:
+    """Leave no paragraph in a summary."""
+    body = SUMMARY.sub(r"\1", body)
+    if re.search(r"<summary[^>]*>(?:(?!</summary>).)*<p\b", body, re.S):
+        _changed("MyST-NB", "the summaries of what is folded", "SUMMARY")
+    return body
+
+
+def _changed(library: str, what: str, where: str) -> None:
+    logger.warning(
+        "%s writes %s in another way than %s in %s mends; compare them",
+        library,
+        what,
+        where,
+        __name__,
+    )
+
+
 def fix_html(body: str, files: dict[str, Path]) -> str:
     """Make the libraries' markup valid and accessible; ``files``: pictures by name."""
     soup = BeautifulSoup(body, "html.parser")
@@ -117,6 +171,9 @@ def fix_html(body: str, files: dict[str, Path]) -> str:
     for box in soup(id=re.compile("^(exercise|solution)-content$")):
         # sphinx-exercise gives all its boxes one id.
         del box["id"]
+    ids = [box["id"] for box in soup.select(".exercise [id], .solution [id]")]
+    if len(ids) != len(set(ids)):
+        _changed("sphinx-exercise", f"boxes with one id ({ids[0]})", "fix_html")
     for link in soup.select(".solution > .admonition-title > a"):
         # Its text begins with the space that belongs before it, its quotes as typed.
         if (text := link.string) and text.startswith(" "):
@@ -132,6 +189,13 @@ def fix_html(body: str, files: dict[str, Path]) -> str:
     for label in soup.select(".citation > .label"):
         # Works are cited by author and year, and nowhere by this.
         label.decompose()
+    for entry in soup.select(".citation-list > :first-child"):
+        if entry.get_text(strip=True).startswith("["):
+            _changed("docutils", "the labels of works", "fix_html")
+    for tab_set in soup.select(".frameworks"):
+        choices = tab_set.select(":scope > input + label[data-sync-id]")
+        if len(choices) != len(tab_set.select(":scope > .sd-tab-content")):
+            _changed("sphinx-design", "the tabs of frameworks", "booktools/sphinx/tabs")
     for lines in soup.select("dt.sig dl"):
         # The parameters of a function are no list of terms.
         lines.name, lines["class"] = "span", "sig-lines"
@@ -188,6 +252,8 @@ def setup_html(app: Sphinx) -> None:
     """Add the templates, the style and the script of the pages."""
     app.connect("config-inited", _prepare)
     app.connect("builder-inited", _add_assets)
+    heads = Heads()
     # After the menus (510).
-    app.connect("html-page-context", _page_context, priority=520)
+    app.connect("html-page-context", partial(_page_context, heads), priority=520)
+    app.connect("build-finished", heads.finish)
     app.connect("html-collect-pages", _not_found)

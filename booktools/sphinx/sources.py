@@ -125,8 +125,8 @@ def _begin_afresh(app: Sphinx) -> None:
     if app.builder.format == "html":
         for name in ("_images", "_static"):
             shutil.rmtree(Path(app.outdir, name), ignore_errors=True)
-        for path in Path(app.outdir).rglob("*.html"):
-            if "_downloads" not in path.relative_to(app.outdir).parts:
+        for path in list(Path(app.outdir).rglob("*")):
+            if path.suffix in (".html", ".ipynb"):
                 path.unlink()
 
 

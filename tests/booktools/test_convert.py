@@ -108,8 +108,19 @@ def test_pages_before_and_after_are_linked(root):
         ("{py:func}`it <d2lutils.torch.sgd>`", "`it`"),
         ("``{ref}`sec_second` ``", "``{ref}`sec_second` ``"),
         ("$a{ref}`b$", "$a{ref}`b$"),
+        ("![b {ref}`a` c](dot.png)", "![b {ref}`a` c](../../chapters/dot.png)"),
+        (
+            "[a](plain.md 'b') [c](<plain.md>)",
+            "plain.md 'b') [c](../../chapters/plain.md)",
+        ),
+        ("T\n: D {ref}`so <sec_second>`", ": D [so](../all/second.ipynb)"),
         ("{ref}`sec_second`\nand\n{ref}`sec_inner`", "ipynb)\nand\n[Inside]"),
         ("```{tip}\nDo.\n```", "> **Tip**\n>\n> Do."),
+        (
+            "::::{note}\nAll.\n\n:::{framework} mxnet\nNot.\n:::\n"
+            ":::{framework} pytorch tensorflow\nIts own.\n:::\n::::",
+            "> **Note**\n>\n> All.\n>\n> Its own.\n\n>",
+        ),
         ("```{note} Begins here\nand ends.\n```", "> Begins here\n> and ends."),
         ("```{admonition} Title\nBody.\n```", "> **Title**\n>\n> Body."),
         ("```{code-block} python\nx = '{ref}`a`'\n```", "```python\nx = '{ref}`a`'"),
@@ -157,7 +168,8 @@ AROUND = [
 @settings(derandomize=True, deadline=None, max_examples=200)
 def test_code_and_formulas_pass_unchanged(converter, odd):
     fence = "`" * (len(odd) + 3)
-    for block in (f"{fence}python\n{odd}\n{fence}", f"$$\n{odd}\n$$"):
+    align = f"\\begin{{align}}\n{odd}\n\\end{{align}}"
+    for block in (f"{fence}python\n{odd}\n{fence}", f"$$\n{odd}\n$$", align):
         made = converter.markdown(f"{block}\n\n{{ref}}`so <sec_second>`", 1)
         assert made == f"{block}\n\n[so](../all/second.ipynb)"
     for fragment in (f"{fence} {odd} {fence}", f"${odd}$"):

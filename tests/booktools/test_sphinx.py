@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import pytest
@@ -19,6 +20,7 @@ from booktools import FRAMEWORKS
 from booktools.notebooks.downloads import build_wheel
 from booktools.notebooks.install import install_cell
 from booktools.source.book import Page
+from booktools.sphinx.html import DROPPED, Heads, fix_html, fix_summaries
 from booktools.sphinx.search import framework_words
 from booktools.sphinx.sources import read_page
 from small_book import ROOT, build, change_output, copy_book, replace, run_notebooks
@@ -298,9 +300,12 @@ def test_another_framework_can_be_the_one(root):
 
 
 def pages(folder):
-    """Return the pages in a folder by name."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*.html")}
-    return {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    """Return the pages and the notebooks in a folder by name."""
+    return {
+        path.relative_to(folder): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in (".html", ".ipynb")
+    }
 
 
 def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(root, built, tmp_path):
@@ -314,13 +319,14 @@ def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(root, built, tmp
     replace(toc, "plain\n", "plain\n      - file: chapters/gone\n")
     assert "does not match: '# The First Section' there" in "".join(errors(build(root)))
     assert (html / "chapters" / "gone.html").exists()
+    notebooks = html / "_downloads" / "notebooks"
+    shutil.copy(notebooks / "first-mxnet.ipynb", notebooks / "gone-mxnet.ipynb")
 
     replace(root / FIRST, "# Another Title", title)
     replace(root / "chapters" / "plain.md", "(page_plane)=", "(page_plain)=")
     replace(toc, "      - file: chapters/gone\n", "")
     gone = html / "_downloads" / "notebooks" / "gone-pytorch.ipynb"
     gone.write_text("{}", encoding="utf-8")
-    assert build(root, "--builder", "latex").returncode == 0
     assert build(root).returncode == 0
     assert pages(html) == pages(built / "_build" / "html")
     assert not gone.exists()
@@ -412,6 +418,61 @@ def test_a_book_that_cannot_be_read_is_reported_in_a_line(root):
     said = f"Book error: chapters/first.md:{line - 1}: unknown tag 'smae-code'; expect"
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("lacking", DROPPED)
+def test_a_head_that_the_theme_writes_otherwise_is_reported(caplog, lacking):
+    """That all are there as described, every build without warnings shows."""
+    head = {
+        "the scripts of icons": '<script src="a/fontawesome.js"></script>',
+        "what is loaded ahead": '<link href="a" rel="preload"/>',
+        "a second viewport": '<meta name="viewport" content="a"/>',
+        "the words of a search service": '<meta name="docsearch:language"/>',
+        "the options of a search": "<script>DOCUMENTATION_OPTIONS.a = 1;</script>",
+        "the scripts of the search": '<script src="a/searchtools.js"></script>',
+    }
+    heads, app = Heads(), Mock(**{"builder.format": "html", "builder.name": "html"})
+    assert (
+        heads.strip("".join(head[each] for each in head if each != lacking), "", "")
+        == ""
+    )
+    heads.finish(app, None)
+    (said,) = caplog.messages
+    assert said.startswith(f"no page's head has {lacking} any more")
+
+
+@pytest.mark.parametrize(
+    ("fix", "markup", "library"),
+    [
+        (
+            lambda head: Heads().strip(head, "a", ""),
+            '<script>MathJax = {}</script><script src="b/mathjax/c.js"></script>',
+            "Sphinx",
+        ),
+        (fix_summaries, "<summary><p class='a'>Show</p></summary>", "MyST-NB"),
+        (
+            lambda body: fix_html(body, {}),
+            "<div class='exercise' ><i id='b'></i><i id='b'></i></div>",
+            "sphinx-exercise",
+        ),
+        (
+            lambda body: fix_html(body, {}),
+            "<div class='citation-list'><div><p>[Doe01]</p></div></div>",
+            "docutils",
+        ),
+        (
+            lambda body: fix_html(body, {}),
+            "<div class='frameworks'><div class='sd-tab-content'>A</div></div>",
+            "sphinx-design",
+        ),
+    ],
+)
+def test_markup_that_a_library_writes_otherwise_is_reported(
+    caplog, fix, markup, library
+):
+    fix(markup)
+    (said,) = caplog.messages
+    assert said.startswith(f"{library} writes ")
 
 
 def test_figures_are_checked(root):
