@@ -62,8 +62,6 @@ class Menus:
         base = app.config.html_baseurl
         base = f"{base.rstrip('/')}/{DOWNLOADS}/" if base else ""
         folder, book = Path(app.outdir, DOWNLOADS), self.sources.book
-        for path in folder.glob("*.ipynb"):  # of an earlier build
-            path.unlink()
         try:
             for page in book.sections:
                 for framework in page.section.frameworks:
