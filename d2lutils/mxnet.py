@@ -12,7 +12,14 @@ from typing import Any
 import numpy
 
 from d2lutils import require
-from d2lutils.backend import Backend, Loss, Net, Step, check_scores
+from d2lutils.backend import (
+    Backend,
+    Loss,
+    Net,
+    Step,
+    check_scores,
+    missing_gradient,
+)
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
@@ -75,17 +82,19 @@ class MXNetBackend(Backend):
             with autograd.record():
                 y_hat = net(X)
                 check_scores(y_hat, labels)
-                goal, total = self.objective(
-                    loss(y_hat, y), loss, len(labels), summed=True
-                )
+                goal, total = self.objective(loss, y_hat, y, summed=True)
+            found = total.copy(), y_hat.copy()
             goal.backward()
             update(len(labels))
-            return total, y_hat
+            return found
 
         return step
 
     def seed(self, seed: int) -> None:
         npx.random.seed(seed)
+
+    def draw_seed(self) -> int:
+        return int(np.random.randint(0, 2**31 - 1))
 
     def devices(self) -> tuple[list[mxnet.Context], mxnet.Context]:
         return [npx.gpu(i) for i in range(npx.num_gpus())], npx.cpu()
@@ -101,8 +110,13 @@ def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
     Args:
         params: Arrays with gradients attached; changed in place.
         lr, batch_size: Learning rate; number of examples behind the gradients.
+
+    Raises:
+        ValueError: A parameter has no gradient.
     """
-    for param in params:
+    for i, param in enumerate(params):
+        if param.grad is None:
+            raise missing_gradient(f"params[{i}]")
         param -= lr * param.grad / batch_size
 
 
