@@ -94,7 +94,8 @@ class TensorFlowBackend(Backend):
             return total, y_hat
 
         all_keras = is_layer and is_optimizer and self.labels_first(loss)
-        if not all_keras or getattr(net, "run_eagerly", False):
+        eager = tf.config.functions_run_eagerly() or getattr(net, "run_eagerly", False)
+        if eager or not all_keras:
             return as_written
 
         @tf.function(autograph=False)

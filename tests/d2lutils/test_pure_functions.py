@@ -131,3 +131,40 @@ def test_an_interruption_keeps_the_parameters():
     expected, _ = d2l.train_epoch_ch3(net, start(), seen, LOSS, updater)
     assert equal(stopped.value.params, expected)
     assert len(stopped.value.history.train_loss) == 1
+
+
+def test_every_step_is_given_a_key_of_its_own():
+    """Noise that the loss is the mean of: equal figures would mean equal noise."""
+
+    def noisy(params, X, key=None):
+        noise = 0 if key is None else jax.random.normal(key, (len(X), 10))
+        return 0 * net(params, X) + noise
+
+    def figures(**options):
+        arguments = start(), [BATCHES[0]] * 3, BATCHES, LOSS, 2, optax.sgd(0.1)
+        return d2l.train_ch3(noisy, *arguments, draw=False, **options)[1]
+
+    def losses(updater):
+        seen = []
+        noted = lambda y_hat, y: seen.append(y_hat) or LOSS(y_hat, y)  # noqa: E731
+        with jax.disable_jit():
+            d2l.train_epoch_ch3(
+                noisy, start(), [BATCHES[0]] * 3, noted, updater, key=jax.random.key(0)
+            )
+        return [np.asarray(jax.lax.stop_gradient(y_hat)).tobytes() for y_hat in seen]
+
+    first = figures(key=jax.random.key(0))
+    assert first == figures(key=jax.random.key(0)) != figures(key=jax.random.key(1))
+    assert first.train_loss[0] != first.train_loss[1]
+    assert len(set(losses(optax.sgd(0.1)))) == 3
+    # No key, no noise: nothing in evaluation, nor without the argument.
+    assert first.test_accuracy == figures().test_accuracy
+    assert figures().train_loss == pytest.approx([np.log(10)] * 2)
+
+
+def test_a_net_that_takes_no_key_is_named():
+    expected = r"net must be a function net\(params, X, key=None\) \(got an unexpected"
+    with pytest.raises(TypeError, match=expected):
+        d2l.train_epoch_ch3(
+            net, start(), BATCHES, LOSS, optax.sgd(0.1), key=jax.random.key(0)
+        )
