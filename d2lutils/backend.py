@@ -509,14 +509,6 @@ def check_scores(y_hat: Any, labels: np.ndarray) -> None:
         )
 
 
-def missing_gradient(name: str) -> ValueError:
-    """Return the error for a parameter that got no gradient."""
-    return ValueError(
-        f"{name} has no gradient: the loss does not depend on it, or it was not "
-        "declared as trainable. Give the updater the parameters that net uses"
-    )
-
-
 def _check_not_empty(name: str, num_examples: float) -> None:
     if not num_examples:
         raise ValueError(

@@ -12,14 +12,8 @@ from typing import Any
 import numpy
 
 from d2lutils import require
-from d2lutils.backend import (
-    Backend,
-    Loss,
-    Net,
-    Step,
-    check_scores,
-    missing_gradient,
-)
+from d2lutils.arguments import check_gradients
+from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
@@ -94,7 +88,8 @@ class MXNetBackend(Backend):
         npx.random.seed(seed)
 
     def draw_seed(self) -> int:
-        return int(np.random.randint(0, 2**31 - 1))
+        # Of size 1: before npx.set_np() MXNet knows no tensor of no axes.
+        return int(np.random.randint(0, 2**31 - 1, size=1)[0])
 
     def devices(self) -> tuple[list[mxnet.Context], mxnet.Context]:
         return [npx.gpu(i) for i in range(npx.num_gpus())], npx.cpu()
@@ -114,9 +109,8 @@ def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
     Raises:
         ValueError: A parameter has no gradient.
     """
-    for i, param in enumerate(params):
-        if param.grad is None:
-            raise missing_gradient(f"params[{i}]")
+    for param in params:
+        check_gradients(f"A parameter of shape {param.shape}", param.grad)
         param -= lr * param.grad / batch_size
 
 

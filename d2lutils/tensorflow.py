@@ -12,14 +12,8 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require
-from d2lutils.backend import (
-    Backend,
-    Loss,
-    Net,
-    Step,
-    check_scores,
-    missing_gradient,
-)
+from d2lutils.arguments import check_gradients
+from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
@@ -155,9 +149,8 @@ def sgd(
         ValueError: There are not as many gradients as parameters, or one is missing.
     """
     rate = lr / batch_size
-    for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
-        if grad is None:
-            raise missing_gradient(f"params[{i}]")
+    for param, grad in zip(params, grads, strict=True):
+        check_gradients(f"A parameter of shape {param.shape}", grad)
         if isinstance(param, tf.Variable) and isinstance(grad, tf.Tensor):
             # One operation, in place: multiplying, dividing and subtracting one after
             # the other takes five times as long, a quarter of a training step.

@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require
-from d2lutils.backend import (
-    Backend,
-    Loss,
-    Net,
-    Step,
-    check_scores,
-    missing_gradient,
-)
+from d2lutils.arguments import check_gradients
+from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
@@ -54,9 +48,11 @@ class TorchBackend(Backend):
                 goal, total = self.objective(loss, y_hat, y, summed=not is_optimizer)
                 found.extend(each.detach().clone() for each in (total, y_hat))
                 goal.backward()
-                trained = (p for group in groups for p in group["params"])
-                if is_optimizer and all(param.grad is None for param in trained):
-                    raise missing_gradient("every parameter of updater")
+                if is_optimizer:  # which passes over single ones
+                    trained = (p for group in groups for p in group["params"])
+                    check_gradients(
+                        "Every parameter of the updater", *(p.grad for p in trained)
+                    )
                 return goal
 
             if isinstance(updater, torch.optim.LBFGS):
@@ -111,9 +107,8 @@ def sgd(params: Iterable[torch.Tensor], lr: float, batch_size: int) -> None:
         ValueError: A parameter has no gradient.
     """
     with torch.no_grad():
-        for i, param in enumerate(params):
-            if param.grad is None:
-                raise missing_gradient(f"params[{i}]")
+        for param in params:
+            check_gradients(f"A parameter of shape {param.shape}", param.grad)
             param -= lr * param.grad / batch_size
             param.grad.zero_()
 
