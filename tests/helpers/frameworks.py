@@ -25,6 +25,8 @@ def open_backend(name: str) -> BackendKit:
     try:
         return kit()
     except ImportError as error:
+        if (error.name or "").startswith("d2lutils"):  # its own fault
+            raise
         pytest.skip(str(error))
 
 
