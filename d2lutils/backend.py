@@ -144,18 +144,13 @@ class Backend(ABC):
         """
         predicted, labels = to_numpy(y_hat), to_numpy(y)
         found, n = predicted.shape, labels.size
-        scores = predicted.ndim == 2 and found[1] > 1
-        columns = [(n,)] if scores else [(n,), (n, 1)]
-        if (
-            labels.shape not in columns
-            or (found[:1] if scores else found) not in columns
-        ):
+        if predicted.ndim == 2 and found[1] > 1 and labels.ndim == 1:
+            predicted = predicted.argmax(axis=1)
+        if not {predicted.shape, labels.shape} <= {(n,), (n, 1)}:
             raise ValueError(
                 "y_hat must hold one row of scores or one class per label of y, "
                 f"whose shape is {labels.shape}; it has shape {found}"
             )
-        if scores:
-            predicted = predicted.argmax(axis=1)
         right = predicted.reshape(n).astype(labels.dtype) == labels.reshape(n)
         return float(np.count_nonzero(right))
 
