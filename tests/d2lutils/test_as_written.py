@@ -233,6 +233,21 @@ def test_a_training_compiles_once():
     assert reader["calls"].count(False) == before + 1
 
 
+def test_a_plain_loss_of_a_model_runs_as_written():
+    code = (
+        KERAS[: KERAS.rindex("loss =")].rstrip()
+        + """
+    calls, plain = [], loss
+    def loss(y_hat, y):
+        calls.append(tf.executing_eagerly())
+        return plain(y_hat, y)
+    """
+    )
+    reader = keras_reader(code)
+    reader.epoch()
+    assert reader["calls"][-6:] == [True] * 6
+
+
 def test_a_model_that_is_to_run_eagerly_does():
     reader = keras_reader()
     reader["net"].run_eagerly = True
