@@ -32,6 +32,19 @@ def check_whole(name: str, value: Any, least: int) -> int:
     return number
 
 
+def check_gradients(who: str, *grads: Any) -> None:
+    """Check that not all of an updater's gradients are missing.
+
+    Raises:
+        ValueError: They are; ``who`` says of which parameters.
+    """
+    if all(grad is None for grad in grads):
+        raise ValueError(
+            f"{who} has no gradient: the loss does not depend on it, or it was not "
+            "declared as trainable. Give the updater the parameters that net uses"
+        )
+
+
 def to_numpy(values: Any) -> np.ndarray:
     """Turn numbers, a sequence or a tensor of any framework into an array."""
     if hasattr(values, "asnumpy"):  # MXNet

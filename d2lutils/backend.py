@@ -7,6 +7,8 @@ the standard library's ``random`` does.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import random
 import time
@@ -28,7 +30,8 @@ Net = Callable[[Any], Any]
 Loss = Callable[[Any, Any], Any]
 Batches = Iterable[tuple[Any, Any]]
 # Trains on one batch (X, y), of which it is also given the labels as an array; returns
-# the summed loss and the scores from before the update.
+# the summed loss and the scores from before the update, in memory that the net does not
+# write to again.
 Step = Callable[[Any, Any, np.ndarray], tuple[Any, Any]]
 
 # Seconds between two drawings of a training's curves: one takes some hundredths of a
@@ -57,6 +60,10 @@ class Backend(ABC):
         """Seed the framework's own generators."""
 
     @abstractmethod
+    def draw_seed(self) -> int:
+        """Draw a number, at least 0, from the framework's own generator."""
+
+    @abstractmethod
     def sum(self, losses: Any) -> Any:
         """Add up a tensor."""
 
@@ -68,7 +75,18 @@ class Backend(ABC):
         """Open a context in which what it yields gives the scores of ``net``."""
         return nullcontext(net)
 
+    def end_training(self, net: Net) -> None:  # noqa: B027 (most keep no mode)
+        """Put a model that tells training from evaluation into evaluation mode."""
+
+    def labels_first(self, loss: Loss) -> bool:
+        """Whether it is called ``loss(y, y_hat)``, and gives both the same shape."""
+        return False
+
     # Data
+
+    def to_tensors(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+        """Turn images ``(B, side, side)`` and labels ``(B,)`` into a batch."""
+        return self.from_numpy(np.expand_dims(X, self.channel_axis), y)
 
     def load_data_fashion_mnist(
         self, batch_size: int, resize: int | None = None
@@ -76,7 +94,9 @@ class Backend(ABC):
         """Return minibatches of the training and of the test examples.
 
         The training examples come in a new order in every epoch, the test examples
-        in that of the file; the last batch holds what is left.
+        in that of the file; the last batch holds what is left. The orders follow
+        :func:`set_seed` or, where it was not called, the framework's own generator
+        (``np.random`` for JAX, which has none), and repeat themselves with it.
 
         Args:
             batch_size: Examples per batch.
@@ -86,22 +106,19 @@ class Backend(ABC):
             ``(train_iter, test_iter)``. Both yield ``X``, float32 in [0, 1], ``(B, 1,
             side, side)`` in MXNet and PyTorch, ``(B, side, side, 1)`` elsewhere; and
             ``y``, ``(B,)``, int64 in PyTorch, int32 elsewhere. ``len`` is the number
-            of batches.
+            of batches. Both can be pickled, and read by several threads.
 
         Raises:
             TypeError, ValueError: ``batch_size`` or ``resize`` is not a positive
                 whole number.
         """
         data = fashion_mnist.load()
-
-        def to_tensors(X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
-            return self.from_numpy(np.expand_dims(X, self.channel_axis), y)
+        convert, draw_seed = self.to_tensors, self.draw_seed
 
         def batches(images: np.ndarray, labels: np.ndarray, shuffle: bool):
             labels = labels.astype(self.label_dtype)
-            return Minibatches(
-                images, labels, batch_size, shuffle, to_tensors, resize=resize
-            )
+            settings = batch_size, shuffle, convert, resize, draw_seed
+            return Minibatches(images, labels, *settings)
 
         return (
             batches(data.train_images, data.train_labels, shuffle=True),
@@ -115,8 +132,9 @@ class Backend(ABC):
 
         Args:
             y_hat: Scores, ``(n, classes)``, of which the largest counts, or predicted
-                classes, ``(n,)``.
-            y: Labels, ``(n,)``.
+                classes, ``(n,)``; or predictions of regression, ``(n, 1)``, which
+                count where they, in the dtype of ``y``, equal the targets.
+            y: Labels, ``(n,)``; or targets, ``(n,)`` or ``(n, 1)``.
 
         Returns:
             Their **number**, not their share.
@@ -125,14 +143,16 @@ class Backend(ABC):
             ValueError: The shapes do not fit.
         """
         predicted, labels = to_numpy(y_hat), to_numpy(y)
-        if predicted.ndim not in (1, 2) or predicted.shape[:1] != labels.shape:
+        found, n = predicted.shape, labels.size
+        if predicted.ndim == 2 and found[1] > 1 and labels.ndim == 1:
+            predicted = predicted.argmax(axis=1)
+        if not {predicted.shape, labels.shape} <= {(n,), (n, 1)}:
             raise ValueError(
                 "y_hat must hold one row of scores or one class per label of y, "
-                f"whose shape is {labels.shape}; it has shape {predicted.shape}"
+                f"whose shape is {labels.shape}; it has shape {found}"
             )
-        if predicted.ndim == 2:
-            predicted = predicted.argmax(axis=1)
-        return float(np.count_nonzero(predicted.astype(labels.dtype) == labels))
+        right = predicted.reshape(n).astype(labels.dtype) == labels.reshape(n)
+        return float(np.count_nonzero(right))
 
     def evaluate_accuracy(self, net: Net, data_iter: Batches) -> float:
         """Return the share of right predictions on a data set.
@@ -141,7 +161,8 @@ class Backend(ABC):
         time, and left in the mode in which it came.
 
         Args:
-            net: Maps ``X`` to scores ``(n, classes)``: a model or any function.
+            net: Maps ``X`` to scores ``(n, classes)``, or to predictions of regression
+                ``(n, 1)``: a model or any function.
             data_iter: Yields batches ``(X, y)``.
 
         Raises:
@@ -199,11 +220,16 @@ class Backend(ABC):
         the summed one and the number of examples to divide it by.
 
         Args:
-            net: Maps ``X`` to scores ``(n, classes)``: a model or any function.
-            train_iter: Yields batches ``(X, y)``.
+            net: Maps ``X`` to scores ``(n, classes)``, or to predictions of regression
+                ``(n, 1)``: a model or any function. What a Keras model adds to the loss
+                by itself, such as regularizers, is minimized and reported too.
+            train_iter: Yields batches ``(X, y)``; for regression, ``y`` holds floats,
+                ``(n,)`` or ``(n, 1)``.
             loss: A loss of the framework with any reduction, or a function that maps
-                scores and labels to one loss per example. One that returns a single
-                number says by ``loss.reduction = "mean"`` or ``"sum"`` what it is.
+                scores and labels to one loss per example, ``(n,)`` or ``(n, 1)``. One
+                that returns a single number says what that is: by ``loss.reduction =
+                "mean"`` or ``"sum"``, or by a parameter ``reduction``, be it bound by
+                ``functools.partial`` or left at its default.
             updater: An optimizer of the framework, or what is called with
                 ``(batch_size)``, such as ``lambda batch_size: sgd(params, lr,
                 batch_size)``; in TensorFlow, what has ``params`` and is called with
@@ -216,8 +242,8 @@ class Backend(ABC):
         Raises:
             TypeError: ``updater`` is none of these, or ``net`` returns no tensor.
             ValueError: ``train_iter`` or one of its batches is empty, a shape does not
-                fit, a label is out of range, or the step depends on whether ``loss``
-                gave a sum or a mean, and it does not say which.
+                fit, a label is out of range, ``loss`` returned a single number and does
+                not say whether it is a sum or a mean, or a parameter has no gradient.
         """
         return self._train_epoch(train_iter, self.training_step(net, loss, updater))
 
@@ -241,36 +267,50 @@ class Backend(ABC):
         return metric[0] / metric[2], metric[1] / metric[2]
 
     def objective(
-        self, losses: Any, loss: Loss, n: int, summed: bool
+        self, loss: Loss, y_hat: Any, y: Any, summed: bool, added: Iterable[Any] = ()
     ) -> tuple[Any, Any]:
         """Return what to differentiate, and the summed loss of a batch.
 
         Args:
-            losses: What ``loss`` returned for ``n`` examples.
-            loss: Its ``reduction``, if it has one, says what a single number is.
-            n: The number of examples.
+            loss: Returns one number per example, or one number, if it says by its
+                ``reduction`` whether that is their sum or their mean.
+            y_hat, y: A batch.
             summed: Whether the updater wants the gradient of the sum, to divide it by
-                ``n`` itself, or that of the mean.
+                the number of examples itself, or that of the mean.
+            added: What the model adds to the mean loss by itself.
 
         Raises:
-            ValueError: The step depends on whether ``losses``, a single number, is the
-                sum or the mean, and ``loss`` does not say.
+            TypeError, ValueError: What ``loss`` returned is neither, or one number that
+                does not say what it is.
         """
-        if len(losses.shape):
+        losses = loss(y, y_hat) if self.labels_first(loss) else loss(y_hat, y)
+        n, found = y.shape[0], _check_losses(losses, y.shape[0])
+        # Else each prediction may have been compared with each target.
+        alike = y_hat.shape == y.shape or self.labels_first(loss)
+        if found:
             total = self.sum(losses)
-            return (total if summed else total / n), total
-        reduction = getattr(loss, "reduction", None)
-        if reduction == "sum":
-            return (losses if summed else losses / n), losses
-        if summed and reduction not in MEANS:
+            mean = total / n
+        elif not alike and y_hat.shape[1:] in ((), (1,)):
+            shapes = f"{tuple(y_hat.shape)} and {tuple(y.shape)}"
+            raise ValueError(
+                f"net(X) and y have the shapes {shapes}, of which subtraction makes a "
+                "square; a single number does not show whether loss did that. Give y "
+                "the shape of net(X), or let loss return one number per example"
+            )
+        elif (reduction := _reduction(loss)) == "sum":
+            mean, total = losses / n, losses
+        elif reduction in MEANS or n == 1:
+            mean, total = losses, losses * n
+        else:
             raise ValueError(
                 "loss returned one number for a whole batch and does not say whether "
-                "it is the sum or the mean, on which the step of this updater depends. "
-                "Return one loss per example; or say which it is: "
+                "it is the sum or the mean, on which the step and the reported loss "
+                "depend. Return one loss per example; or say which it is: "
                 'loss.reduction = "mean" (or "sum")'
             )
-        total = losses * n
-        return (total if summed else losses), total
+        for each in added:
+            mean, total = mean + each, total + each * n
+        return (total if summed else mean), total
 
     def train_ch3(
         self,
@@ -284,6 +324,7 @@ class Backend(ABC):
     ) -> History:
         """Train, draw the curves as they grow, and print the final figures.
 
+        Afterwards a model that tells training from evaluation is in evaluation mode.
         Nothing is asserted about the result; a loss that is no longer finite is
         reported in words.
 
@@ -340,6 +381,7 @@ class Backend(ABC):
                 print(f"interrupted; {history}")
             interruption.history = history
             raise
+        self.end_training(net)
         if draw:
             print(history)
         return history
@@ -375,13 +417,43 @@ class Backend(ABC):
         return gpus or [cpu]
 
 
+def _reduction(loss: Loss) -> str | None:
+    """Return what a loss says of the single number that it returns, if anything.
+
+    It says so by an attribute, as the frameworks' own do, or by the default of a
+    parameter of that name, which ``functools.partial`` may have replaced.
+    """
+    said = getattr(loss, "reduction", None)
+    if said is None:
+        try:
+            said = inspect.signature(loss).parameters["reduction"].default
+        except (KeyError, TypeError, ValueError):  # no such parameter; no signature
+            if isinstance(loss, functools.partial):
+                return _reduction(loss.func)
+    return said
+
+
+def _check_losses(losses: Any, n: int) -> tuple[int, ...]:
+    """Return the shape of what a loss gave for ``n`` examples, if it is allowed."""
+    if not hasattr(losses, "shape"):
+        raise TypeError(f"loss must return a tensor, got {losses!r}")
+    shape = tuple(losses.shape)
+    if shape not in ((n,), (n, 1), ()):
+        raise ValueError(
+            f"loss must return one number per example, of shape ({n},) or ({n}, 1), or "
+            f"a single one; it returned shape {shape}. (A square comes of net(X) and y "
+            "of different shapes.)"
+        )
+    return shape
+
+
 def _labels(y: Any) -> np.ndarray:
-    """Return the labels of a batch, checked, as an array of their own.
+    """Return the labels or targets of a batch, checked, as an array of their own.
 
     A loader may use its memory again before they are counted.
     """
     labels = np.array(to_numpy(y))
-    if labels.ndim != 1:
+    if labels.ndim != 1 and labels.shape[1:] != (1,):
         raise ValueError(f"y must hold one label per example, got shape {labels.shape}")
     if not len(labels):
         raise ValueError("y holds no label: every batch needs at least one row")
@@ -399,25 +471,36 @@ def _check_tensor(y_hat: Any) -> Any:
 
 
 def check_scores(y_hat: Any, labels: np.ndarray) -> None:
-    """Check what ``net(X)`` returned against the labels ``(n,)`` of the same batch.
+    """Check what ``net(X)`` returned against the labels or targets of the same batch.
 
     Raises:
         TypeError: ``y_hat`` is no tensor.
-        ValueError: Its shape is not ``(n, number of classes)``, or a label has no
-            score. Some frameworks would clip such a label, or broadcast such scores,
-            without a word.
+        ValueError: Its shape is neither ``(n, number of classes)`` nor, with floats
+            for targets, that of one prediction per example; or a label has no score.
+            Some frameworks would clip such a label, or broadcast such scores, without
+            a word.
     """
-    shape = tuple(_check_tensor(y_hat).shape)
-    if len(shape) != 2 or shape[0] != len(labels):
+    shape, n = tuple(_check_tensor(y_hat).shape), len(labels)
+    whole = labels.dtype.kind in "iub"
+    if not whole and shape in ((n,), (n, 1)):
+        return  # regression
+    if len(shape) != 2 or shape[0] != n:
         raise ValueError(
             "net(X) must return one row of scores per example, of shape "
-            f"({len(labels)}, number of classes); it returned shape {shape}"
+            f"({n}, number of classes); it returned shape {shape}"
         )
+    if labels.ndim != 1:
+        raise ValueError(f"y must hold one label per example, got shape {labels.shape}")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= shape[1]:
         raise ValueError(
             f"y holds label {low if low < 0 else high}, but net(X) scores the classes "
             f"0 to {shape[1] - 1} only"
+        )
+    if not whole and (fractions := labels[labels % 1 != 0]).size:
+        raise ValueError(
+            f"y holds {fractions[0]}, which is no class, but net(X) returns scores of "
+            f"{shape[1]} classes; for regression it returns one column"
         )
 
 

@@ -38,22 +38,31 @@ def _check_params(params: Any) -> Any:
 
 
 class _Model:
-    """A function, its parameters and an optimizer's state, as a model of ``X``."""
+    """A function, its parameters, an optimizer's state, a key: a model of ``X``."""
 
-    def __init__(self, net: Net, params: Any, state: Any = None) -> None:
+    def __init__(
+        self, net: Net, params: Any, state: Any = None, key: Any = None
+    ) -> None:
+        needs = "net(params, X)" if key is None else "net(params, X, key=None)"
         try:
             inspect.signature(net).bind(params, None)
+            inspect.signature(net).bind(params, None, **_given(key))
         except TypeError as error:
             raise TypeError(
-                f"net must be a function net(params, X) ({error}); bind all else, such "
-                "as a key, by functools.partial"
+                f"net must be a function {needs} ({error}); bind all else by "
+                "functools.partial"
             ) from None
         self.net, self.params, self.state = net, _check_params(params), state
+        self.key = key
         # Not jit(net), which would remember how `net` was when another model had it.
         self.forward = jax.jit(lambda params, X: net(params, X))
 
     def __call__(self, X: Any) -> Any:
         return self.forward(self.params, X)
+
+
+def _given(key: Any) -> dict[str, Any]:
+    return {} if key is None else {"key": key}
 
 
 class JaxBackend(Backend):
@@ -72,34 +81,36 @@ class JaxBackend(Backend):
         if is_optimizer and net.state is None:
             net.state = updater.init(net.params)
 
-        def objective(params: Any, X: Any, y: Any) -> tuple[Any, Any]:
-            y_hat = net.net(params, X)
-            check_scores(y_hat, np.zeros(len(y), int))  # its shape
-            goal, total = self.objective(
-                loss(y_hat, y), loss, len(y), summed=not is_optimizer
-            )
+        def objective(params: Any, key: Any, X: Any, y: Any) -> tuple[Any, Any]:
+            y_hat = net.net(params, X, **_given(key))
+            check_scores(y_hat, np.zeros(y.shape, y.dtype))  # its shape
+            goal, total = self.objective(loss, y_hat, y, summed=not is_optimizer)
             return goal, (total, y_hat)
 
         @jax.jit
-        def update(params: Any, state: Any, X: Any, y: Any) -> tuple[Any, ...]:
-            grads, found = jax.grad(objective, has_aux=True)(params, X, y)
+        def update(params: Any, state: Any, key: Any, X: Any, y: Any) -> tuple:
+            key, new = (None, None) if key is None else jax.random.split(key)
+            grads, found = jax.grad(objective, has_aux=True)(params, new, X, y)
             if is_optimizer:
                 steps, state = updater.update(grads, state, params)
                 params = jax.tree_util.tree_map(jnp.add, params, steps)
             else:
                 params = updater(params, grads, batch_size=len(y))
-            return _check_params(params), state, *found
+            return _check_params(params), state, key, *found
 
         def step(X: Any, y: Any, labels: np.ndarray) -> tuple[Any, Any]:
-            params, state, total, y_hat = update(net.params, net.state, X, y)
+            *new, total, y_hat = update(net.params, net.state, net.key, X, y)
             check_scores(y_hat, labels)
-            net.params, net.state = params, state
+            net.params, net.state, net.key = new
             return total, y_hat
 
         return step
 
     def seed(self, seed: int) -> None:
         pass  # no generator of its own: whoever draws numbers passes a key
+
+    def draw_seed(self) -> int:
+        return np.random.randint(2**31)
 
     def devices(self) -> tuple[list[jax.Device], jax.Device]:
         gpus = [each for each in jax.devices() if each.platform == "gpu"]
@@ -124,18 +135,22 @@ def predict_ch3(net: Net, params: Any, test_iter: Batches, n: int = 6) -> None:
     _backend.predict_ch3(_Model(net, params), test_iter, n)
 
 
-def train_epoch_ch3(net, params, train_iter, loss, updater, state=None):
+def train_epoch_ch3(net, params, train_iter, loss, updater, state=None, key=None):
     """Train for one epoch, by a step that is compiled when the epoch begins.
 
     Args:
-        net, params: Give ``net(params, X)``, scores of shape ``(n, classes)``.
-        train_iter: Yields batches ``(X, y)``.
+        net, params: Give ``net(params, X)``, scores of shape ``(n, classes)``, or
+            predictions of regression, ``(n, 1)``.
+        train_iter: Yields batches ``(X, y)``; for regression, ``y`` holds floats.
         loss: Maps scores and labels to one loss per example; or to their "mean" or
             "sum", if ``loss.reduction`` says which.
         updater: An optimizer of Optax; or what turns ``(params, grads, batch_size=n)``,
             the gradients being those of the summed loss, into new parameters, such as
             ``functools.partial(sgd, lr=0.1)``.
         state: The optimizer's, at first ``updater.init(params)``; or it begins anew.
+        key: A key of ``jax.random``, if ``net`` draws numbers, as dropout does. Each
+            step then calls ``net(params, X, key=...)`` with a new one split from it;
+            an evaluation gives none, so that ``net`` has to have ``key=None``.
 
     Returns:
         ``params, (mean loss, accuracy)``; with a ``state``, ``params, state, (...)``.
@@ -143,16 +158,18 @@ def train_epoch_ch3(net, params, train_iter, loss, updater, state=None):
     Raises:
         TypeError, ValueError: One of them, or what it returns, does not fit.
     """
-    model = _Model(net, params, state)
+    model = _Model(net, params, state, key)
     figures = _backend.train_epoch_ch3(model, train_iter, loss, updater)
     return model.params, *([] if state is None else [model.state]), figures
 
 
-def train_ch3(net, params, train_iter, test_iter, loss, num_epochs, updater, draw=True):
+def train_ch3(
+    net, params, train_iter, test_iter, loss, num_epochs, updater, draw=True, key=None
+):
     """Train, draw the curves as they grow, and print the final figures.
 
     Args:
-        net, params, train_iter, loss, updater: See :func:`train_epoch_ch3`.
+        net, params, train_iter, loss, updater, key: See :func:`train_epoch_ch3`.
         test_iter: Yields the batches on which accuracy is measured after each epoch.
         num_epochs: Passes over the training examples, at least 1.
         draw: Whether to draw and to print; or only return.
@@ -161,7 +178,7 @@ def train_ch3(net, params, train_iter, test_iter, loss, num_epochs, updater, dra
         The trained parameters, and the figures of every epoch. After an interruption
         they are the ``params`` and the ``history`` of the ``KeyboardInterrupt``.
     """
-    model, rest = _Model(net, params), (loss, num_epochs, updater, draw)
+    model, rest = _Model(net, params, key=key), (loss, num_epochs, updater, draw)
     try:
         history = _backend.train_ch3(model, train_iter, test_iter, *rest)
     except KeyboardInterrupt as interruption:

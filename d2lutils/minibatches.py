@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from PIL import Image
 
 from d2lutils.arguments import check_whole
 
-# One generator orders the examples in every framework, so that the same seed gives
-# the same batches in all of them.
-_shuffling = np.random.default_rng()
+# Once seeded, one generator orders the examples in every framework, so that the same
+# seed gives the same batches in all of them. NumPy locks it while it draws.
+_shuffling: np.random.Generator | None = None
 
 
 def seed_shuffling(seed: int) -> None:
@@ -41,6 +42,9 @@ def get_dataloader_workers() -> int:
 class Minibatches:
     """A re-iterable, sized sequence of minibatches ``(X, y)``.
 
+    Several threads may read from it, or from one pass over it. It can be pickled if
+    ``to_tensors`` and ``draw_seed`` can.
+
     Args:
         images: ``(n, 28, 28)`` uint8, gray values from 0 to 255.
         labels: ``(n,)``, one class per image, in the dtype that ``y`` is to have.
@@ -50,6 +54,9 @@ class Minibatches:
             and labels ``(B,)`` into the framework's tensors.
         resize: Side of the images in pixels, or ``None`` to keep 28. Bilinear, as
             in Pillow.
+        draw_seed: Draws a number from the framework's own generator, which seeds the
+            order of a pass unless :func:`seed_shuffling` was called; without it that
+            order is drawn afresh.
 
     Attributes:
         num_examples: Examples in one pass.
@@ -63,12 +70,14 @@ class Minibatches:
         shuffle: bool,
         to_tensors: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]],
         resize: int | None = None,
+        draw_seed: Callable[[], int] | None = None,
     ) -> None:
         self.batch_size = check_whole("batch_size", batch_size, least=1)
         self.num_examples = len(images)
         self.shuffle = shuffle
         self._images, self._labels = images, labels
         self._to_tensors, self._resize = to_tensors, resize
+        self._draw_seed = draw_seed
         self._weights = None
         if resize is not None:
             side = check_whole("resize", resize, least=1)
@@ -89,7 +98,7 @@ class Minibatches:
 
         def part(rows: slice, shuffle: bool) -> Minibatches:
             images, labels = self._images[rows], self._labels[rows]
-            settings = shuffle, self._to_tensors, self._resize
+            settings = shuffle, self._to_tensors, self._resize, self._draw_seed
             return Minibatches(images, labels, self.batch_size, *settings)
 
         return part(slice(n), self.shuffle), part(slice(n, None), False)
@@ -101,20 +110,27 @@ class Minibatches:
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         # The order is drawn when the pass begins, not at its first batch: two passes
         # that begin together do not depend on how they are interleaved.
-        order = _shuffling.permutation(self.num_examples) if self.shuffle else None
-        return self._batches(order)
+        order = self._draw_order() if self.shuffle else None
+        # Unlike a generator, this can be read by several threads.
+        starts = range(0, self.num_examples, self.batch_size)
+        return map(partial(self._batch, order), starts)
 
-    def _batches(self, order: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
-        for start in range(0, self.num_examples, self.batch_size):
-            rows: Any = slice(start, start + self.batch_size)
-            if order is not None:
-                rows = order[rows]
-            X = np.divide(self._images[rows], np.float32(255), dtype=np.float32)
-            if self._weights is not None:
-                X = self._weights @ X @ self._weights.T
-                np.clip(X, 0, 1, out=X)  # rounding may lead just past 1
-            # A copy, because a framework may hand out its memory to be written to.
-            yield self._to_tensors(X, self._labels[rows].copy())
+    def _draw_order(self) -> np.ndarray:
+        generator = _shuffling
+        if generator is None:
+            generator = np.random.default_rng(self._draw_seed and self._draw_seed())
+        return generator.permutation(self.num_examples)
+
+    def _batch(self, order: np.ndarray | None, start: int) -> tuple[Any, Any]:
+        rows: Any = slice(start, start + self.batch_size)
+        if order is not None:
+            rows = order[rows]
+        X = np.divide(self._images[rows], np.float32(255), dtype=np.float32)
+        if self._weights is not None:
+            X = self._weights @ X @ self._weights.T
+            np.clip(X, 0, 1, out=X)  # rounding may lead just past 1
+        # A copy, because a framework may hand out its memory to be written to.
+        return self._to_tensors(X, self._labels[rows].copy())
 
 
 def _interpolation_weights(size: int, side: int) -> np.ndarray:

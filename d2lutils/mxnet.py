@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 
 from d2lutils import require
+from d2lutils.arguments import check_gradients
 from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
@@ -75,17 +76,20 @@ class MXNetBackend(Backend):
             with autograd.record():
                 y_hat = net(X)
                 check_scores(y_hat, labels)
-                goal, total = self.objective(
-                    loss(y_hat, y), loss, len(labels), summed=True
-                )
+                goal, total = self.objective(loss, y_hat, y, summed=True)
+            found = total.copy(), y_hat.copy()
             goal.backward()
             update(len(labels))
-            return total, y_hat
+            return found
 
         return step
 
     def seed(self, seed: int) -> None:
         npx.random.seed(seed)
+
+    def draw_seed(self) -> int:
+        # Of size 1: before npx.set_np() MXNet knows no tensor of no axes.
+        return int(np.random.randint(0, 2**31 - 1, size=1)[0])
 
     def devices(self) -> tuple[list[mxnet.Context], mxnet.Context]:
         return [npx.gpu(i) for i in range(npx.num_gpus())], npx.cpu()
@@ -101,8 +105,12 @@ def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
     Args:
         params: Arrays with gradients attached; changed in place.
         lr, batch_size: Learning rate; number of examples behind the gradients.
+
+    Raises:
+        ValueError: A parameter has no gradient.
     """
     for param in params:
+        check_gradients(f"A parameter of shape {param.shape}", param.grad)
         param -= lr * param.grad / batch_size
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from d2lutils import require
+from d2lutils.arguments import check_gradients
 from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
@@ -56,6 +57,9 @@ class TensorFlowBackend(Backend):
     def sum(self, losses: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(losses)
 
+    def labels_first(self, loss: Loss) -> bool:
+        return isinstance(loss, tf.keras.losses.Loss)
+
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
         is_optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
         if not is_optimizer and not hasattr(updater, "params"):
@@ -63,88 +67,66 @@ class TensorFlowBackend(Backend):
                 "updater must be an optimizer of tf.keras.optimizers or have the "
                 f"attribute params, as d2l.Updater(params, lr) has; got {updater!r}"
             )
-        is_model = isinstance(net, tf.keras.Model)
-        labels_first = isinstance(loss, tf.keras.losses.Loss)
-        seen: list[Any] = []  # by the first step: number of classes, parameters
+        is_layer = isinstance(net, tf.keras.layers.Layer)
 
-        def forward_and_back(X: Any, y: Any, labels: Any = None) -> tuple[Any, ...]:
+        def as_written(X: Any, y: Any, labels: np.ndarray) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
-                y_hat = net(X, training=True) if is_model else net(X)
-                if labels is not None:
-                    check_scores(y_hat, labels)
-                losses = loss(y, y_hat) if labels_first else loss(y_hat, y)
-                goal, total = self.objective(
-                    losses, loss, y.shape[0], summed=not is_optimizer
+                y_hat = net(X, training=True) if is_layer else net(X)
+                check_scores(y_hat, labels)
+                added = map(tf.reduce_sum, net.losses if is_layer else ())
+                goal, total = self.objective(loss, y_hat, y, not is_optimizer, added)
+                if is_optimizer:  # in mixed precision it divides the gradients again
+                    goal = updater.scale_loss(goal)
+            if is_optimizer:
+                trained = (
+                    net.trainable_variables if is_layer else tape.watched_variables()
                 )
-            if not is_optimizer:
-                return total, y_hat, tape.gradient(goal, updater.params)
-            trained = net.trainable_variables if is_model else tape.watched_variables()
-            grads = tape.gradient(goal, trained)
-            updater.apply_gradients(zip(grads, trained, strict=True))
-            return total, y_hat, ()
+                grads = tape.gradient(goal, trained)
+                updater.apply_gradients(zip(grads, trained, strict=True))
+            else:
+                updater(len(labels), tape.gradient(goal, updater.params))
+            return total, y_hat
 
-        @functools.cache
-        def compiled(*specs: tf.TensorSpec) -> Callable[..., tuple[Any, ...]]:
-            return tf.function(symbolic, autograph=False).get_concrete_function(*specs)
+        all_keras = is_layer and is_optimizer and self.labels_first(loss)
+        eager = tf.config.functions_run_eagerly() or getattr(net, "run_eagerly", False)
+        if eager or not all_keras:
+            return as_written
 
-        def symbolic(X: Any, y: Any) -> tuple[Any, ...]:
-            found = forward_and_back(X, y)
-            if is_model:
-                with tf.init_scope():  # once, while the step is compiled
-                    net(tf.zeros((1, *X.shape[1:]), X.dtype))  # see `inference`
-            return found
+        @tf.function(autograph=False)
+        def symbolic(X: Any, y: Any) -> tuple[Any, Any]:
+            return as_written(X, y, np.zeros(y.shape, y.dtype.as_numpy_dtype))
+
+        # By shapes, as there is a smaller last batch; without TensorFlow's warning when
+        # many trainings are short.
+        compiled = functools.cache(symbolic.get_concrete_function)
+        classes: list[int] = []  # noted by the first step
 
         def step(X: Any, y: Any, labels: np.ndarray) -> tuple[Any, Any]:
-            # The first step is eager in any case: it makes the variables of models
-            # and optimizers that have none yet, and checks the scores.
-            compile = _may_be_compiled(net) and _may_be_compiled(loss)
-            params = [] if is_optimizer else [*map(id, updater.params)]
-            if compile and seen[1:] == [params]:
-                check_scores(tf.TensorSpec((len(labels), seen[0])), labels)
-                batch = tf.convert_to_tensor(X), tf.convert_to_tensor(y)
-                specs = (tf.TensorSpec(each.shape, each.dtype) for each in batch)
-                total, y_hat, grads = compiled(*specs)(*batch)
-            else:
-                total, y_hat, grads = forward_and_back(X, y, labels)
-                seen[:] = seen or [y_hat.shape[1], params]
-            if not is_optimizer:
-                updater(len(labels), grads)
-            return total, y_hat
+            if not classes:  # makes the variables of what has none yet
+                total, y_hat = as_written(X, y, labels)
+                classes.extend(y_hat.shape[1:])
+                return total, y_hat
+            check_scores(tf.TensorSpec((len(labels), *classes)), labels)
+            batch = tf.convert_to_tensor(X), tf.convert_to_tensor(y)
+            return compiled(*map(tf.TensorSpec.from_tensor, batch))(*batch)
 
         return step
 
-    @contextmanager
-    def inference(self, net: Net) -> Iterator[Net]:
-        if not isinstance(net, tf.keras.Model) or not _may_be_compiled(net):
-            yield net
-            return
-        last = []
-
-        def scores(X: Any) -> Any:
-            last[:] = [X[:1]]
-            return net.predict_on_batch(X)  # which Keras compiles, once per model
-
-        yield scores
-        # What a model keeps of its last call, as in net.losses, would else be symbols
-        # of a graph, of no use to anybody.
-        for X in last:
-            net(X)
+    def inference(self, net: Net) -> AbstractContextManager[Net]:
+        if isinstance(net, tf.keras.layers.Layer):
+            net = functools.partial(net, training=False)
+        return nullcontext(net)
 
     def seed(self, seed: int) -> None:
         # Keras draws from generators of its own, which tf.random.set_seed misses.
         tf.keras.utils.set_random_seed(seed)
 
+    def draw_seed(self) -> int:
+        return int(tf.random.uniform((), maxval=2**31 - 1, dtype=tf.int32))
+
     def devices(self) -> tuple[list[tf.device], tf.device]:
         count = len(tf.config.list_physical_devices("GPU"))
         return [tf.device(f"/GPU:{i}") for i in range(count)], tf.device("/CPU:0")
-
-
-def _may_be_compiled(part: Any) -> bool:
-    """Whether Keras would compile it, or its author did, and nobody asks otherwise."""
-    if tf.config.functions_run_eagerly() or getattr(part, "run_eagerly", False):
-        return False
-    function = tf.types.experimental.PolymorphicFunction
-    return isinstance(part, (tf.keras.Model, tf.keras.losses.Loss, function))
 
 
 def sgd(
@@ -164,10 +146,11 @@ def sgd(
         lr, batch_size: Learning rate; number of examples behind the gradients.
 
     Raises:
-        ValueError: There are not as many gradients as parameters.
+        ValueError: There are not as many gradients as parameters, or one is missing.
     """
     rate = lr / batch_size
     for param, grad in zip(params, grads, strict=True):
+        check_gradients(f"A parameter of shape {param.shape}", grad)
         if isinstance(param, tf.Variable) and isinstance(grad, tf.Tensor):
             # One operation, in place: multiplying, dividing and subtracting one after
             # the other takes five times as long, a quarter of a training step.

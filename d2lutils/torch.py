@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require
+from d2lutils.arguments import check_gradients
 from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
@@ -34,6 +35,7 @@ class TorchBackend(Backend):
         is_optimizer = isinstance(updater, torch.optim.Optimizer)
         if isinstance(net, nn.Module):
             net.train()
+        groups = updater.param_groups if is_optimizer else []
 
         def step(X: Any, y: Any, labels: np.ndarray) -> tuple[Any, Any]:
             found: list[Any] = []
@@ -43,11 +45,14 @@ class TorchBackend(Backend):
                     updater.zero_grad()
                 y_hat = net(X)
                 check_scores(y_hat, labels)
-                goal, total = self.objective(
-                    loss(y_hat, y), loss, len(labels), summed=not is_optimizer
-                )
+                goal, total = self.objective(loss, y_hat, y, summed=not is_optimizer)
+                found.extend(each.detach().clone() for each in (total, y_hat))
                 goal.backward()
-                found.extend([total.detach(), y_hat.detach()])
+                if is_optimizer:  # which passes over single ones
+                    trained = (p for group in groups for p in group["params"])
+                    check_gradients(
+                        "Every parameter of the updater", *(p.grad for p in trained)
+                    )
                 return goal
 
             if isinstance(updater, torch.optim.LBFGS):
@@ -72,8 +77,15 @@ class TorchBackend(Backend):
             for module, mode in modes.items():
                 module.training = mode
 
+    def end_training(self, net: Net) -> None:
+        if isinstance(net, nn.Module):
+            net.eval()
+
     def seed(self, seed: int) -> None:
         torch.manual_seed(seed)
+
+    def draw_seed(self) -> int:
+        return int(torch.empty((), dtype=torch.int64).random_())
 
     def devices(self) -> tuple[list[torch.device], torch.device]:
         count = torch.cuda.device_count()
@@ -90,9 +102,13 @@ def sgd(params: Iterable[torch.Tensor], lr: float, batch_size: int) -> None:
     Args:
         params: Tensors with gradients; changed in place.
         lr, batch_size: Learning rate; number of examples behind the gradients.
+
+    Raises:
+        ValueError: A parameter has no gradient.
     """
     with torch.no_grad():
         for param in params:
+            check_gradients(f"A parameter of shape {param.shape}", param.grad)
             param -= lr * param.grad / batch_size
             param.grad.zero_()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from d2lutils import minibatches
 from frameworks import REDUCTIONS, BackendKit
 
 RNG = np.random.default_rng(1)
@@ -161,6 +164,28 @@ def test_a_split_of_test_examples_keeps_their_order(backend: BackendKit, small_d
     np.testing.assert_array_equal(labels, expected)
 
 
+def test_a_pickled_loader_goes_on(backend: BackendKit, small_data):
+    """As a process that is spawned is given it."""
+    backend.d2l.set_seed(1)
+    loaders = backend.d2l.load_data_fashion_mnist(16, resize=14)
+    for loader, copy in zip(loaders, pickle.loads(pickle.dumps(loaders)), strict=True):
+        backend.d2l.set_seed(1)
+        expected = [backend.numpy(part) for batch in loader for part in batch]
+        backend.d2l.set_seed(1)
+        found = [backend.numpy(part) for batch in copy for part in batch]
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_threads_share_a_pass(backend: BackendKit, small_data):
+    train_iter, _ = backend.d2l.load_data_fashion_mnist(1)
+    with ThreadPoolExecutor(8) as pool:
+        shared = iter(train_iter)
+        parts = [*pool.map(lambda _: [*shared], range(8))]
+    images = [backend.numpy(X).tobytes() for part in parts for X, _ in part]
+    assert len(set(images)) == len(images) == 70
+
+
 @pytest.mark.parametrize("n", [0, -1, 10**6, 2.5])
 def test_a_split_that_leaves_nothing_is_named(backend: BackendKit, small_data, n):
     train_iter, _ = backend.d2l.load_data_fashion_mnist(16)
@@ -236,6 +261,18 @@ def test_evaluate_accuracy_leaves_every_module_in_its_mode(backend: BackendKit):
     with pytest.raises(ValueError, match=r"yielded no batch"):
         backend.d2l.evaluate_accuracy(net, [])
     assert net.training
+
+
+def test_a_trained_model_is_ready_for_use(backend: BackendKit):
+    if backend.name != "torch":
+        pytest.skip("only PyTorch keeps a mode in its modules")
+    net = backend.layer(W0, B0).eval()
+    batches, loss = backend.batches(images_and_labels(4)), backend.loss("none")
+    updater = backend.optimizer(net, 0.1)
+    backend.d2l.train_epoch_ch3(net, batches, loss, updater)
+    assert all(module.training for module in net.modules())
+    backend.d2l.train_ch3(net, batches, batches, loss, 2, updater)
+    assert not any(module.training for module in net.modules())
 
 
 # -- training ------------------------------------------------------------------
@@ -456,50 +493,48 @@ def test_a_batch_of_no_rows_is_named(backend: BackendKit):
         backend.d2l.evaluate_accuracy(net, batches)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", None])
-def test_a_plain_loss_of_one_number_must_say_what_it_is(backend: BackendKit, reduction):
-    """Where the step depends on it: with an updater that divides by the batch size."""
-    per_example = backend.loss("none")
+def test_scores_are_counted_before_their_memory_is_used_again(backend: BackendKit):
+    if backend.name not in ("mxnet", "torch"):
+        pytest.skip("tensors do not change here")
+    params, lr = backend.parameters(W0, B0), 0.1
+    scores, memory = backend.affine(*params), backend.tensor(np.zeros((8, 10)))
 
-    def loss(y_hat, y):
-        losses = backend.losses(per_example, y_hat, y)
-        total = backend.total(losses)
-        return total / len(y) if reduction == "mean" else total
+    def net(X):
+        if backend.name == "torch":
+            return memory.detach_().copy_(scores(X))
+        (W, b), (flat,) = params, [X.reshape((len(X), -1))]
+        return backend.mxnet.npx.fully_connected(
+            flat, W.T, b, num_hidden=10, out=memory
+        )
 
-    params = backend.parameters(W0, B0)
-    X, y = images_and_labels(8)
-    arguments = backend.affine(*params), backend.batches((X, y)), loss
-    updater = backend.own_updater(params, 0.1)
-    if reduction is None:
-        with pytest.raises(ValueError, match=r"loss returned one number .*\.reduction"):
-            backend.d2l.train_epoch_ch3(*arguments, updater)
-        np.testing.assert_array_equal(backend.numpy(params[0]), W0.astype(np.float32))
-        return
-    loss.reduction = reduction
-    mean, _ = backend.d2l.train_epoch_ch3(*arguments, updater)
-    W, b, total, _ = softmax_step(W0, B0, X, y, 0.1)
-    assert mean == pytest.approx(total / 8, rel=1e-5)
-    np.testing.assert_allclose(backend.numpy(params[0]), W, atol=1e-6)
-    np.testing.assert_allclose(backend.numpy(params[1]), b, atol=1e-6)
-
-
-def test_an_optimizer_follows_the_number_that_a_plain_loss_returns(
-    backend: BackendKit,
-):
-    if backend.name == "mxnet":
-        pytest.skip("Gluon's trainer divides by the batch size: see the test above")
-    per_example = backend.loss("none")
-    net = backend.layer(W0, B0)
-    X, y = images_and_labels(8)
-    backend.d2l.train_epoch_ch3(
-        net,
-        backend.batches((X, y)),
-        lambda y_hat, y: backend.total(backend.losses(per_example, y_hat, y)) / len(y),
-        backend.optimizer(net, 0.1),
+    pairs = [images_and_labels(8), (1 - images_and_labels(8)[0], np.arange(8))]
+    updater = backend.own_updater(params, lr)
+    figures = backend.d2l.train_epoch_ch3(
+        net, backend.batches(*pairs), backend.loss("none"), updater
     )
-    W, b, *_ = softmax_step(W0, B0, X, y, 0.1)
-    np.testing.assert_allclose(backend.layer_weights(net)[0], W, atol=1e-6)
-    np.testing.assert_allclose(backend.layer_weights(net)[1], b, atol=1e-6)
+    W, b, total, right = W0, B0, 0, 0
+    for X, y in pairs:
+        W, b, loss_sum, count = softmax_step(W, b, X, y, lr)
+        total, right = total + loss_sum, right + count
+    assert figures == pytest.approx((total / 16, right / 16), rel=1e-5)
+
+
+def test_a_parameter_without_a_gradient_is_named(backend: BackendKit):
+    if backend.name == "jax":
+        pytest.skip("a gradient with respect to an argument always exists, maybe 0")
+    net = backend.affine(*backend.parameters(W0, B0))
+    unused = [backend.tensor(W0)] if backend.name == "mxnet" else backend.parameters(W0)
+    arguments = backend.batches(images_and_labels(8)), backend.loss("none")
+    with pytest.raises(
+        ValueError, match=r"A parameter of shape .*784, 10.* has no grad"
+    ):
+        backend.d2l.train_epoch_ch3(net, *arguments, backend.own_updater(unused, 0.1))
+    if backend.name == "torch":  # elsewhere the frameworks say so themselves
+        other = backend.optimizer(backend.layer(W0, B0), 0.1)
+        with pytest.raises(
+            ValueError, match="Every parameter of the updater has no grad"
+        ):
+            backend.d2l.train_epoch_ch3(backend.layer(W0, B0), *arguments, other)
 
 
 @pytest.mark.parametrize("label", [-1, 10])
@@ -610,6 +645,21 @@ def test_a_seed_repeats_weights_and_batches(backend: BackendKit, small_data):
     assert not np.array_equal(a, b)
     backend.d2l.set_seed(7)
     np.testing.assert_array_equal(backend.numpy(normal()), a)
+
+
+def test_the_frameworks_own_seed_repeats_a_run(
+    backend: BackendKit, small_data, monkeypatch
+):
+    monkeypatch.setattr(minibatches, "_shuffling", None)  # as in a fresh process
+    train_iter, _ = backend.d2l.load_data_fashion_mnist(70)
+
+    def epochs(seed):
+        backend.seed_itself(seed)
+        return [backend.numpy(X).tobytes() for _ in range(2) for X, _ in train_iter]
+
+    first = epochs(0)
+    assert len({*first, *epochs(1)}) == 4
+    assert epochs(0) == first
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "a"])

@@ -27,7 +27,8 @@ def public(d2l) -> set[str]:
         if not name.startswith("_")
         and getattr(value, "__module__", "").startswith("d2lutils")
         and not name.endswith("Backend")
-        and name not in ("require", "check_scores")
+        and not name.startswith("check_")
+        and name != "require"
     }
 
 

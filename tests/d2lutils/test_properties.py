@@ -200,7 +200,7 @@ def test_resize_keeps_a_plain_image_plain(backend: BackendKit, value, side):
 @st.composite
 def scores_and_labels(draw) -> tuple[np.ndarray, np.ndarray]:
     """Scores ``(n, classes)``, no two of a row equal, and labels ``(n,)``."""
-    n, classes = draw(st.integers(1, 300)), draw(st.integers(1, 12))
+    n, classes = draw(st.integers(1, 300)), draw(st.integers(2, 12))
     rng = np.random.default_rng(draw(SEEDS))
     order = rng.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
     scale = draw(st.floats(2.0**-20, 2.0**20))

@@ -131,3 +131,36 @@ def test_an_interruption_keeps_the_parameters():
     expected, _ = d2l.train_epoch_ch3(net, start(), seen, LOSS, updater)
     assert equal(stopped.value.params, expected)
     assert len(stopped.value.history.train_loss) == 1
+
+
+def test_every_step_is_given_a_key_of_its_own():
+    """On equal batches, equal noise would give equal means."""
+
+    def noisy(params, X, key=None):
+        noise = 0 if key is None else jax.random.normal(key, (len(X), 10))
+        return 0 * net(params, X) + noise
+
+    def figures(**options):
+        arguments = start(), [BATCHES[0]] * 3, BATCHES, LOSS, 2, optax.sgd(0.1)
+        return d2l.train_ch3(noisy, *arguments, draw=False, **options)[1]
+
+    def mean(num_steps):
+        batches, key = [BATCHES[0]] * num_steps, jax.random.key(0)
+        arguments = start(), batches, LOSS, optax.sgd(0.1)
+        return d2l.train_epoch_ch3(noisy, *arguments, key=key)[1][0]
+
+    first = figures(key=jax.random.key(0))
+    assert first == figures(key=jax.random.key(0)) != figures(key=jax.random.key(1))
+    assert first.train_loss[0] != first.train_loss[1]
+    assert len({round(mean(num_steps), 6) for num_steps in (1, 2, 3)}) == 3
+    # No key, no noise: nothing in evaluation, nor without the argument.
+    assert first.test_accuracy == figures().test_accuracy
+    assert figures().train_loss == pytest.approx([np.log(10)] * 2)
+
+
+def test_a_net_that_takes_no_key_is_named():
+    expected = r"net must be a function net\(params, X, key=None\) \(got an unexpected"
+    with pytest.raises(TypeError, match=expected):
+        d2l.train_epoch_ch3(
+            net, start(), BATCHES, LOSS, optax.sgd(0.1), key=jax.random.key(0)
+        )
