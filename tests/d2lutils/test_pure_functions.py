@@ -38,8 +38,9 @@ def start():
 
 
 def equal(one, other):
-    same = jax.tree.map(lambda a, b: np.allclose(a, b, rtol=0, atol=1e-6), one, other)
-    return all(jax.tree.leaves(same))
+    leaves = jax.tree_util.tree_leaves
+    both = zip(leaves(one), leaves(other), strict=True)
+    return all(np.allclose(a, b, rtol=0, atol=1e-6) for a, b in both)
 
 
 @pytest.mark.parametrize(

@@ -313,13 +313,13 @@ class CellNet:
     """A pure function and the cells of its parameters, as a function of ``X``."""
 
     def __init__(self, function: Callable[[Any, Any], Any], params: Any, tree: Any):
-        leaves, self.structure = tree.flatten(params)
+        leaves, self.structure = tree.tree_flatten(params)
         self.cells = [Cell(leaf) for leaf in leaves]
         self.function, self.tree = function, tree
 
     def __call__(self, X: Any) -> Any:
         leaves = [cell.value for cell in self.cells]
-        return self.function(self.tree.unflatten(self.structure, leaves), X)
+        return self.function(self.tree.tree_unflatten(self.structure, leaves), X)
 
 
 class Adapted:
@@ -408,12 +408,12 @@ class JaxKit(BackendKit):
         )
 
     def training(self, net, params, *rest):
-        net = CellNet(net, params, self.jax.tree)
-        restored = functools.partial(self.jax.tree.unflatten, net.structure)
+        net = CellNet(net, params, self.jax.tree_util)
+        restored = functools.partial(self.jax.tree_util.tree_unflatten, net.structure)
 
         def update(leaves, grads, batch_size):
             new = rest[-1](restored(leaves), restored(grads), batch_size=batch_size)
-            return self.jax.tree.leaves(new)
+            return self.jax.tree_util.tree_leaves(new)
 
         is_optimizer = hasattr(rest[-1], "init")
         updater = CellUpdater(net.cells, rest[-1] if is_optimizer else update)
@@ -446,7 +446,7 @@ class JaxKit(BackendKit):
         model = eqx.nn.Sequential([eqx.nn.Lambda(self.jax.numpy.ravel), linear])
         params, static = eqx.partition(model, eqx.is_array)
         apply = lambda params, X: self.jax.vmap(eqx.combine(params, static))(X)  # noqa: E731
-        return CellNet(apply, params, self.jax.tree)
+        return CellNet(apply, params, self.jax.tree_util)
 
     def optimizer(self, layer, lr):
         return CellUpdater(layer.cells, self.optax.sgd(lr))
