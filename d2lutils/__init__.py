@@ -20,7 +20,7 @@ def require(package: str, extra: str = "") -> ModuleType:
 
     Args:
         package: Its name, such as ``"torch"``.
-        extra: The extra of ``d2lutils`` that installs it, if not of the same name.
+        extra: That of this package that installs it, if not of the same name.
 
     Returns:
         The imported package.
@@ -37,6 +37,7 @@ def require(package: str, extra: str = "") -> ModuleType:
         who = "This section" if extra else f"d2lutils.{package}"
         raise ImportError(
             f"{who} needs the package {package!r}, which is not installed. "
-            f"Install it with: pip install 'd2lutils[{extra or package}]'",
+            f"Install it with: pip install {package}; in a clone of the book: "
+            f"pip install -e '.[{extra or package}]'",
             name=package,
         ) from error

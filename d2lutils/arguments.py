@@ -53,4 +53,6 @@ def to_numpy(values: Any) -> np.ndarray:
         values = values.detach().cpu()
         if str(values.dtype) == "torch.bfloat16":  # a type that NumPy lacks
             values = values.float()
+    if isinstance(values, (list, tuple)) and not all(map(np.isscalar, values)):
+        values = [to_numpy(value) for value in values]
     return np.asarray(values)

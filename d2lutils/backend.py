@@ -355,7 +355,8 @@ class Backend(ABC):
         drawn, last_loss = -math.inf, 0.0
         # In a notebook the figure shows the progress; a terminal needs a bar.
         epochs = range(1, num_epochs + 1)
-        bar = tqdm(epochs, unit="epoch", disable=True if in_notebook() else None)
+        hidden = in_notebook() or not draw
+        bar = tqdm(epochs, unit="epoch", disable=hidden or None)
         try:
             for epoch in bar:
                 train_loss, train_accuracy = self._train_epoch(train_iter, step)
@@ -367,7 +368,8 @@ class Backend(ABC):
                     animator.add(epoch, figures, redraw=due or epoch == num_epochs)
                 if due:
                     drawn = time.perf_counter()
-                if not math.isfinite(train_loss) and math.isfinite(last_loss):
+                broken = not math.isfinite(train_loss) and math.isfinite(last_loss)
+                if draw and broken:
                     print(
                         f"epoch {epoch}: the train loss is {train_loss}, no longer a "
                         "finite number: the scores overflowed. A smaller learning "
@@ -381,6 +383,9 @@ class Backend(ABC):
                 print(f"interrupted; {history}")
             interruption.history = history
             raise
+        finally:
+            if animator:
+                animator.close()
         self.end_training(net)
         if draw:
             print(history)

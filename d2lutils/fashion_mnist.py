@@ -91,9 +91,9 @@ def _read_file(name: str) -> np.ndarray:
             return np.frombuffer(idx, np.uint8, offset=4 + 4 * idx[3]).reshape(shape)
         wrong = f"is damaged (its SHA-256 is {found}, expected {FILES[name]})"
     raise DataError(
-        f"The file d2lutils/data/{name} {wrong}. Install the package again, for "
-        "instance with: pip install --force-reinstall --no-deps d2lutils; in a clone "
-        "of the repository, restore the file with: git checkout -- d2lutils/data"
+        f"The file d2lutils/data/{name} {wrong}. Install the package again, as "
+        "you did before, with pip's option --force-reinstall; in a clone of the "
+        "repository, restore the file with: git checkout -- d2lutils/data"
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as onp
 
 from d2lutils import require
 from d2lutils.arguments import check_gradients
@@ -17,6 +17,7 @@ from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
+from d2lutils.names import EVERYWHERE, Regression, aliases, method, missing
 from d2lutils.plotting import *  # noqa: F403
 
 
@@ -36,19 +37,18 @@ def _has_avx2() -> bool:
 _hint = "OPENBLAS_CORETYPE" not in os.environ and _has_avx2()
 if _hint:
     os.environ["OPENBLAS_CORETYPE"] = "HASWELL"  # the newest that it knows with AVX2
-# It asks for np.bool, which NumPy 1.24 dropped, and NumPy 2 has again as this type.
-vars(numpy).setdefault("bool", numpy.bool_)
 try:
     mxnet = require("mxnet")
 except (ImportError, AttributeError) as error:
-    # It needs distutils, which Python 3.12 dropped, and what NumPy 2 dropped.
-    if sys.version_info < (3, 12) and numpy.__version__.startswith("1."):
+    # It needs distutils, which Python 3.12 dropped, and np.bool, which NumPy 1.24 did.
+    version = tuple(map(int, onp.__version__.split(".")[:2]))
+    if sys.version_info < (3, 12) and version < (1, 24):
         raise
     raise ImportError(
         "MXNet is retired and runs on Python 3.11 and older only, with NumPy below "
-        f"2; here are Python {platform.python_version()} and NumPy "
-        f"{numpy.__version__}. Use another framework, or Python 3.11 with: pip "
-        "install 'd2lutils[mxnet]'",
+        f"1.24; here are Python {platform.python_version()} and NumPy "
+        f"{onp.__version__}. Use another framework, or Python 3.11 with: pip "
+        "install 'mxnet<2' 'numpy<1.24'",
         name="mxnet",
     ) from error
 finally:
@@ -60,9 +60,9 @@ autograd, gluon, np, npx = mxnet.autograd, mxnet.gluon, mxnet.np, mxnet.npx
 class MXNetBackend(Backend):
     """What MXNet does in its own way."""
 
-    channel_axis, label_dtype = 1, numpy.int32
+    channel_axis, label_dtype = 1, onp.int32
 
-    def from_numpy(self, X: numpy.ndarray, y: numpy.ndarray) -> tuple[Any, Any]:
+    def from_numpy(self, X: onp.ndarray, y: onp.ndarray) -> tuple[Any, Any]:
         share = mxnet.nd.from_numpy  # np.array would copy
         return share(X).as_np_ndarray(), share(y).as_np_ndarray()
 
@@ -72,7 +72,7 @@ class MXNetBackend(Backend):
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
         update = updater.step if isinstance(updater, gluon.Trainer) else updater
 
-        def step(X: Any, y: Any, labels: numpy.ndarray) -> tuple[Any, Any]:
+        def step(X: Any, y: Any, labels: onp.ndarray) -> tuple[Any, Any]:
             with autograd.record():
                 y_hat = net(X)
                 check_scores(y_hat, labels)
@@ -124,3 +124,43 @@ train_ch3 = _backend.train_ch3
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+
+_aliases = aliases(
+    np,
+    astype=method("astype"),
+    concat=np.concatenate,
+    matmul=np.dot,
+    normal=np.random.normal,
+    rand=np.random.rand,
+    reduce_mean=method("mean"),
+    reduce_sum=method("sum"),
+    tensor=np.array,
+    to=method("as_in_context"),
+)
+globals().update(_aliases)
+__all__ = [*EVERYWHERE, *_aliases]
+__getattr__, __dir__ = missing(__name__, __all__)
+
+_regression = Regression(
+    _backend,
+    reshape=lambda x, shape: x.reshape(shape),
+    normal=lambda scale, shape: np.random.normal(0, scale, shape),
+)
+synthetic_data = _regression.synthetic_data
+linreg = _regression.linreg
+squared_loss = _regression.squared_loss
+evaluate_loss = _regression.evaluate_loss
+
+
+def load_array(
+    data_arrays: Sequence[np.ndarray], batch_size: int, is_train: bool = True
+) -> gluon.data.DataLoader:
+    """Return Gluon's loader of minibatches of arrays, ``(n, ...)`` each.
+
+    Args:
+        data_arrays: Such as features and targets.
+        batch_size: Examples per batch; the last holds what is left.
+        is_train: Whether each pass draws a new order.
+    """
+    dataset = gluon.data.ArrayDataset(*data_arrays)
+    return gluon.data.DataLoader(dataset, batch_size, shuffle=is_train)

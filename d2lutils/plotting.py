@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from matplotlib import figure
+from matplotlib._pylab_helpers import Gcf
 from matplotlib.axes import Axes
 
 from d2lutils.arguments import to_numpy
@@ -134,7 +136,8 @@ def plot(
         fmts: One Matplotlib format string per curve, such as ``"m--"``; by
             default the book's colors and line styles.
         figsize: Width and height in inches, for a new figure.
-        axes: Where to draw instead of a new figure.
+        axes: Where to draw; by default on the current axes if they are empty, such as
+            those that ``plt.subplot`` has just made, else on those of a new figure.
 
     Raises:
         ValueError: ``X`` and ``Y`` hold different numbers of curves.
@@ -142,7 +145,9 @@ def plot(
     xs, ys = _curves(X, Y)
     set_figsize(figsize)
     if axes is None:
-        _, axes = plt.subplots(figsize=figsize)
+        axes = plt.gca()
+        if axes.has_data():
+            _, axes = plt.subplots()
     _draw(axes, xs, ys, fmts)
     set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
 
@@ -169,11 +174,13 @@ def show_images(
     scale: float = 1.5,
     signed: bool = False,
 ) -> np.ndarray:
-    """Show gray images in a grid.
+    """Show images in a grid, gray ones in gray.
 
     Args:
-        imgs: Images ``(n, height, width)``, a tensor of any framework or a
-            sequence of such images; at most ``num_rows * num_cols``.
+        imgs: Images, a tensor of any framework or a sequence of tensors or of Pillow's
+            images: gray ones ``(height, width)``, colored ones ``(height, width, 3)``,
+            or either with its channels in front, as in ``(1, height, width)``. What
+            the grid has no room for is left out.
         num_rows, num_cols: Size of the grid; cells without an image stay empty.
         titles: At most one per image.
         scale: Side of a grid cell in inches.
@@ -184,27 +191,17 @@ def show_images(
         The axes of the grid, row by row, ``(num_rows * num_cols,)``.
 
     Raises:
-        ValueError: There are more images than cells, or more titles than images,
-            or an image is not a ``(height, width)`` array.
+        ValueError: There are more titles than images, or an image has another shape.
     """
-    images = [to_numpy(image) for image in imgs]
+    images = list(to_numpy(imgs) if hasattr(imgs, "shape") else imgs)
     titles = list(titles) if titles is not None else []
-    if len(images) > num_rows * num_cols:
-        raise ValueError(
-            f"imgs holds {len(images)} images, more than the {num_rows} x {num_cols} "
-            "cells of the grid: raise num_rows or num_cols, or pass fewer"
-        )
     if len(titles) > len(images):
         raise ValueError(
             f"titles holds {len(titles)} titles for {len(images)} images: "
             "pass at most one per image"
         )
-    for i, image in enumerate(images):
-        if image.ndim != 2:
-            raise ValueError(
-                f"imgs[{i}] must be a gray image (height, width), "
-                f"got an array of shape {image.shape}"
-            )
+    shown = images[: num_rows * num_cols]
+    images = [_image(f"imgs[{i}]", image) for i, image in enumerate(shown)]
     _show_figures_as("retina")  # PNG, sharp on dense screens
     size = (num_cols * scale, num_rows * scale)
     _, grid = plt.subplots(
@@ -222,6 +219,21 @@ def show_images(
     for ax, title in zip(axes, titles, strict=False):
         ax.set_title(title, fontsize=10 * scale)  # to be read on a telephone, too
     return axes
+
+
+def _image(name: str, values: Any) -> np.ndarray:
+    """Return an image as Matplotlib takes it: ``(h, w)``, or ``(h, w, 3 or 4)``."""
+    image = to_numpy(values)
+    if image.ndim == 3 and image.shape[2] not in (1, 3, 4):
+        image = np.moveaxis(image, 0, 2)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim != 2 and image.shape[2:] not in ((3,), (4,)):
+        raise ValueError(
+            f"{name} must be a gray image (height, width) or one with channels, "
+            f"(height, width, 1 or 3), got an array of shape {np.shape(values)}"
+        )
+    return image
 
 
 def show_confusion(counts: Any, names: Sequence[str]) -> None:
@@ -252,12 +264,48 @@ def show_confusion(counts: Any, names: Sequence[str]) -> None:
     axes.set(xlabel="predicted", ylabel="true")
 
 
+class Figure(figure.Figure):
+    """A figure with one output in a notebook, which is brought up to date in place."""
+
+    _handle: Any = None
+    _shown: str = ""
+
+    def is_open(self) -> bool:
+        """Whether its cell still runs: at its end, the inline backend closes it."""
+        return any(each.canvas.figure is self for each in Gcf.get_all_fig_managers())
+
+    def update(self) -> None:
+        """Show the figure as it is now."""
+        svg = io.StringIO()
+        # As bbox_inches="tight", to a point, but without a drawing just for that.
+        box = self.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
+        self.savefig(svg, format="svg", bbox_inches=box, metadata={"Date": None})
+        if svg.getvalue() == self._shown:
+            return
+        self._shown = svg.getvalue()
+        bundle = {"image/svg+xml": self._shown, "text/plain": repr(self)}
+        if self._handle is None:
+            display = sys.modules["IPython"].display.display
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+    def _ipython_display_(self) -> None:
+        """Called at the end of a cell, where the inline backend shows what is open."""
+        if not self.is_open():
+            self._handle, self._shown = None, ""  # a later cell, an output of its own
+        elif self._handle is None:  # it has no curves yet
+            return
+        self.update()
+
+
 class Animator:
     """A figure of curves that grow point by point.
 
     In a notebook (Jupyter, VS Code, Colab) the figure is shown when the first
-    point comes and is redrawn in place, which leaves exactly one output.
-    Elsewhere ``fig`` is an ordinary Matplotlib figure.
+    point comes and is redrawn in place, which leaves exactly one output. It is the
+    current figure, which ``plt.title`` and ``plt.savefig`` find, until its cell ends or
+    the next ``Animator`` is made. Elsewhere ``fig`` is an ordinary Matplotlib figure.
 
     Args:
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
@@ -271,6 +319,8 @@ class Animator:
         X: One list of positions per curve.
         Y: One list of values per curve.
     """
+
+    _latest: ClassVar[Figure | None] = None  # among those that a notebook shows
 
     def __init__(
         self,
@@ -286,17 +336,22 @@ class Animator:
         ncols: int = 1,
         figsize: tuple[float, float] = (3.5, 2.5),
     ) -> None:
-        self.fig, grid = plt.subplots(nrows, ncols, figsize=figsize, squeeze=False)
+        kind = {"FigureClass": Figure} if in_notebook() else {}
+        latest = Animator._latest
+        if latest and latest.is_open():  # or many trainings leave many figures open
+            latest._ipython_display_()
+            plt.close(latest)
+        self.fig, grid = plt.subplots(
+            nrows, ncols, figsize=figsize, squeeze=False, **kind
+        )
+        if kind:
+            Animator._latest = self.fig
         self.axes = list(grid.flatten())
         self.fmts = fmts
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self._settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
         self._lines: list[Any] = []
-        self._handle = None
-        if in_notebook():
-            # Or the inline backend shows the figure once more at the cell's end.
-            plt.close(self.fig)
 
     def add(self, x: Any, y: Any, redraw: bool = True) -> None:
         """Add one point to each curve, and redraw.
@@ -304,12 +359,13 @@ class Animator:
         Args:
             x: Position, one for all curves or one per curve.
             y: Value per curve; a single number stands for a single curve, and
-                ``None`` leaves its curve as it is.
+                ``None`` leaves its curve as it is. Any tensor is taken for numbers.
             redraw: Whether to draw at once; otherwise the next drawing shows the
                 point, too.
         """
-        ys = list(y) if hasattr(y, "__len__") else [y]
-        xs = list(x) if hasattr(x, "__len__") else [x] * len(ys)
+        xs, ys = _numbers(x), _numbers(y)
+        if len(xs) == 1:
+            xs = xs * len(ys)
         while len(self.X) < len(ys):
             self.X.append([])
             self.Y.append([])
@@ -334,19 +390,21 @@ class Animator:
             _draw(axes, self.X, self.Y, self.fmts)
             set_axes(axes, *self._settings)
             self._lines = list(axes.get_lines())
-        if in_notebook():
-            svg = io.StringIO()
-            # As bbox_inches="tight", to a point, but without a drawing just for that.
-            box = self.fig.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
-            self.fig.savefig(
-                svg, format="svg", bbox_inches=box, metadata={"Date": None}
-            )
-            bundle = {"image/svg+xml": svg.getvalue(), "text/plain": repr(self.fig)}
-            if self._handle is None:
-                display = sys.modules["IPython"].display.display
-                self._handle = display(bundle, raw=True, display_id=True)
-            else:
-                self._handle.update(bundle, raw=True)
+        if isinstance(self.fig, Figure):
+            self.fig.update()
+
+    def close(self) -> None:
+        """Close the figure where nobody sees it: in a program without windows."""
+        canvas = self.fig.canvas
+        if not in_notebook() and canvas.required_interactive_framework is None:
+            plt.close(self.fig)
+
+
+def _numbers(values: Any) -> list[Any]:
+    """Return a number, a sequence of numbers or a tensor as a list of numbers."""
+    if isinstance(values, (list, tuple)):
+        return [None if each is None else to_numpy(each).item() for each in values]
+    return to_numpy(values).ravel().tolist()
 
 
 def in_notebook() -> bool:

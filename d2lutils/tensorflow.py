@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -17,33 +19,51 @@ from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
+from d2lutils.names import EVERYWHERE, Regression, aliases, missing
 from d2lutils.plotting import *  # noqa: F403
+
+# Keeps what it is given, and writes it to standard error unless all ended well.
+KEEPER = """
+import sys
+text = sys.stdin.buffer.read()
+if not text.endswith(b"imported"):
+    sys.stderr.buffer.write(text)
+"""
 
 
 @contextmanager
 def _without_greeting() -> Iterator[None]:
-    """Silence the C++ library, which greets on standard error, past Python."""
+    """Silence the C++ library, which greets on standard error, past Python.
+
+    If it ends the process, as on a processor that it was not made for, another process
+    still says why.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         stderr = os.dup(2)
-    except OSError:  # a program without one
+        keeper = subprocess.Popen([sys.executable, "-ISc", KEEPER], stdin=-1)
+    except OSError:  # a program without a standard error, or one that may start none
         yield
         return
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    os.dup2(keeper.stdin.fileno(), 2)
     try:
         yield
+        os.write(2, b"imported")
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+        keeper.communicate()
 
 
-# PyTorch's CUDA build loads Triton when it first needs an optimizer. Once TensorFlow
-# is loaded, that ends the process: both bring an LLVM.
-if importlib.util.find_spec("triton"):
-    importlib.import_module("triton")
-with _without_greeting():
+if "tensorflow" in sys.modules:  # it has greeted
     tf = require("tensorflow")
+else:
+    # PyTorch's CUDA build loads Triton when it first needs an optimizer. After
+    # TensorFlow, that ends the process: both bring an LLVM.
+    if importlib.util.find_spec("triton"):
+        importlib.import_module("triton")
+    with _without_greeting():
+        tf = require("tensorflow")
 
 
 class TensorFlowBackend(Backend):
@@ -190,3 +210,42 @@ train_ch3 = _backend.train_ch3
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+
+_aliases = aliases(
+    tf,
+    arange=tf.range,
+    astype=tf.cast,
+    log=tf.math.log,
+    normal=tf.random.normal,
+    rand=tf.random.uniform,
+    tensor=tf.constant,
+)
+globals().update(_aliases)
+__all__ = [*EVERYWHERE, "Updater", *_aliases]
+__getattr__, __dir__ = missing(__name__, __all__)
+
+_regression = Regression(
+    _backend,
+    reshape=tf.reshape,
+    normal=lambda scale, shape: tf.random.normal(shape, stddev=scale),
+)
+synthetic_data = _regression.synthetic_data
+linreg = _regression.linreg
+squared_loss = _regression.squared_loss
+evaluate_loss = _regression.evaluate_loss
+
+
+def load_array(
+    data_arrays: Sequence[tf.Tensor], batch_size: int, is_train: bool = True
+) -> tf.data.Dataset:
+    """Return a data set of TensorFlow's, minibatches of tensors, ``(n, ...)`` each.
+
+    Args:
+        data_arrays: Such as features and targets.
+        batch_size: Examples per batch; the last holds what is left.
+        is_train: Whether each pass draws a new order.
+    """
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(data_arrays))
+    if is_train:
+        dataset = dataset.shuffle(len(data_arrays[0]))
+    return dataset.batch(batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
 from d2lutils.metrics import *  # noqa: F403
 from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
+from d2lutils.names import EVERYWHERE, Regression, aliases, method, missing
 from d2lutils.plotting import *  # noqa: F403
 
 torch = require("torch")
@@ -123,3 +124,39 @@ train_ch3 = _backend.train_ch3
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+
+_aliases = aliases(
+    torch,
+    astype=method("type"),
+    reduce_mean=method("mean"),
+    reduce_sum=method("sum"),
+    to=method("to"),
+    transpose=method("t"),
+)
+globals().update(_aliases)
+__all__ = [*EVERYWHERE, *_aliases]
+__getattr__, __dir__ = missing(__name__, __all__)
+
+_regression = Regression(
+    _backend,
+    reshape=torch.reshape,
+    normal=lambda scale, shape: torch.normal(0.0, scale, shape),
+)
+synthetic_data = _regression.synthetic_data
+linreg = _regression.linreg
+squared_loss = _regression.squared_loss
+evaluate_loss = _regression.evaluate_loss
+
+
+def load_array(
+    data_arrays: Sequence[torch.Tensor], batch_size: int, is_train: bool = True
+) -> torch.utils.data.DataLoader:
+    """Return PyTorch's loader of minibatches of tensors, ``(n, ...)`` each.
+
+    Args:
+        data_arrays: Such as features and targets.
+        batch_size: Examples per batch; the last holds what is left.
+        is_train: Whether each pass draws a new order.
+    """
+    dataset = torch.utils.data.TensorDataset(*data_arrays)
+    return torch.utils.data.DataLoader(dataset, batch_size, shuffle=is_train)

@@ -435,8 +435,8 @@ def test_the_library_of_mxnet_obeys(first):
     if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
         pytest.skip("this build of MXNet carries no OpenBLAS of its own")
     imports = ["from d2lutils import mxnet as d2l", "from mxnet import np, npx"]
-    if first == "mxnet":  # which by itself needs what d2lutils gives back to NumPy
-        imports = ["import numpy; numpy.bool = numpy.bool_", *reversed(imports)]
+    if first == "mxnet":  # which has then made its choice
+        imports.reverse()
     environment = {k: v for k, v in os.environ.items() if "OPENBLAS" not in k}
     result = subprocess.run(
         [sys.executable, "-c", "\n".join([*imports, CORE_NAMES])],

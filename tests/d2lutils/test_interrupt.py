@@ -81,7 +81,7 @@ def test_a_training_can_be_stopped_in_an_epoch_and_run_again(name):
         assert [error["ename"] for error in errors] == ["KeyboardInterrupt"]
         # All that was reached is drawn, said, and in the history.
         points = drawn(messages)
-        assert len(points) > 3
+        assert len(points) >= 3
         assert points == sorted(points)
         assert f"interrupted; epoch {points[-1]}: train loss" in printed(messages)
         run = client.execute("print(len(sys.last_value.history.train_loss))")

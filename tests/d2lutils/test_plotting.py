@@ -11,9 +11,11 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 from booktools import FRAMEWORKS
 from d2lutils import plotting
+from frameworks import BackendKit
 
 # -- curves --------------------------------------------------------------------
 
@@ -94,6 +96,17 @@ def test_plot_draws_into_given_axes():
     assert len(axes.lines) == 1
 
 
+def test_plot_draws_on_the_axes_that_the_reader_made_last():
+    for i in (1, 2):
+        panel = plt.subplot(1, 2, i)
+        plotting.plot([1, 2], [[3, 4], [5, 6]])
+        assert len(panel.lines) == 2
+    assert len(plt.get_fignums()) == 1
+    plotting.plot([1, 2])  # and not over what is drawn already
+    assert len(panel.lines) == 2
+    assert len(plt.get_fignums()) == 2
+
+
 # -- images --------------------------------------------------------------------
 
 
@@ -116,11 +129,37 @@ def test_show_images_takes_fewer_titles_than_images():
 
 
 @pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        *(((28, 20), (28, 20)), ((28, 20, 1), (28, 20)), ((1, 28, 20), (28, 20))),
+        *(((28, 20, 3), (28, 20, 3)), ((3, 28, 20), (28, 20, 3))),
+    ],
+)
+def test_images_come_in_any_shape_and_more_than_fit(
+    backend: BackendKit, shape, expected
+):
+    images = np.random.default_rng(0).random((4, *shape), np.float32)
+    for imgs in (backend.tensor(images), [backend.tensor(image) for image in images]):
+        axes = plotting.show_images(imgs, 1, 2, titles=["a", "b", "c", "d"])
+        shown = [ax.images[0].get_array() for ax in axes]
+        assert [image.shape for image in shown] == [expected] * 2
+        values = np.moveaxis(images[1], 0, 2) if shape[0] == 3 else images[1]
+        np.testing.assert_array_equal(shown[1], values.reshape(expected))
+
+
+def test_images_of_pillow_are_shown():
+    gray, red = Image.new("L", (5, 4), 7), Image.new("RGB", (5, 4), "red")
+    first, second = plotting.show_images([gray, red], 1, 2)
+    assert first.images[0].get_array()[0, 0] == 7
+    assert list(second.images[0].get_array()[0, 0]) == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
     ("shape", "titles", "message"),
     [
-        ((3, 4, 4), None, "imgs holds 3 images, more than the 1 x 2 cells"),
         ((1, 4, 4), ["a", "b"], "titles holds 2 titles for 1 images"),
-        ((2, 1, 4, 4), None, r"imgs\[0\] must be a gray image .* \(1, 4, 4\)"),
+        ((2, 2, 4, 5), None, r"imgs\[0\] must be a gray image .* \(2, 4, 5\)"),
+        ((2, 16), None, r"imgs\[0\] must be a gray image .* \(16,\)"),
     ],
 )
 def test_show_images_names_what_does_not_fit(shape, titles, message):
@@ -142,10 +181,22 @@ def test_outside_a_notebook_the_animator_is_a_plain_figure():
     assert animator.axes[0].get_xlabel() == "epoch"
 
 
-def test_the_animator_takes_a_single_curve():
+def test_losses_of_a_framework_are_points(backend: BackendKit):
+    """Numbers as they come from a training loop, with their gradients attached."""
+
+    def loss(value, shape=()):
+        values = np.full(shape, value, np.float32)
+        if backend.name == "jax":  # where no gradient is attached
+            return backend.tensor(values)
+        return backend.parameters(values)[0]
+
     animator = plotting.Animator()
-    animator.add(1, 0.5)
-    assert (animator.X, animator.Y) == ([[1.0]], [[0.5]])
+    animator.add(1, loss(0.5))
+    animator.add(loss(2), loss(0.25, (1,)))
+    animator.add(3, [loss(0.125)])
+    assert (animator.X, animator.Y) == ([[1, 2, 3]], [[0.5, 0.25, 0.125]])
+    plotting.plot([1, 2], [[loss(3), loss(4)], [loss(5), loss(6, (1,))[0]]])
+    assert [list(line.get_ydata()) for line in plt.gca().lines] == [[3, 4], [5, 6]]
 
 
 def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
@@ -179,6 +230,46 @@ def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself():
     assert "dc:date" not in svg
     for a, b in zip(first, again, strict=True):
         assert digest(a) == digest(b)
+
+
+def test_a_training_figure_is_the_current_one_until_its_cell_ends(tmp_path):
+    setup = (
+        "%matplotlib inline\n"
+        "import warnings; warnings.simplefilter('error')\n"
+        "from d2lutils import plotting\n"
+        "from matplotlib import pyplot as plt\n"
+        "def train():\n"
+        "    animator = plotting.Animator()\n"
+        "    for i in range(3):\n"
+        "        animator.add(i, i * i)\n"
+        "    return animator"
+    )
+    titled = (
+        "last = train()\n"
+        f"plt.title('my title'); plt.savefig({str(tmp_path / 'saved.svg')!r})"
+    )
+    cells = setup, titled, "print(plt.get_fignums())", "for _ in range(25): train()"
+    _, shown, left, many = run_notebook(*cells)
+    (output,) = shown
+    for drawn in (output.data["image/svg+xml"], (tmp_path / "saved.svg").read_text()):
+        assert "<!-- my title -->" in drawn
+        assert len(re.search(r'<path d="([^"]*)" clip-path', drawn)[1]) > 20
+    assert left[0].text == "[]\n"
+    assert [each.output_type for each in many] == ["display_data"] * 25
+
+
+@pytest.mark.parametrize("draw", [True, False])
+def test_a_training_in_a_program_leaves_no_figure_open(
+    backend, small_data, draw, capfd
+):
+    params = backend.parameters(np.zeros((784, 10)), np.zeros(10))
+    train_iter, test_iter = backend.d2l.load_data_fashion_mnist(35)
+    loss, updater = backend.loss("none"), backend.own_updater(params, 0.1)
+    net = backend.affine(*params)
+    backend.d2l.train_ch3(net, train_iter, test_iter, loss, 2, updater, draw=draw)
+    assert plt.get_fignums() == []
+    out, err = capfd.readouterr()
+    assert (out != "", err) == (draw, "")
 
 
 def digest(outputs: list[nbformat.NotebookNode]) -> list[str]:

@@ -44,7 +44,7 @@ def squeeze(text: str) -> str:
 @pytest.mark.parametrize("message", sorted(messages()))
 def test_every_message_is_explained(message):
     # The page names a message up to where its advice begins.
-    shown = re.split(r"\. |'d2lutils\[|, which", message.strip(" .,;:()"))[0]
+    shown = re.split(r"\. |, which", message.strip(" .,;:()"))[0]
     assert squeeze(shown).strip(" .") in squeeze(PAGE), messages()[message]
 
 

@@ -48,7 +48,8 @@ def test_a_missing_framework_names_its_extra(name):
         f"from d2lutils import {name}\n"
     )
     assert f"ImportError: d2lutils.{name} needs the package {name!r}" in result.stderr
-    assert f"pip install 'd2lutils[{name}]'" in result.stderr
+    assert f"pip install {name}; in a clone" in result.stderr
+    assert f"pip install -e '.[{name}]'" in result.stderr
 
 
 def test_another_missing_package_names_the_extra_that_has_it():
@@ -56,7 +57,8 @@ def test_another_missing_package_names_the_extra_that_has_it():
         d2lutils.require("no_such_package", extra="search")
     assert str(error.value) == (
         "This section needs the package 'no_such_package', which is not installed. "
-        "Install it with: pip install 'd2lutils[search]'"
+        "Install it with: pip install no_such_package; in a clone of the book: "
+        "pip install -e '.[search]'"
     )
 
 
@@ -76,8 +78,8 @@ def test_a_failure_inside_a_framework_passes_through(monkeypatch):
     ("python", "numpy", "said"),
     [
         ((3, 12, 1), "1.26.4", "MXNet is retired .* on Python 3.11 and older only"),
-        ((3, 11, 7), "2.0.0", "below 2; here are Python .* and NumPy 2.0.0"),
-        ((3, 11, 7), "1.26.4", "needs the package 'mxnet', which is not installed"),
+        ((3, 11, 7), "1.24.0", "below 1.24; here are Python .* and NumPy 1.24.0"),
+        ((3, 11, 7), "1.23.5", "needs the package 'mxnet', which is not installed"),
     ],
 )
 def test_mxnet_says_where_it_runs(python, numpy, said):
@@ -180,3 +182,20 @@ def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path
     expected = fashion_mnist.load().train_images.sum()
     path = target / "d2lutils" / "fashion_mnist.py"
     assert (done.stdout, done.stderr) == (f"{path} {expected}\n", "")
+
+
+def test_nobody_is_told_to_install_a_name_that_the_index_lacks():
+    """Whoever registered it could run code on every reader's machine."""
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    own = re.compile(r"\bpip3? install( -\S+)* ['\"]?(d2lutils|booktools)\b(?!\S* @)")
+    found = []
+    for name in files.stdout.rstrip("\0").split("\0"):
+        generated = name.startswith("notebooks/")  # from chapters/
+        if generated or name == "tests/project/test_package.py":
+            continue
+        text = (ROOT / name).read_bytes().decode("utf-8", errors="ignore")
+        told = own.search(re.sub(r'"?\s*\n[\s#]*f?"?', " ", text))
+        found += [f"{name}: {told.group()}"] if told else []
+    assert found == []

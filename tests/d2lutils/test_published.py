@@ -1,0 +1,244 @@
+"""Notebooks as they are published for the other package: imports, names, regression."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from frameworks import BackendKit, open_backend
+
+# The first cells as they are published, the framework before the package.
+IMPORTS = {
+    "mxnet": """
+        from mxnet import autograd, gluon, init, np, npx
+        import mxnet as mx
+        npx.set_np()
+    """,
+    "torch": """
+        import torch
+        from torch import nn
+    """,
+    "tensorflow": "import tensorflow as tf",
+    "jax": """
+        import jax
+        from jax import numpy as jnp
+    """,
+}
+PACKAGE = "from d2lutils import {} as d2l"
+# A little regression, with the other package's names.
+DATA = """
+    X, y = d2l.synthetic_data(d2l.tensor([2.0, -3.4]), 4.2, 100)
+    batches = d2l.load_array((X, y), 10)
+"""
+TRAINING = {
+    "mxnet": """
+        w, b = d2l.normal(0, 0.01, (2, 1)), d2l.zeros(1)
+        w.attach_grad(); b.attach_grad()
+        for X, y in [*batches] * 3:
+            with autograd.record():
+                l = d2l.squared_loss(d2l.linreg(X, w, b), y)
+            l.backward()
+            d2l.sgd([w, b], 0.3, len(y))
+    """,
+    "torch": """
+        w = torch.normal(0, 0.01, size=(2, 1), requires_grad=True)
+        b = d2l.zeros(1, requires_grad=True)
+        for X, y in [*batches] * 3:
+            d2l.reduce_sum(d2l.squared_loss(d2l.linreg(X, w, b), y)).backward()
+            d2l.sgd([w, b], 0.3, len(y))
+        optimizer = torch.optim.SGD([w, b], lr=0.1)
+    """,
+    "tensorflow": """
+        w = tf.Variable(d2l.normal((2, 1), stddev=0.01))
+        b = tf.Variable(d2l.zeros(1))
+        for X, y in [*batches] * 3:
+            with tf.GradientTape() as tape:
+                l = d2l.squared_loss(d2l.linreg(X, w, b), y)
+            d2l.sgd([w, b], tape.gradient(l, [w, b]), 0.3, len(y))
+    """,
+    "jax": """
+        w, b = d2l.zeros((2, 1)), d2l.zeros(1)
+        def total(params, X, y):
+            return d2l.reduce_sum(d2l.squared_loss(d2l.linreg(X, *params), y))
+        for X, y in [*batches] * 3:
+            grads = jax.grad(total)([w, b], X, y)
+            w, b = d2l.sgd([w, b], grads, 0.3, len(y))
+    """,
+}
+END = """
+    print(*d2l.numpy(w).ravel().round(1), *d2l.numpy(b).round(1))
+"""
+
+
+def run(*cells: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Execute cells one after the other in a process of their own."""
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join(map(textwrap.dedent, cells))],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def cells(name: str) -> list[str]:
+    data = (
+        DATA.replace("100)", "100, jax.random.PRNGKey(0))") if name == "jax" else DATA
+    )
+    return [data, TRAINING[name], END]
+
+
+MARK = "import sys; print('imported', file=sys.stderr, flush=True)"
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_a_framework_may_be_imported_first(name):
+    open_backend(name)  # or skip
+    done = run(IMPORTS[name], MARK, PACKAGE.format(name), *cells(name))
+    assert done.stdout == "2.0 -3.4 4.2\n", done.stderr
+    # TensorFlow greets as long as nobody could tell it not to.
+    before, after = done.stderr.split("imported\n")
+    assert after == ""
+    assert name == "tensorflow" or before == ""
+
+
+@pytest.mark.parametrize(
+    "order",
+    [("torch", "tensorflow", "jax", "mxnet"), ("mxnet", "jax", "tensorflow", "torch")],
+)
+def test_frameworks_go_together_in_any_order(order):
+    for name in order:
+        open_backend(name)  # or skip
+    parts = [
+        part
+        for name in order
+        for part in (PACKAGE.format(name), IMPORTS[name], *cells(name))
+    ]
+    done = run(*parts)
+    assert done.stdout == "2.0 -3.4 4.2\n" * len(order), done.stderr
+    assert done.stderr == ""
+
+
+# -- TensorFlow: what it says while it is imported ---------------------------------
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [("os.abort()", "reason\n"), ("raise OSError('why')", "reason\n"), ("", "")],
+)
+def test_what_tensorflow_says_last_is_not_lost(tmp_path, end, said):
+    code = f"import os\nos.write(2, b'reason\\n')\n{end}\n"
+    (tmp_path / "tensorflow.py").write_text(code, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = run("from d2lutils import tensorflow", PYTHONPATH=path)
+    assert done.stderr.startswith(said) if said else "reason" not in done.stderr
+
+
+def test_a_triton_that_would_end_the_process_is_not_loaded(tmp_path):
+    """As it would after TensorFlow; before, it is loaded for PyTorch's sake."""
+    (tmp_path / "triton.py").write_text("print('loaded')", encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    open_backend("tensorflow")  # or skip
+    package = PACKAGE.format("tensorflow")
+    assert run(package, PYTHONPATH=path).stdout == "loaded\n"
+    assert run("import tensorflow", package, PYTHONPATH=path).stdout == ""
+
+
+# -- names -----------------------------------------------------------------------
+
+
+def test_short_names_mean_the_same_in_every_framework(backend: BackendKit):
+    d2l, values = backend.module, np.arange(6, dtype=np.float32).reshape(2, 3)
+    X = d2l.tensor(values)
+    for found, expected in [
+        (d2l.reshape(X, (3, 2)), values.reshape(3, 2)),
+        (d2l.reduce_sum(X, 0), values.sum(0)),
+        (d2l.reduce_mean(X, 1), values.mean(1)),
+        (d2l.argmax(X, 1), [2, 2]),
+        (d2l.transpose(X), values.T),
+        (d2l.matmul(X, d2l.transpose(X)), values @ values.T),
+        (d2l.concat([X, X], 1), np.hstack([values, values])),
+        (d2l.stack([X, X]), np.stack([values, values])),
+        (d2l.log(d2l.exp(X)), values),
+        (d2l.abs(-d2l.arange(3)), [0, 1, 2]),
+        (d2l.astype(X, d2l.int32), values),
+        (d2l.ones((2, 3)) + d2l.zeros((2, 3)), np.ones((2, 3))),
+        (d2l.eye(2), np.eye(2)),
+    ]:
+        np.testing.assert_allclose(d2l.numpy(found), expected, rtol=1e-5)
+    assert d2l.size(X) == 6
+    assert d2l.numpy(d2l.astype(X, d2l.int32)).dtype == np.int32
+    if backend.name != "jax":
+        assert d2l.numpy(backend.parameters(values)[0]).tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("train_ch6", "it belongs to the chapter Convolutional Neural Networks"),
+        ("Vocab", "it belongs to the chapter Recurrent Neural Networks"),
+        ("DATA_HUB", "the downloads of the section on house prices"),
+        ("Trainer", "release 1.0"),
+        ("no_such_name", "Covered is what"),
+    ],
+)
+def test_a_name_that_is_not_there_says_what_is(backend: BackendKit, name, said):
+    with pytest.raises(AttributeError, match=said) as error:
+        getattr(backend.module, name)
+    assert f"{backend.module.__name__!r} has no attribute {name!r}" in str(error.value)
+
+
+# -- regression ------------------------------------------------------------------
+
+
+def synthetic_data(backend: BackendKit, n: int):
+    w = backend.tensor([1.0, -2.0, 0.5])
+    key = [backend.jax.random.PRNGKey(0)] if backend.name == "jax" else []
+    return backend.module.synthetic_data(w, 3.0, n, *key)
+
+
+def test_synthetic_data_lie_on_a_plane_with_noise(backend: BackendKit):
+    X, y = map(backend.module.numpy, synthetic_data(backend, 5000))
+    assert (X.shape, y.shape) == ((5000, 3), (5000, 1))
+    noise = y[:, 0] - X @ [1.0, -2.0, 0.5] - 3
+    assert X.std() == pytest.approx(1, abs=0.02)
+    assert noise.std() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize("is_train", [True, False])
+def test_arrays_are_loaded_whole_in_every_pass(backend: BackendKit, is_train):
+    numpy, X = backend.module.numpy, np.arange(2500, dtype=np.float32)
+    arrays = backend.tensor(X), backend.tensor(-X)
+    loader = backend.module.load_array(arrays, 1000, is_train)
+    passes = [[(numpy(x), numpy(y)) for x, y in loader] for _ in range(2)]
+    for batches in passes:
+        assert [len(y) for _, y in batches] == [1000, 1000, 500]
+        xs, ys = (np.concatenate(each) for each in zip(*batches, strict=True))
+        np.testing.assert_array_equal(xs, -ys)
+        np.testing.assert_array_equal(np.sort(xs), X)
+    first, second = (batches[0][0] for batches in passes)
+    assert np.array_equal(first, second) is not is_train
+    if is_train:  # from all examples, not from those nearby
+        assert first.max() > 2400
+
+
+@pytest.mark.parametrize("column", [True, False])
+def test_the_mean_loss_counts_every_example_once(backend: BackendKit, column):
+    """The last batch is smaller; targets may be a column or not."""
+    d2l = backend.module
+    X, y = (d2l.numpy(each) for each in synthetic_data(backend, 25))
+    targets = y if column else y[:, 0]
+    tensors = backend.tensor(X), backend.tensor(targets)
+    batches = d2l.load_array(tensors, 10, is_train=False)
+    w = backend.tensor(np.ones((3, 1)))
+    if backend.name == "jax":
+        found = d2l.evaluate_loss(lambda w, X: X @ w, w, batches, d2l.squared_loss)
+    else:
+        found = d2l.evaluate_loss(lambda X: X @ w, batches, d2l.squared_loss)
+    expected = ((X.sum(1) - y[:, 0]) ** 2 / 2).mean()
+    assert found == pytest.approx(expected, rel=1e-5)
