@@ -121,11 +121,12 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
         section = known[key]
         part = section.parts[_part(source, line)]
         found = part.numbers
-        if part is section.parts[0] and source is not page:
+        own = source.docname == page.docname
+        if part is section.parts[0] and not own:
             found = [number for each in section.parts for number in each.numbers]
         elif not part.has_code:
             found = found + section.said
-        return found + section.code if whole and source is page else found
+        return found + section.code if whole and own else found
 
     def referred(text: str) -> list[tuple[Page, int]]:
         roles = [match["text"] or "" for match in INLINE.finditer(text)]
@@ -135,7 +136,7 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
 
     # The top of a page stands for all of it.
     pages = {each.docname: each for each, _ in referred(page.text)}
-    sections = [(each, 0) for each in pages.values()]
+    sections = [(each, 0) for name, each in pages.items() if name != page.docname]
     for cell in page.section.cells:
         if cell.kind != "markdown":
             continue
