@@ -45,7 +45,8 @@ NUMBER = re.compile(
 # A day, a release, an address, a part of a name (ISO-8601, Table 3, 95th).
 NAMED = re.compile(
     r"(?:release|Python|version|page|pages|Table|Figure|Chapter|Section)\s[\d.–-]+"
-    r"|https?:\S+|\b[\w.]+\.\w+/\S*|\b(?:1[89]|20)\d\d\b(?!,\d|\.\d|\s?%)|\b\d+(?:st|nd|rd|th)\b|\b\d+[-\s]bits?\b"
+    r"|https?:\S+|\b[\w.]+\.\w+/\S*|\b(?:1[89]|20)\d\d\b(?!,\d|\.\d|\s?%)"
+    r"|\b\d+(?:st|nd|rd|th)\b|\b\d+[-\s]bits?\b"
 )
 ROUGHLY = re.compile(
     r"\b(?:about|almost|nearly|around|roughly|some|over|under|(?:more|less) than)\s$"
@@ -109,21 +110,23 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
     Yields:
         The line of the section, the figure, and the frameworks that lack it.
     """
-    known: dict[tuple[Page, str], _Section] = {}
+    known: dict[tuple[str, str], _Section] = {}
 
     def numbers(source: Page, line: int, framework: str, whole: bool) -> list[Number]:
         if not source.section:
             return []
-        if (source, framework) not in known:
-            known[source, framework] = _read(book, source, framework)
-        section = known[source, framework]
+        key = source.docname, framework
+        if key not in known:
+            known[key] = _read(book, source, framework)
+        section = known[key]
         part = section.parts[_part(source, line)]
         found = part.numbers
-        if part is section.parts[0] and source is not page:
+        own = source.docname == page.docname
+        if part is section.parts[0] and not own:
             found = [number for each in section.parts for number in each.numbers]
         elif not part.has_code:
             found = found + section.said
-        return found + section.code if whole and source is page else found
+        return found + section.code if whole and own else found
 
     def referred(text: str) -> list[tuple[Page, int]]:
         roles = [match["text"] or "" for match in INLINE.finditer(text)]
@@ -132,7 +135,8 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
         return [(each.page, each.line) for each in targets]
 
     # The top of a page stands for all of it.
-    sections = [(each, 0) for each in dict.fromkeys(p for p, _ in referred(page.text))]
+    pages = {each.docname: each for each, _ in referred(page.text)}
+    sections = [(each, 0) for name, each in pages.items() if name != page.docname]
     for cell in page.section.cells:
         if cell.kind != "markdown":
             continue
@@ -142,10 +146,7 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
             if worked in book.labels:
                 places.append((book.labels[worked].page, book.labels[worked].line))
             shown = NAMED.sub(_blank, INLINE.sub(_pure, sentence))
-            others = [
-                (match.start(), _number(match))
-                for match in NUMBER.finditer(sentence.replace("$", " "))
-            ]
+            others = _numbers(INLINE.sub(_formula, sentence))
             for match in NUMBER.finditer(shown):
                 figure = _number(match)
                 if not _is_figure(match, figure):
@@ -153,8 +154,7 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
                 whole = not figure.decimals and not figure.percent
                 large = whole and abs(figure.value) >= LARGE
                 unit = _unit(shown, match) if whole else 1
-                rest = [number for at, number in others if at != match.start()]
-                if _follows(figure, rest, unit):
+                if _follows(figure, others, unit):
                     continue
                 lacking = [
                     framework
@@ -230,6 +230,10 @@ def _pure(match: re.Match) -> str:
     return blank[:start] + re.sub(r"[{}]", " ", number[1]) + blank[end:]
 
 
+def _formula(match: re.Match) -> str:
+    return match[0].replace("$", " ") if match[0].startswith("$") else _blank(match)
+
+
 def _number(match: re.Match) -> Number:
     text = re.sub("[,_]", "", match["number"]).replace("−", "-")
     mantissa, _, exponent = text.lower().partition("e")
@@ -252,9 +256,10 @@ def _unit(text: str, match: re.Match) -> int:
     return 10 ** (len(digits) - len(digits.rstrip("0")))
 
 
-def _follows(figure: Number, rest: list[Number], unit: int) -> bool:
+def _follows(figure: Number, numbers: list[Number], unit: int) -> bool:
     """Whether a figure follows from two other numbers of its sentence."""
-    for a, b in permutations(rest, 2):
+    others = [each for each in numbers if abs(each.value) != abs(figure.value)]
+    for a, b in permutations(others, 2):
         results = [a.value + b.value, a.value - b.value, a.value * b.value]
         if b.value:
             results.append(a.value / b.value)
