@@ -24,6 +24,8 @@ from d2lutils.plotting import *  # noqa: F403
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 jax = require("jax")
 jnp = jax.numpy
+# The default since JAX 0.5: so a key gives the same numbers in every release.
+jax.config.update("jax_threefry_partitionable", True)
 
 
 def _check_params(params: Any) -> Any:
