@@ -41,7 +41,7 @@ def test_the_book_holds_none(name):
         ("mlp-scratch", "## Summary", "It falls, by -0.38 in all.", "-0.38"),
         # Of another section, to which the sentence refers.
         ("mlp-scratch", "stands at 0.45", "stands at 0.47", "0.47"),
-        ("generalization", "MLP is at about 0.1", "is at 0.23", "0.23"),
+        ("generalization", "stayed at 0.80", "stayed at 0.23", "0.23"),
         # In a caption, a text alternative, a dropdown and a table.
         ("mlp", "derivative, which is", "a height of 0.37,", "0.37"),
         ("mlp", ":alt: Three curves", ":alt: 7.77 and", "7.77"),

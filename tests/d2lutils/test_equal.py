@@ -24,7 +24,8 @@ LAST_BATCH = 60000 % BATCH_SIZE  # 96
 SECTIONS = ("softmax-scratch", "softmax-concise", "mlp-scratch", "mlp-concise")
 WIDTHS = {"softmax": (784, 10), "mlp": (784, 256, 10)}
 # How many epochs are run here. The MLP runs all ten beside the reference in the
-# notebook one-network, whose outputs test_golden.py holds to the same limits.
+# notebook one-network, on part of the images; test_golden.py holds its outputs to the
+# same limits.
 EPOCHS = {"softmax": NUM_EPOCHS, "mlp": 2}
 
 # A score is a sum of 784 products. Their rounding errors, each at most U of a

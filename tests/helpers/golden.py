@@ -36,7 +36,7 @@ def read_curves(svg: str) -> Curves:
 
     Returns:
         One value per epoch for each name in the legend; nothing if the x axis is
-        not that of epochs, or there is no legend.
+        not that of epochs, the y axis is logarithmic, or there is no legend.
     """
     # Matplotlib writes texts as outlines, and what they say into a comment.
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
@@ -46,6 +46,9 @@ def read_curves(svg: str) -> Curves:
         if part.get("id")
     }
     if "legend_1" not in parts or "epoch" not in _texts(parts["matplotlib.axis_1"]):
+        return {}
+    # Powers of ten: a logarithmic axis.
+    if any("^{" in text for text in _texts(parts["matplotlib.axis_2"])):
         return {}
     x_of, y_of = (_scale(parts, axis) for axis in (0, 1))
     lines = [
