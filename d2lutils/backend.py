@@ -446,8 +446,8 @@ def _check_losses(losses: Any, n: int) -> tuple[int, ...]:
     if shape not in ((n,), (n, 1), ()):
         raise ValueError(
             f"loss must return one number per example, of shape ({n},) or ({n}, 1), or "
-            f"a single one; it returned shape {shape}. (A square comes of net(X) and y "
-            "of different shapes.)"
+            f"a single one; it returned shape {shape}. (It is a square where net(X) "
+            "and y differ in shape.)"
         )
     return shape
 

@@ -78,7 +78,12 @@ class MXNetBackend(Backend):
                 check_scores(y_hat, labels)
                 goal, total = self.objective(loss, y_hat, y, summed=True)
             found = total.copy(), y_hat.copy()
-            goal.backward()
+            try:
+                goal.backward()
+            except mxnet.MXNetError as error:
+                if "computation" in str(error):  # nothing to differentiate
+                    check_gradients("What net(X) is made of", None)
+                raise
             update(len(labels))
             return found
 

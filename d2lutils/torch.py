@@ -48,6 +48,7 @@ class TorchBackend(Backend):
                 check_scores(y_hat, labels)
                 goal, total = self.objective(loss, y_hat, y, summed=not is_optimizer)
                 found.extend(each.detach().clone() for each in (total, y_hat))
+                check_gradients("What net(X) is made of", goal.grad_fn)
                 goal.backward()
                 if is_optimizer:  # which passes over single ones
                     trained = (p for group in groups for p in group["params"])

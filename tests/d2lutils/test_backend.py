@@ -537,6 +537,19 @@ def test_a_parameter_without_a_gradient_is_named(backend: BackendKit):
             backend.d2l.train_epoch_ch3(backend.layer(W0, B0), *arguments, other)
 
 
+def test_a_net_without_any_trainable_parameter_is_named(backend: BackendKit):
+    if backend.name == "jax":
+        pytest.skip("what is trained is an argument")
+    still = backend.tensor(W0), backend.tensor(B0)
+    net = lambda X: X.reshape((-1, 784)) @ still[0] + still[1]  # noqa: E731
+    if backend.name == "tensorflow":
+        net = lambda X: backend.tf.reshape(X, (-1, 784)) @ still[0] + still[1]  # noqa: E731
+    arguments = backend.batches(images_and_labels(8)), backend.loss("none")
+    updater = backend.own_updater(backend.parameters(W0), 0.1)
+    with pytest.raises(ValueError, match="has no gradient: the loss does not depend"):
+        backend.d2l.train_epoch_ch3(net, *arguments, updater)
+
+
 @pytest.mark.parametrize("label", [-1, 10])
 def test_a_label_out_of_range_is_named(backend: BackendKit, label):
     params = backend.parameters(W0, B0)
