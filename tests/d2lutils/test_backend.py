@@ -358,7 +358,7 @@ def test_train_ch3_records_every_epoch_and_prints_the_last(
 
 
 def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
-    backend: BackendKit, small_data, capsys
+    backend: BackendKit, small_data, capsys, monkeypatch
 ):
     def run(**options):
         backend.d2l.set_seed(3)
@@ -366,10 +366,12 @@ def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
         return run_train_ch3(backend, *iterators, **options)
 
     plt.close("all")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)  # which gets a bar
     history = run(draw=False)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
     assert plt.get_fignums() == []
     assert history == run()
+    assert "epoch/s" in capsys.readouterr().err
 
 
 def test_train_ch3_draws_the_three_curves(backend: BackendKit, small_data):
