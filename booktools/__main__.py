@@ -107,7 +107,8 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
             unchanged += 1
         else:
             seconds = time.perf_counter() - start
-            print(f"{job.shown}: {done} ({seconds:.0f} s)", flush=True)
+            line = f"{job.shown}: {done} ({seconds:.0f} s)\n"
+            print(line, end="", flush=True)  # in one piece: threads report at once
 
     try:
         failed = update_all(
