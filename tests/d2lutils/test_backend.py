@@ -374,7 +374,9 @@ def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
     assert "epoch/s" in capsys.readouterr().err
 
 
-def test_train_ch3_draws_the_three_curves(backend: BackendKit, small_data):
+def test_train_ch3_draws_the_three_curves(backend: BackendKit, small_data, monkeypatch):
+    # Outside a notebook its figure is closed when the training ends.
+    monkeypatch.setattr("d2lutils.backend.Animator.close", lambda animator: None)
     history = run_train_ch3(
         backend, *backend.d2l.load_data_fashion_mnist(16), num_epochs=3
     )
