@@ -7,7 +7,7 @@ ARGS ?=
 # processes that run tests side by side, each notebook within one of them
 JOBS ?= logical
 # threads of each: those of several processes would wait for each other at every step;
-# the kernel of a notebook has one in any case (booktools/notebooks/execute.py)
+# the kernel of a notebook has one in any case (booktools/execution/execute.py)
 THREADS ?= 1
 
 # which framework stands in the PDF and in the EPUB, and what typesets them

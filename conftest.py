@@ -19,13 +19,13 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from booktools import ALL, FRAMEWORKS, missing_modules
-from booktools.notebooks.compare import (
+from booktools.execution.compare import (
     drawings_agree,
     picture_difference,
     pictures_agree,
     texts_agree,
 )
-from booktools.notebooks.environment import kernel_environment
+from booktools.execution.environment import kernel_environment
 
 PICTURE = re.compile("iVBORw0KGgo|/9j/")  # PNG and JPEG in base64
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from booktools import ALL, FRAMEWORKS, SourceError
 
 try:
-    from booktools.notebooks.execute import update_all
-    from booktools.notebooks.figures import MARK, unfounded
-    from booktools.notebooks.jobs import Job, job, orphans, outdated
+    from booktools.execution.execute import update_all
+    from booktools.execution.figures import MARK, unfounded
+    from booktools.execution.jobs import Job, job, orphans, outdated
     from booktools.source.book import Book
 except ModuleNotFoundError as error:
     missing = str(error.name).partition(".")[0]

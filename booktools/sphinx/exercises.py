@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from booktools import SourceError
-from booktools.notebooks.figures import WORKED
+from booktools.execution.figures import WORKED
 from booktools.source.book import Page
 from booktools.source.markdown import Block
 from booktools.sphinx.sources import Sources

@@ -23,7 +23,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from booktools.notebooks.weights import weights_path
+from booktools.execution.weights import weights_path
 from booktools.sphinx.html import STATIC
 from d2lutils import fashion_mnist
 

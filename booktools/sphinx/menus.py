@@ -8,7 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from booktools import ALL, FRAMEWORKS, SourceError
-from booktools.notebooks.downloads import build_wheel, download_name, download_notebook
+from booktools.execution.downloads import build_wheel, download_name, download_notebook
 from booktools.sphinx.sources import Sources, stop
 
 DOWNLOADS = "_downloads/notebooks"

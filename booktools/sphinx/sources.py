@@ -15,9 +15,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from booktools import SourceError
-from booktools.notebooks.jobs import Job, job, outdated
-from booktools.notebooks.merge import merge
-from booktools.notebooks.stored import read_notebook
+from booktools.execution.jobs import Job, job, outdated
+from booktools.execution.merge import merge
+from booktools.execution.stored import read_notebook
 from booktools.source.book import Book
 from booktools.source.sections import body, header
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import cells, report, search
 from benchmarks.kernels import MARK, figures_in
 from booktools import FRAMEWORKS
-from booktools.notebooks.compare import drawings_agree
+from booktools.execution.compare import drawings_agree
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from booktools import FRAMEWORKS, SourceError
-from booktools.notebooks.figures import WORKED
+from booktools.execution.figures import WORKED
 from booktools.source.book import Book, Page
 from booktools.source.sections import read_section
 from booktools.sphinx.exercises import exercises

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from booktools.notebooks.jobs import jobs, orphans, outdated
+from booktools.execution.jobs import jobs, orphans, outdated
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]

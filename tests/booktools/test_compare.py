@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
-from booktools.notebooks.compare import (
+from booktools.execution.compare import (
     drawings_agree,
     figures_near,
     picture_difference,

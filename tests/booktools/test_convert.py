@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from booktools.notebooks.convert import Converter
-from booktools.notebooks.split import split
+from booktools.execution.convert import Converter
+from booktools.execution.split import split
 from booktools.source.book import Book
 from small_book import copy_book, replace
 

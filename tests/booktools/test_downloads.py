@@ -11,9 +11,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from booktools import SourceError
-from booktools.notebooks.downloads import download_notebook
-from booktools.notebooks.jobs import jobs
-from booktools.notebooks.stored import write_notebook
+from booktools.execution.downloads import download_notebook
+from booktools.execution.jobs import jobs
+from booktools.execution.stored import write_notebook
 from booktools.source.book import Book
 from small_book import copy_book, replace
 

@@ -16,11 +16,11 @@ import numpy
 import pytest
 
 from booktools import FRAMEWORKS, SourceError, __main__, missing_modules
-from booktools.notebooks import execute, weights
-from booktools.notebooks.environment import kernel_environment
-from booktools.notebooks.execute import update
-from booktools.notebooks.jobs import jobs
-from booktools.notebooks.stored import validate_outputs
+from booktools.execution import execute, weights
+from booktools.execution.environment import kernel_environment
+from booktools.execution.execute import update
+from booktools.execution.jobs import jobs
+from booktools.execution.stored import validate_outputs
 from booktools.source.book import Book
 from small_book import ROOT, copy_book, replace, run_notebooks
 
@@ -392,7 +392,7 @@ def test_a_cell_that_takes_too_long_is_stopped(root):
 PROGRAM = """
 import signal, sys
 from booktools import __main__
-from booktools.notebooks import execute
+from booktools.execution import execute
 
 # What runs in the background of a shell ignores Ctrl-C, and so would this.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from booktools.notebooks.figures import unfounded
+from booktools.execution.figures import unfounded
 from booktools.source.book import Book
 from booktools.source.sections import read_section
 

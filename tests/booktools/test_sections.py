@@ -10,9 +10,9 @@ import nbformat
 import pytest
 
 from booktools import FRAMEWORKS, SourceError
-from booktools.notebooks.merge import merge
-from booktools.notebooks.split import assemble
-from booktools.notebooks.stored import difference, same_code
+from booktools.execution.merge import merge
+from booktools.execution.split import assemble
+from booktools.execution.stored import difference, same_code
 from booktools.source.sections import is_section, read_section
 
 ROOT = Path(__file__).parents[2]

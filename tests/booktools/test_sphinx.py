@@ -17,8 +17,8 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from booktools import FRAMEWORKS
-from booktools.notebooks.downloads import build_wheel
-from booktools.notebooks.install import install_cell
+from booktools.execution.downloads import build_wheel
+from booktools.execution.install import install_cell
 from booktools.source.book import Page
 from booktools.sphinx.html import DROPPED, Heads, fix_html, fix_summaries
 from booktools.sphinx.search import framework_words

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from booktools.notebooks import execute
-from booktools.notebooks.execute import update_all
-from booktools.notebooks.jobs import jobs
-from booktools.notebooks.stored import outputs_checksum, read_notebook, write_notebook
+from booktools.execution import execute
+from booktools.execution.execute import update_all
+from booktools.execution.jobs import jobs
+from booktools.execution.stored import outputs_checksum, read_notebook, write_notebook
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]

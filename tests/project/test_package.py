@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import d2lutils
-from booktools.notebooks.downloads import build_wheel
+from booktools.execution.downloads import build_wheel
 from d2lutils import fashion_mnist
 from frameworks import MODULES
 

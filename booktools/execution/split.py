@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import nbformat
 from nbformat import NotebookNode
 
-from booktools.notebooks.convert import Converter
-from booktools.notebooks.install import install_cell
+from booktools.execution.convert import Converter
+from booktools.execution.install import install_cell
 from booktools.source.book import Book, Page
 from booktools.source.sections import Cell, Section
 

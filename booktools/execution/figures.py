@@ -30,7 +30,7 @@ from itertools import permutations
 from nbformat import NotebookNode
 
 from booktools import FRAMEWORKS
-from booktools.notebooks.stored import read_notebook
+from booktools.execution.stored import read_notebook
 from booktools.source.book import Book, Page
 from booktools.source.markdown import EXPLICIT, INLINE, VERBATIM, Block, blocks, walk
 

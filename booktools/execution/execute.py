@@ -20,16 +20,16 @@ from nbclient.exceptions import CellControlSignal, CellTimeoutError
 from nbformat import NotebookNode
 
 from booktools import ALL, FRAMEWORKS, SourceError, absence, missing_modules
-from booktools.notebooks.environment import kernel_environment
-from booktools.notebooks.jobs import Job
-from booktools.notebooks.stored import (
+from booktools.execution.environment import kernel_environment
+from booktools.execution.jobs import Job
+from booktools.execution.stored import (
     ANSI,
     carry_outputs,
     tidy_outputs,
     validate_outputs,
     write_notebook,
 )
-from booktools.notebooks.weights import kept_weights, weights_path, write_weights
+from booktools.execution.weights import kept_weights, weights_path, write_weights
 
 # What a kernel does is reported here by file and line.
 QUIET = logging.getLogger(f"{__name__}.nbclient")

@@ -8,8 +8,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from booktools.notebooks.install import is_install_cell
-from booktools.notebooks.split import NOTEBOOK_METADATA, cell_metadata
+from booktools.execution.install import is_install_cell
+from booktools.execution.split import NOTEBOOK_METADATA, cell_metadata
 from booktools.source.sections import Cell, Section
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from booktools import SourceError
-from booktools.notebooks.install import install_cell, is_install_cell
-from booktools.notebooks.stored import read_notebook, write_notebook, write_whole
+from booktools.execution.install import install_cell, is_install_cell
+from booktools.execution.stored import read_notebook, write_notebook, write_whole
 from booktools.source.book import Book, Page
 from booktools.source.markdown import Inline, inlines
 

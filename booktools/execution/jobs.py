@@ -11,8 +11,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from booktools import FRAMEWORKS, SourceError, frameworks_of
-from booktools.notebooks.split import split
-from booktools.notebooks.stored import (
+from booktools.execution.split import split
+from booktools.execution.stored import (
     code_cells,
     difference,
     file_checksum,
@@ -22,7 +22,7 @@ from booktools.notebooks.stored import (
     same_code,
     validate_outputs,
 )
-from booktools.notebooks.weights import kept_checksum
+from booktools.execution.weights import kept_checksum
 from booktools.source.book import Book, Page
 
 CAUSES = {

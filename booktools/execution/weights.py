@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 from nbformat import NotebookNode
 
-from booktools.notebooks.stored import file_checksum, write_whole
+from booktools.execution.stored import file_checksum, write_whole
 
 KEPT = {("mlp-scratch", "pytorch"): ("W1", "b1", "W2", "b2", "predicted")}
 """By section and framework: arrays, or parameters of PyTorch."""
