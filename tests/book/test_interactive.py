@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
-import types
 from pathlib import Path
 
 import nbformat
@@ -17,14 +15,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from booktools.sphinx.interactive import _write_clothes
+from booktools.source.book import Book
+from booktools.sphinx.interactive import write_files
 from browser import browser, served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
 
-STATIC = ROOT / "booktools" / "sphinx" / "static"
-NEEDS = {"plane": ["network"], "folds": [], "clothes": ["network"]}
 TAGS = {"torch": "pytorch"}  # where a module is called otherwise than its tag
 
 
@@ -32,20 +29,17 @@ TAGS = {"torch": "pytorch"}  # where a module is called otherwise than its tag
 def folder(tmp_path_factory) -> Path:
     """A page for each figure, below a still one, and a screen of nothing above."""
     folder = tmp_path_factory.mktemp("figures")
-    (folder / "_static").mkdir()
-    for path in STATIC.iterdir():
-        shutil.copy(path, folder / "_static")
-    builder = types.SimpleNamespace(format="html")
-    app = types.SimpleNamespace(srcdir=ROOT, outdir=folder, builder=builder)
-    _write_clothes(app, None)
-    for name, needs in NEEDS.items():
-        scripts = "".join(
-            f'<script defer src="_static/booktools-{script}.js"></script>'
-            for script in ["interactive", *needs, name]
-        )
+    book = Book(ROOT)
+    write_files(book, folder)
+    for name in ("plane", "folds", "clothes"):
+        figure = book.figures[name]
+        files = [
+            *(f'<link rel="stylesheet" href="interactive/{s}">' for s in figure.styles),
+            *(f'<script defer src="interactive/{s}"></script>' for s in figure.scripts),
+        ]
         (folder / f"{name}.html").write_text(
             '<!doctype html><html lang="en" data-framework="pytorch"><title>x</title>'
-            f'<link rel="stylesheet" href="_static/booktools.css">{scripts}<body>'
+            f"{''.join(files)}<body>"
             f'<figure id="still">still</figure><div class="interactive" id="{name}">'
             '</div><div style="height: 3000px"></div></body></html>'
         )
@@ -324,7 +318,7 @@ def test_the_code_of_folds_draws_the_sum(page, folder, module):
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, np.ndarray]:
-    with np.load(ROOT / "chapters/weights/mlp-scratch.npz") as saved:
+    with np.load(ROOT / "interactive/clothes/mlp-scratch.npz") as saved:
         return {k: v.astype(np.float32) for k, v in saved.items()}
 
 
@@ -493,7 +487,7 @@ def test_clothes_train_in_the_page(page, folder):
 
 @pytest.mark.parametrize("missing", ["weights", "training"])
 def test_what_does_not_load_is_said(page, folder, missing):
-    page.route(f"**/booktools-clothes-{missing}.js", lambda route: route.abort())
+    page.route(f"**/clothes/{missing}.js", lambda route: route.abort())
     with served(folder) as server:
         page.goto(f"{server}/clothes.html")
         clothes = page.locator("#clothes")
@@ -505,7 +499,7 @@ def test_what_does_not_load_is_said(page, folder, missing):
             said = clothes.locator("[data-says=training]")
         else:
             expect(page.locator("#still")).to_be_visible()
-        expect(said).to_have_text(f"The file clothes-{missing} could not be loaded.")
+        expect(said).to_have_text(f"The file clothes/{missing}.js could not be loaded.")
 
 
 def test_old_browsers_are_told(page, folder):

@@ -158,6 +158,22 @@ def test_references_lead_to_what_is_there(built):
     assert "all together" in other.get_text()
 
 
+def test_a_page_loads_what_its_figure_says_and_no_other_page_does(built):
+    html = built / "_build" / "html"
+    assert page(built, "second").find("div", class_="interactive", id="beads")
+    text = (html / "chapters" / "second.html").read_text(encoding="utf-8")
+    loaded = re.findall(r'"\.\./_static/(interactive/[^"?]*)', text)
+    assert loaded == ["interactive/beads/beads.css", "interactive/beads/beads.js"]
+    assert (html / "_static" / loaded[1]).read_bytes() == (
+        built / loaded[1]
+    ).read_bytes()
+    learned = (html / "_static" / "interactive" / "beads" / "learned.js").read_text()
+    assert learned == "const learned = [2.5, 0.0999755859375];\n"
+    others = [path for path in html.rglob("*.html") if path.name != "second.html"]
+    assert others
+    assert not [p for p in others if "beads" in p.read_text(encoding="utf-8")]
+
+
 def test_prose_of_a_plain_page_stands_in_tabs_too(built):
     shown = tabs(page(built, "plain").find("div", class_="sd-tab-set"))
     assert {name: text.strip() for name, text in shown.items()} == {
