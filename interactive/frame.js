@@ -74,10 +74,11 @@ const bookInteractive = {
   /* The framework whose tabs are open. */
   framework: () => document.documentElement.dataset.framework || "pytorch",
 
-  /* Puts the figure in the place of its picture, which stands before it. */
+  /* Puts the figure in the place of its picture, which stands before it; on paper it
+     stays. */
   replaceStill(place) {
     const still = place.previousElementSibling;
-    if (still?.matches("figure")) still.style.display = "none";
+    if (still?.matches("figure")) still.classList.add("interactive-still");
   },
 
   /* Whether this reader wants nothing to move. */

@@ -118,6 +118,14 @@ def test_plane_obeys_every_control(page, folder):
     assert plane.locator("pre").inner_text() != first
 
 
+def test_paper_shows_the_picture(page, folder):
+    plane = figure(page, folder, "plane")
+    expect(page.locator("#still")).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(page.locator("#still")).to_be_visible()
+    expect(plane).to_be_hidden()
+
+
 def test_plane_trains_until_it_is_paused(page, folder):
     plane = figure(page, folder, "plane", "#plane?h=8")
     plane.get_by_role("button", name="Train").click()
