@@ -101,7 +101,6 @@ class Book:
         self.bibliography = Bibliography(root / "references.bib")
         self.repository = _repository(root / "_config.yml")
         self.figures = read_figures(root)
-        self._check_weights()
         names = Counter(page.section.name for page in self.sections)
         for page in self.sections:
             _check_code(page.section)
@@ -111,19 +110,6 @@ class Book:
                     1,
                     f"there is another section called {page.section.name!r}; their "
                     "notebooks would overwrite each other: rename one",
-                )
-
-    def _check_weights(self) -> None:
-        """Refuse a figure that waits for the weights of no notebook."""
-        made = {page.section.name: page.section.frameworks for page in self.sections}
-        for figure in self.figures.values():
-            wanted = figure.weights
-            if wanted and wanted.framework not in made.get(wanted.section, ()):
-                raise SourceError(
-                    wanted.path.with_name("figure.yml"),
-                    1,
-                    f"no section {wanted.section!r} has a notebook for "
-                    f"{wanted.framework!r}; correct weights",
                 )
 
     def _page(self, path: Path) -> Page:

@@ -4,8 +4,8 @@ A figure is a folder in the book's folder ``interactive/`` with a file ``figure.
 
     scripts: [shared.js, NAME/NAME.js]   # what its page loads, in this order
     styles: [NAME/NAME.css]
-    data: NAME/data.py                   # its function scripts() returns scripts, as
-                                         # text by name, which are written beside it
+    data: [NAME/data.py]                 # whose scripts() returns what else is loaded:
+                                         # scripts, as text by name
     weights:                             # what a notebook has learned once it has run,
       section: first                     # to be kept in NAME/first.npz
       framework: pytorch
@@ -43,7 +43,7 @@ class Figure:
     name: str
     scripts: list[str]
     styles: list[str]
-    data: str | None
+    data: list[str]
     weights: Weights | None
 
 
@@ -60,21 +60,18 @@ def read_figures(root: Path) -> dict[str, Figure]:
 
 def _read_figure(root: Path, path: Path) -> Figure:
     read = read_yaml(read_file(root / path, path), path, 1, "the figure")
-    lists = {key: read.get(key) or [] for key in ("scripts", "styles")}
-    for key, files in lists.items():
-        if not isinstance(files, list):
-            raise SourceError(path, 1, f"{key} must be a list of files in interactive/")
-    data = read.get("data")
-    for key, files in {**lists, "data": [data] if data else []}.items():
-        for file in files:
-            if not (root / FOLDER / str(file)).is_file():
-                message = f"there is no file interactive/{file}; correct {key}"
-                raise SourceError(path, 1, message)
+    files = {key: read.get(key) or [] for key in ("scripts", "styles", "data")}
+    folder = root / FOLDER
+    for key, names in files.items():
+        listed = isinstance(names, list)
+        if not listed or not all((folder / str(name)).is_file() for name in names):
+            message = f"{key} must be a list of files in interactive/, not {names!r}"
+            raise SourceError(path, 1, message)
     weights = read.get("weights")
-    if weights:
-        try:
+    try:
+        if weights:
             weights = Weights(path.with_name(f"{weights['section']}.npz"), **weights)
-        except (KeyError, TypeError):
-            message = "weights must hold section:, framework: and arrays:"
-            raise SourceError(path, 1, message) from None
-    return Figure(path.parent.name, **lists, data=data, weights=weights)
+    except (KeyError, TypeError):
+        message = "weights must hold section:, framework: and arrays:"
+        raise SourceError(path, 1, message) from None
+    return Figure(path.parent.name, **files, weights=weights)

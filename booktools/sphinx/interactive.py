@@ -17,11 +17,15 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from booktools.execution.jobs import command
 from booktools.source.book import Book
 from booktools.source.interactive import FOLDER
 from booktools.sphinx.sources import Sources
+
+logger = logging.getLogger(__name__)
 
 
 class Interactive(SphinxDirective):
@@ -74,12 +78,15 @@ def write_files(book: Book, static: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     for figure in book.figures.values():
-        weights = figure.weights  # the build has failed where they are missing
-        if figure.data and (not weights or (book.root / weights.path).is_file()):
-            data = runpy.run_path(str(folder / figure.data))
-            for name, text in data["scripts"]().items():
-                target = (static / FOLDER / figure.data).with_name(name)
-                target.write_text(text, "utf-8")
+        weights = figure.weights
+        if weights and not (book.root / weights.path).is_file():
+            how = command(book.root, weights.section)
+            logger.error("there is no %s; run: %s", weights.path.as_posix(), how)
+            continue
+        for data in figure.data:
+            scripts = runpy.run_path(str(folder / data))["scripts"]()
+            for name, text in scripts.items():
+                (static / FOLDER / data).with_name(name).write_text(text, "utf-8")
 
 
 def setup_interactive(app: Sphinx, sources: Sources) -> None:

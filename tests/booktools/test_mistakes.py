@@ -121,14 +121,12 @@ MISTAKES = {
     "settings' type": ((CONFIG, "repository:\n  branch: main\n  url: ''",
         "repository: some/book"), None, "repository must hold url: and branch:"),
     "works' syntax": (("references.bib", "title     =", "title"), 0, "each work is @kind"),
-    "figure's script": ((FIGURE, "beads/beads.js", "beads.js"), None,
-        "there is no file interactive/beads.js; correct scripts"),
-    "figure's scripts": ((FIGURE, "[beads/beads.js]", "beads/beads.js"), None,
-        "scripts must be a list of files in interactive/"),
+    "figure's file": ((FIGURE, "beads/beads.js", "beads.js"), None,
+        r"scripts must be a list of files in interactive/, not \['beads.js'\]"),
+    "figure's files": ((FIGURE, "[beads/data.py]", "beads/data.py"), None,
+        "data must be a list of files in interactive/, not 'beads/data.py'"),
     "figure's weights": ((FIGURE, "section: second, ", ""), None,
         "weights must hold section:, framework: and arrays:"),
-    "figure's notebook": ((FIGURE, "section: second", "section: first"), None,
-        "no section 'first' has a notebook for 'all'; correct weights"),
     "no title": ((PLAIN, "# A Plain Page", "A Plain Page"), None, "has no title; begin it"),
 }  # fmt: skip
 
@@ -163,6 +161,7 @@ def test_what_only_sphinx_sees_is_reported_alike(root):
     for mistake, words in SEEN_BY_SPHINX.items():
         line = text[: text.index(mistake)].count("\n") + 1
         assert re.search(rf"plain\.md:{line}: .*{re.escape(words)}", said), mistake
+    assert "there is no interactive/beads/second.npz; run: python -m booktools" in said
 
 
 @pytest.fixture
