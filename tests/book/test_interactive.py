@@ -210,6 +210,8 @@ def test_the_address_of_plane_opens_the_same(page, folder):
     plane = figure(page, folder, "plane", nonsense)
     assert "After 0 steps" in status(plane).inner_text()
     assert plane.locator("[data-name=d]").input_value() == "xor"
+    units = plane.get_by_label("hidden units")
+    assert units.get_attribute("aria-valuetext") == "4"
 
 
 def copied(page, folder, name, module, address):
