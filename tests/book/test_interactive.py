@@ -206,12 +206,12 @@ def test_the_address_of_plane_opens_the_same(page, folder):
     said = status(figure(page, folder, "plane", address)).inner_text()
     assert said.startswith("After 300 steps")
     assert status(figure(page, folder, "plane", address)).inner_text() == said
-    nonsense = "#plane?d=constructor&h=99&a=x&lr=3&seed=-1&n=1e9&p=%"
-    plane = figure(page, folder, "plane", nonsense)
-    assert "After 0 steps" in status(plane).inner_text()
-    assert plane.locator("[data-name=d]").input_value() == "xor"
-    units = plane.get_by_label("hidden units")
-    assert units.get_attribute("aria-valuetext") == "4"
+    for nonsense in ("n=5&p=%", "d=constructor&h=99&a=x&lr=3&seed=-1&n=-1"):
+        plane = figure(page, folder, "plane", f"#plane?{nonsense}")
+        assert "After 0 steps" in status(plane).inner_text()
+        assert plane.locator("[data-name=d]").input_value() == "xor"
+        units = plane.get_by_label("hidden units")
+        assert units.get_attribute("aria-valuetext") == "4"
 
 
 def copied(page, folder, name, module, address):
