@@ -29,7 +29,7 @@ from booktools.execution.stored import (
     validate_outputs,
     write_notebook,
 )
-from booktools.execution.weights import kept_weights, weights_path, write_weights
+from booktools.execution.weights import kept_weights, write_weights
 
 # What a kernel does is reported here by file and line.
 QUIET = logging.getLogger(f"{__name__}.nbclient")
@@ -159,8 +159,7 @@ def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
     # The folder in which Jupyter and nbval run it.
     job.path.parent.mkdir(parents=True, exist_ok=True)
     metadata = job.fresh.metadata.copy()
-    section = job.page.section.name
-    with kept_weights(job.fresh, section, job.framework) as weights:
+    with kept_weights(job.fresh, job.keeps) as kept:
         # A kernel dies at once if another program was given one of its ports.
         if not _run(job, timeout, kernels) and not _run(job, timeout, kernels):
             raise _at(job, 0, "failed: its kernel died twice before it was ready")
@@ -171,7 +170,8 @@ def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
             tidy_outputs(cell)
             if message := validate_outputs(cell):
                 raise _at(job, index, message)
-    write_weights(weights, weights_path(job.root, section))
+    for path, arrays in kept.items():
+        write_weights(arrays, job.root / path)
     job.fresh.metadata.booktools.executed = job.made_with(job.fresh)
 
 

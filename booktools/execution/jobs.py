@@ -24,6 +24,7 @@ from booktools.execution.stored import (
 )
 from booktools.execution.weights import kept_checksum
 from booktools.source.book import Book, Page
+from booktools.source.interactive import Weights
 
 CAUSES = {
     "outputs": "a cell was run or edited after booktools ran them",
@@ -35,7 +36,10 @@ CAUSES = {
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook of a section: as it is freshly split, and as it is stored."""
+    """A notebook of a section: as it is freshly split, and as it is stored.
+
+    ``keeps``: what figures want of it, once it has run.
+    """
 
     root: Path
     page: Page
@@ -43,6 +47,7 @@ class Job:
     fresh: NotebookNode
     lines: list[int]
     stored: NotebookNode | None
+    keeps: list[Weights]
 
     @property
     def shown(self) -> str:
@@ -70,7 +75,7 @@ class Job:
         return {
             "outputs": outputs_checksum(notebook),
             "d2lutils": library_checksum(self.root, self.framework),
-            **kept_checksum(self.root, self.page.section.name, self.framework),
+            **kept_checksum(self.root, self.keeps),
         }
 
     def cause(self) -> str | None:
@@ -95,7 +100,10 @@ def job(book: Book, page: Page, framework: str) -> Job:
     """Split a section for a framework, or raise SourceError; read what is stored."""
     fresh, lines = split(book, page, framework)
     stored = read_notebook(book.root / page.section.notebook_path(framework))
-    return Job(book.root, page, framework, fresh, lines, stored)
+    asked = [figure.weights for figure in book.figures.values() if figure.weights]
+    mine = (page.section.name, framework)
+    keeps = [each for each in asked if (each.section, each.framework) == mine]
+    return Job(book.root, page, framework, fresh, lines, stored, keeps)
 
 
 def jobs(book: Book) -> Iterator[Job]:

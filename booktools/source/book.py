@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from booktools import SourceError
 from booktools.source.citations import Bibliography
+from booktools.source.interactive import read_figures
 from booktools.source.markdown import (
     VERBATIM,
     Block,
@@ -87,6 +88,7 @@ class Book:
 
     Attributes:
         repository: owner/name and branch of the repository on GitHub, if it is known.
+        figures: its interactive figures by name.
 
     Raises:
         SourceError: a page is missing or cannot be read, or a label is used twice.
@@ -98,6 +100,7 @@ class Book:
         self.labels = _labels(self.pages)
         self.bibliography = Bibliography(root / "references.bib")
         self.repository = _repository(root / "_config.yml")
+        self.figures = read_figures(root)
         names = Counter(page.section.name for page in self.sections)
         for page in self.sections:
             _check_code(page.section)

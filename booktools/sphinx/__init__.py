@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     sources = setup_sources(app)
     setup_tabs(app)
     setup_exercises(app, sources)
-    setup_interactive(app)
+    setup_interactive(app, sources)
     setup_menus(app, sources)
     app.add_domain(References, override=True)
     setup_search(app, sources)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
-import types
 from pathlib import Path
 
 import nbformat
@@ -17,14 +15,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from booktools.sphinx.interactive import _write_clothes
+from booktools.source.book import Book
+from booktools.sphinx.interactive import write_files
 from browser import browser, served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
 
-STATIC = ROOT / "booktools" / "sphinx" / "static"
-NEEDS = {"plane": ["network"], "folds": [], "clothes": ["network"]}
 TAGS = {"torch": "pytorch"}  # where a module is called otherwise than its tag
 
 
@@ -32,20 +29,17 @@ TAGS = {"torch": "pytorch"}  # where a module is called otherwise than its tag
 def folder(tmp_path_factory) -> Path:
     """A page for each figure, below a still one, and a screen of nothing above."""
     folder = tmp_path_factory.mktemp("figures")
-    (folder / "_static").mkdir()
-    for path in STATIC.iterdir():
-        shutil.copy(path, folder / "_static")
-    builder = types.SimpleNamespace(format="html")
-    app = types.SimpleNamespace(srcdir=ROOT, outdir=folder, builder=builder)
-    _write_clothes(app, None)
-    for name, needs in NEEDS.items():
-        scripts = "".join(
-            f'<script defer src="_static/booktools-{script}.js"></script>'
-            for script in ["interactive", *needs, name]
-        )
+    book = Book(ROOT)
+    write_files(book, folder)
+    for name in ("plane", "folds", "clothes"):
+        figure = book.figures[name]
+        files = [
+            *(f'<link rel="stylesheet" href="interactive/{s}">' for s in figure.styles),
+            *(f'<script defer src="interactive/{s}"></script>' for s in figure.scripts),
+        ]
         (folder / f"{name}.html").write_text(
             '<!doctype html><html lang="en" data-framework="pytorch"><title>x</title>'
-            f'<link rel="stylesheet" href="_static/booktools.css">{scripts}<body>'
+            f"{''.join(files)}<body>"
             f'<figure id="still">still</figure><div class="interactive" id="{name}">'
             '</div><div style="height: 3000px"></div></body></html>'
         )
@@ -122,6 +116,14 @@ def test_plane_obeys_every_control(page, folder):
     plane.get_by_label("learning rate").press("End")
     plane.get_by_role("button", name="One step").click()
     assert plane.locator("pre").inner_text() != first
+
+
+def test_paper_shows_the_picture(page, folder):
+    plane = figure(page, folder, "plane")
+    expect(page.locator("#still")).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(page.locator("#still")).to_be_visible()
+    expect(plane).to_be_hidden()
 
 
 def test_plane_trains_until_it_is_paused(page, folder):
@@ -204,10 +206,12 @@ def test_the_address_of_plane_opens_the_same(page, folder):
     said = status(figure(page, folder, "plane", address)).inner_text()
     assert said.startswith("After 300 steps")
     assert status(figure(page, folder, "plane", address)).inner_text() == said
-    nonsense = "#plane?d=constructor&h=99&a=x&lr=3&seed=-1&n=1e9&p=%"
-    plane = figure(page, folder, "plane", nonsense)
-    assert "After 0 steps" in status(plane).inner_text()
-    assert plane.locator("[data-name=d]").input_value() == "xor"
+    for nonsense in ("n=5&p=%", "d=constructor&h=99&a=x&lr=3&seed=-1&n=-1"):
+        plane = figure(page, folder, "plane", f"#plane?{nonsense}")
+        assert "After 0 steps" in status(plane).inner_text()
+        assert plane.locator("[data-name=d]").input_value() == "xor"
+        units = plane.get_by_label("hidden units")
+        assert units.get_attribute("aria-valuetext") == "4"
 
 
 def copied(page, folder, name, module, address):
@@ -324,7 +328,7 @@ def test_the_code_of_folds_draws_the_sum(page, folder, module):
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, np.ndarray]:
-    with np.load(ROOT / "chapters/weights/mlp-scratch.npz") as saved:
+    with np.load(ROOT / "interactive/clothes/mlp-scratch.npz") as saved:
         return {k: v.astype(np.float32) for k, v in saved.items()}
 
 
@@ -493,7 +497,7 @@ def test_clothes_train_in_the_page(page, folder):
 
 @pytest.mark.parametrize("missing", ["weights", "training"])
 def test_what_does_not_load_is_said(page, folder, missing):
-    page.route(f"**/booktools-clothes-{missing}.js", lambda route: route.abort())
+    page.route(f"**/clothes/{missing}.js", lambda route: route.abort())
     with served(folder) as server:
         page.goto(f"{server}/clothes.html")
         clothes = page.locator("#clothes")
@@ -505,7 +509,7 @@ def test_what_does_not_load_is_said(page, folder, missing):
             said = clothes.locator("[data-says=training]")
         else:
             expect(page.locator("#still")).to_be_visible()
-        expect(said).to_have_text(f"The file clothes-{missing} could not be loaded.")
+        expect(said).to_have_text(f"The file clothes/{missing}.js could not be loaded.")
 
 
 def test_old_browsers_are_told(page, folder):

@@ -638,7 +638,7 @@ def test_only_the_page_of_descent_loads_it(page, html):
     page.goto(f"{html.as_uri()}/{SECTION}.html")
     assert not [url for url in page.asked if "descent" in url]
     descent(page, html)
-    assert [url for url in page.asked if "booktools-descent.js" in url]
+    assert [url for url in page.asked if "/descent/descent.js" in url]
 
 
 FIGURES = {"plane": "chapters/mlp", "folds": "chapters/mlp", "clothes": SECTION}
@@ -672,10 +672,10 @@ def test_figures_weigh_little_and_move_nothing(page, server, html, name):
     page.goto(f"{server}/{FIGURES[name]}.html", wait_until="networkidle")
     settle(page)
     assert page.evaluate("window.moved") < 0.02
-    scripts = [Path(urlsplit(url).path).name for url in page.asked]
-    own = {n for n in scripts if re.match(r"booktools-(?!search)\w+\.js", n)}
-    assert f"booktools-{name}.js" in own
-    sizes = [len(gzip.compress((html / "_static" / n).read_bytes())) for n in own]
+    paths = {urlsplit(url).path[1:] for url in page.asked}
+    own = [path for path in paths if re.match(r"_static/interactive/.*js", path)]
+    assert f"_static/interactive/{name}/{name}.js" in own
+    sizes = [len(gzip.compress((html / path).read_bytes())) for path in own]
     assert sum(sizes) < 15_000, dict(zip(own, sizes, strict=True))
 
 

@@ -1,6 +1,6 @@
 """The network that runs in a page: what it computes, and what it counts in the text.
 
-``booktools-network.js`` is asked in the browser; the measure is :mod:`reference` in
+``interactive/network.js`` is asked in the browser; the measure is :mod:`reference` in
 float64, and finite differences where the activation is another than ReLU.
 """
 
@@ -14,7 +14,6 @@ from browser import browser
 from d2lutils import fashion_mnist
 from small_book import ROOT
 
-STATIC = ROOT / "booktools" / "sphinx" / "static"
 XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 # float32 rounds each of up to 784 + 256 additions to 6e-8 of a partial sum.
 GRADIENT = 1e-5
@@ -37,7 +36,7 @@ def page():
     with browser() as running:
         page = running.new_page()
         page.goto("about:blank")
-        page.add_script_tag(path=STATIC / "booktools-network.js")
+        page.add_script_tag(path=ROOT / "interactive" / "network.js")
         yield page
 
 

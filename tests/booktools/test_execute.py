@@ -16,11 +16,12 @@ import numpy
 import pytest
 
 from booktools import FRAMEWORKS, SourceError, __main__, missing_modules
-from booktools.execution import execute, weights
+from booktools.execution import execute
 from booktools.execution.environment import kernel_environment
 from booktools.execution.execute import update
 from booktools.execution.jobs import jobs
 from booktools.execution.stored import validate_outputs
+from booktools.execution.weights import write_weights
 from booktools.source.book import Book
 from small_book import ROOT, copy_book, replace, run_notebooks
 
@@ -46,7 +47,8 @@ def executed(tmp_path_factory):
 def root(tmp_path, executed):
     """A book whose notebooks are current."""
     root = copy_book(tmp_path / "book")
-    for path in executed.glob("notebooks/*/*.ipynb"):
+    kept = executed.glob("interactive/*/*.npz")
+    for path in (*executed.glob("notebooks/*/*.ipynb"), *kept):
         target = root / path.relative_to(executed)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
@@ -268,15 +270,14 @@ def test_a_change_of_the_library_asks_for_a_new_run(root, capsys):
     assert update(job(root)) == "unchanged"
 
 
-def test_parameters_that_a_notebook_keeps_are_those_that_it_learned(root, monkeypatch):
-    monkeypatch.setitem(weights.KEPT, ("first", "pytorch"), ("learned",))
-    with_cell(root, "import numpy", "learned = numpy.arange(3.0)")
-    assert update(job(root)) == "executed"
-    assert update(job(root)) == "unchanged"
-    path = root / "chapters" / "weights" / "first.npz"
+def test_parameters_that_a_figure_wants_are_those_that_its_notebook_learned(root):
+    path = root / "interactive" / "beads" / "second.npz"
+    with numpy.load(path) as kept:
+        assert kept["learned"].tolist() == [2.5, numpy.float16(0.1)]
+    assert update(job(root, "all", "second")) == "unchanged"
     before = path.read_bytes()
-    weights.write_weights({"learned": numpy.zeros(3)}, path)
-    assert update(job(root)) == "executed"
+    write_weights({"learned": numpy.zeros(2, "f2")}, path)
+    assert update(job(root, "all", "second")) == "executed"
     assert path.read_bytes() == before
 
 

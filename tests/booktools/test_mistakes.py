@@ -13,6 +13,7 @@ from booktools.source.book import Book
 from small_book import build, copy_book, replace
 
 FIRST, PLAIN, CONFIG = "chapters/first.md", "chapters/plain.md", "_config.yml"
+FIGURE = "interactive/beads/figure.yml"
 NOTE = ":::{note}\nWith a"  # the end of the first section
 CELL = '```{code-cell} ipython3\nprint("the same in all")'
 TWO = ":::{framework} mxnet pytorch\n"
@@ -47,7 +48,7 @@ MISTAKES = {
     "frameworks of frameworks": ((FIRST, "[mxnet, pytorch, tensorflow]", "[{a: b}]"), 0,
         r"names \{'a': 'b'\}; expected one or more of mxnet"),
     "no code for one": (("chapters/second.md", '```{code-cell} ipython3\nprint("all '
-        'together")\n```', ""), None, "no code cell is for all; add one, or make a plain"),
+        'together")\n\nlearned = [2.5, 0.1]\n```', ""), None, "no code cell is for all; add one, or make a plain"),
     "option's YAML": (cell("```{code-cell} ipython3\n---\ntags: [mxnet\n---\nx = 1"), 2,
         "options of code-cell cannot be read .*write a line 'key: value' for each"),
     "options not ended": (cell("```{code-cell} ipython3\n---\ntags: [mxnet]\nx = 1"), 0,
@@ -120,6 +121,12 @@ MISTAKES = {
     "settings' type": ((CONFIG, "repository:\n  branch: main\n  url: ''",
         "repository: some/book"), None, "repository must hold url: and branch:"),
     "works' syntax": (("references.bib", "title     =", "title"), 0, "each work is @kind"),
+    "figure's file": ((FIGURE, "beads/beads.js", "beads.js"), None,
+        r"scripts must be a list of files in interactive/, not \['beads.js'\]"),
+    "figure's files": ((FIGURE, "[beads/data.py]", "beads/data.py"), None,
+        "data must be a list of files in interactive/, not 'beads/data.py'"),
+    "figure's weights": ((FIGURE, "section: second, ", ""), None,
+        "weights must hold section:, framework: and arrays:"),
     "no title": ((PLAIN, "# A Plain Page", "A Plain Page"), None, "has no title; begin it"),
 }  # fmt: skip
 
@@ -137,7 +144,7 @@ SEEN_BY_SPHINX = {
     "```{figure} none.png\n:alt: A.\n```": "image file not readable: chapters/none.png",
     "```{note}\n:clss: a\n\nA.\n```": "'note': Unknown option keys: ['clss']",
     ":::{framework} mxnte\nA.\n:::": "names mxnte; expected one or more of mxnet",
-    "```{interactive} none\n```": "there is no script 'none' of figures",
+    "```{interactive} none\n```": "there is no figure 'none'; write interactive/none/figure.yml",
     "```{framework-api} none\n```": "no module of d2lutils defines none; correct the name",
     "```{exercise-list}\n```": "first.md:117: the exercise needs a title, a :label: and",
 }
@@ -154,6 +161,7 @@ def test_what_only_sphinx_sees_is_reported_alike(root):
     for mistake, words in SEEN_BY_SPHINX.items():
         line = text[: text.index(mistake)].count("\n") + 1
         assert re.search(rf"plain\.md:{line}: .*{re.escape(words)}", said), mistake
+    assert "there is no interactive/beads/second.npz; run: python -m booktools" in said
 
 
 @pytest.fixture

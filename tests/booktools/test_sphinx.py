@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -156,6 +157,77 @@ def test_references_lead_to_what_is_there(built):
     assert other.find("a", string="Figure 1.1")["href"] == "first.html#fig-line"
     assert not other.find("div", class_="sd-tab-set")
     assert "all together" in other.get_text()
+
+
+def test_a_page_loads_what_its_figure_says_and_no_other_page_does(built):
+    html = built / "_build" / "html"
+    assert page(built, "second").find("div", class_="interactive", id="beads")
+    text = (html / "chapters" / "second.html").read_text(encoding="utf-8")
+    loaded = re.findall(r'"\.\./_static/(interactive/[^"?]*)', text)
+    assert loaded == ["interactive/beads/beads.css", "interactive/beads/beads.js"]
+    assert (html / "_static" / loaded[1]).read_bytes() == (
+        built / loaded[1]
+    ).read_bytes()
+    learned = (html / "_static" / "interactive" / "beads" / "learned.js").read_text()
+    assert learned == "const learned = [2.5, 0.0999755859375];\n"
+    others = [path for path in html.rglob("*.html") if path.name != "second.html"]
+    assert others
+    assert not [p for p in others if "beads" in p.read_text(encoding="utf-8")]
+
+
+ABACUS = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+booktools: {frameworks: [pytorch, abacus]}
+---
+# The Third Section
+
+```{code-cell} ipython3
+:tags: [abacus]
+import abacus
+
+print(abacus.count(3))
+```
+
+```{code-cell} ipython3
+:tags: [pytorch]
+print(3)
+```
+
+:::{framework} abacus
+Move a bead.
+:::
+"""
+
+
+def test_a_framework_more_is_a_line_in_the_list_of_frameworks(root):
+    (root / "chapters" / "third.md").write_text(ABACUS, encoding="utf-8")
+    (root / "abacus.py").write_text("count = 'o'.__mul__\n", encoding="utf-8")
+    toc = "      - file: chapters/second\n"
+    replace(root / "_toc.yml", toc, toc + toc.replace("second", "third"))
+    listed = (
+        "import sys; from booktools import FRAMEWORKS, Framework; "
+        "FRAMEWORKS['abacus'] = Framework('abacus', 'Abacus', 'abacus'); "
+        "from booktools.execution import execute; "
+        "execute.missing_modules = lambda framework: []; "
+    )
+    run = "from booktools.__main__ import main; sys.exit(main(['notebooks']))"
+    make = "from jupyter_book.cli.main import main; sys.exit(main())"
+    for code, options in ((run, []), (make, ["build", ".", "-W", "-n"])):
+        done = subprocess.run(
+            [sys.executable, "-c", listed + code, *options],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    shown = tabs(page(root, "third").find("div", class_="sd-tab-set"))
+    assert list(shown) == ["PyTorch", "Abacus"]
+    assert "ooo" in shown["Abacus"]
+    assert "Move a bead." in shown["Abacus"]
+    assert (root / "notebooks" / "abacus" / "third.ipynb").is_file()
 
 
 def test_prose_of_a_plain_page_stands_in_tabs_too(built):

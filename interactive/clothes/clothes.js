@@ -1,6 +1,6 @@
 /* The network of the section: what it makes of a picture, unit by unit, and how it
-   learns. booktools-network.js computes; the weights that the notebook ended with and
-   pictures come in files of their own, which are loaded when a reader asks for them. */
+   learns. network.js computes; data.py writes the weights that the notebook ended with, and
+   pictures, into scripts of their own, which are loaded when a reader asks for them. */
 "use strict";
 
 /* Where the data files put what they hold, by name, as text. */
@@ -100,7 +100,7 @@ const bookClothes = {};
     find("[data-do=open]").disabled = true;
     tell("Loading …");
     try {
-      await load("clothes-weights");
+      await load("clothes/weights.js");
       const values = halves(await unpack(bookClothes.weights));
       const params = [];
       let at = 0;
@@ -392,7 +392,7 @@ const bookClothes = {};
     button.disabled = true;
     report("Loading …");
     try {
-      if (!bookClothes.training) await load("clothes-training");
+      if (!bookClothes.training) await load("clothes/training.js");
       const bytes = await unpack(bookClothes.training);
       const cut = [3000, 1000, 3000 * PIXELS, 1000 * PIXELS];
       const [trainLabels, testLabels, trainImages, testImages] = cut.map((size, k) => {

@@ -1,11 +1,11 @@
-/* A network of two inputs and two classes, drawn while it learns. booktools-network.js
-   computes; here is what is seen and touched. */
+/* A network of two inputs and two classes, drawn while it learns. network.js computes; here
+   is what is seen and touched. */
 "use strict";
 
 (() => {
   const place = document.getElementById("plane");
   if (!place) return;
-  const { asked, remember, copyCode, framework, calm, shown } = bookInteractive;
+  const { asked, remember, copyCode, calm, shown } = bookInteractive;
   const SIZE = 300; // of a square panel, in the units of its drawing
   const GRID = 60; // the region is computed for so many points, times as many
   const MOST = 10000; // steps
@@ -454,7 +454,7 @@
     show();
     if (action === "code") {
       const first = start(state.seed).params;
-      tell(await copyCode(() => bookCode.plane(framework(), state, points, first)));
+      tell(await copyCode("plane", state, points, first));
     }
   });
 

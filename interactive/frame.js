@@ -1,15 +1,16 @@
-/* What all interactive figures need: an address that holds their state, words for who
-   does not see them, and buttons that copy code. */
+/* The frame of all interactive figures: an address that holds their state, words for
+   who does not see them, and buttons that copy code. It and the figures are scripts and
+   no modules, since browsers load no module into a page that was opened from disk. */
 "use strict";
 
 const bookInteractive = {
   folder: document.currentScript.src.replace(/[^/]*$/, ""),
 
-  /* Loads one file more, booktools-NAME.js, because a reader asked for what it does. */
+  /* Loads one script more, because a reader asked for what it does. */
   load(name) {
     return new Promise((done, failed) => {
       const script = document.createElement("script");
-      script.src = `${bookInteractive.folder}booktools-${name}.js`;
+      script.src = bookInteractive.folder + name;
       script.onload = done;
       script.onerror = () => failed(new Error(`The file ${name} could not be loaded.`));
       document.head.append(script);
@@ -49,14 +50,18 @@ const bookInteractive = {
     return said;
   },
 
-  /* The same for code that booktools-code.js writes. */
-  async copyCode(write) {
+  /* What writes the code of a figure, by its name: each in its file NAME/code.js. */
+  code: {},
+
+  /* Copies the code of a figure, as of the framework whose tabs are open. */
+  async copyCode(name, ...state) {
+    const { code, copy, framework, load } = bookInteractive;
     try {
-      if (typeof bookCode === "undefined") await bookInteractive.load("code");
+      if (!code[name]) await load(`${name}/code.js`);
     } catch (error) {
       return error.message;
     }
-    return bookInteractive.copy(write());
+    return copy(code[name](framework(), ...state));
   },
 
   /* Short names for finding a part of a figure, and for its status line. */
@@ -69,10 +74,11 @@ const bookInteractive = {
   /* The framework whose tabs are open. */
   framework: () => document.documentElement.dataset.framework || "pytorch",
 
-  /* Puts the figure in the place of its picture, which stands before it. */
+  /* Puts the figure in the place of its picture, which stands before it; on paper it
+     stays. */
   replaceStill(place) {
     const still = place.previousElementSibling;
-    if (still?.matches("figure")) still.style.display = "none";
+    if (still?.matches("figure")) still.classList.add("interactive-still");
   },
 
   /* Whether this reader wants nothing to move. */

@@ -36,7 +36,7 @@ const bookFolds = {
 (() => {
   const place = document.getElementById("folds");
   if (!place) return;
-  const { asked, remember, copyCode, framework, shown } = bookInteractive;
+  const { asked, remember, copyCode, shown } = bookInteractive;
   const SIZE = { width: 400, height: 280 };
   const { low, high } = bookFolds;
   const [BOTTOM, TOP] = [-2, 2];
@@ -151,7 +151,7 @@ const bookFolds = {
     if (action === "place") take(bookFolds.place(state.f, state.t.length));
     show();
     if (action === "code") {
-      tell(await copyCode(() => bookCode.folds(framework(), state)));
+      tell(await copyCode("folds", state));
     }
   });
 

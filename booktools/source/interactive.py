@@ -1,0 +1,77 @@
+"""Reads what a book's interactive figures say of themselves.
+
+A figure is a folder in the book's folder ``interactive/`` with a file ``figure.yml``:
+
+    scripts: [shared.js, NAME/NAME.js]   # what its page loads, in this order
+    styles: [NAME/NAME.css]
+    data: [NAME/data.py]                 # whose scripts() returns what else is loaded:
+                                         # scripts, as text by name
+    weights:                             # what a notebook has learned once it has run,
+      section: first                     # to be kept in NAME/first.npz
+      framework: pytorch
+      arrays: [W, b]
+    still: ...                           # how its picture is taken; for the book's use
+
+All but the scripts may be missing. Files are named relative to ``interactive/``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from booktools import SourceError
+from booktools.source.markdown import read_file, read_yaml
+
+FOLDER = Path("interactive")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a notebook keeps: ``arrays`` by name, in a file in the book's folder."""
+
+    path: Path
+    section: str
+    framework: str
+    arrays: list[str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An interactive figure: the files that its page loads, and what these need."""
+
+    name: str
+    scripts: list[str]
+    styles: list[str]
+    data: list[str]
+    weights: Weights | None
+
+
+def read_figures(root: Path) -> dict[str, Figure]:
+    """Read what the figures of a book say of themselves, by their names.
+
+    Raises:
+        SourceError: a description cannot be read, or names a file that is missing.
+    """
+    found = sorted((root / FOLDER).glob("*/figure.yml"))
+    figures = [_read_figure(root, path.relative_to(root)) for path in found]
+    return {figure.name: figure for figure in figures}
+
+
+def _read_figure(root: Path, path: Path) -> Figure:
+    read = read_yaml(read_file(root / path, path), path, 1, "the figure")
+    files = {key: read.get(key) or [] for key in ("scripts", "styles", "data")}
+    folder = root / FOLDER
+    for key, names in files.items():
+        listed = isinstance(names, list)
+        if not listed or not all((folder / str(name)).is_file() for name in names):
+            message = f"{key} must be a list of files in interactive/, not {names!r}"
+            raise SourceError(path, 1, message)
+    weights = read.get("weights")
+    try:
+        if weights:
+            weights = Weights(path.with_name(f"{weights['section']}.npz"), **weights)
+    except (KeyError, TypeError):
+        message = "weights must hold section:, framework: and arrays:"
+        raise SourceError(path, 1, message) from None
+    return Figure(path.parent.name, **files, weights=weights)

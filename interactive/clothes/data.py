@@ -1,0 +1,36 @@
+"""What the figure of the network loads when a reader opens it: weights and pictures."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from pathlib import Path
+
+import numpy as np
+
+from d2lutils import fashion_mnist
+
+
+def scripts() -> dict[str, str]:
+    """Return the text of scripts by name.
+
+    ``weights``: the parameters in 16 bits, low byte first; ``images``: 200 labels of
+    test images, then these. ``training``: 3,000 labels of training images, 1,000 of the
+    test images that follow, then the images of both. All gzip, in base64.
+    """
+    data = fashion_mnist.load()
+    with np.load(Path(__file__).with_name("mlp-scratch.npz")) as arrays:
+        params = [arrays[name].astype("<f2") for name in ("W1", "b1", "W2", "b2")]
+    few, more = slice(0, 200), slice(200, 1200)
+    images = [data.test_labels[few], data.test_images[few]]
+    training = [data.train_labels[:3000], data.test_labels[more],
+                data.train_images[:3000], data.test_images[more]]  # fmt: skip
+    return {
+        "weights.js": _assign("weights", params) + _assign("images", images),
+        "training.js": _assign("training", training),
+    }
+
+
+def _assign(name: str, parts: list[np.ndarray]) -> str:
+    packed = gzip.compress(b"".join(part.tobytes() for part in parts), mtime=0)
+    return f'bookClothes.{name} = "{base64.b64encode(packed).decode()}";\n'
