@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -272,7 +272,7 @@ class _Loader:
 
 def load_array(
     data_arrays: Sequence[Any], batch_size: int, is_train: bool = True
-) -> _Loader:
+) -> Iterable[tuple[jax.Array, ...]]:
     """Return minibatches of arrays, ``(n, ...)`` each, again in every pass.
 
     Args:

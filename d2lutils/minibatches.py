@@ -55,7 +55,7 @@ class Minibatches:
         resize: Side of the images in pixels, or ``None`` to keep 28. Bilinear, as
             in Pillow.
         draw_seed: Draws a number from the framework's own generator, which seeds the
-            order of a pass unless :func:`seed_shuffling` was called; without it that
+            order of a pass unless ``set_seed`` was called; without it that
             order is drawn afresh.
 
     Attributes:
