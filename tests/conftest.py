@@ -14,7 +14,6 @@ from booktools import FRAMEWORKS, chosen_frameworks
 from d2lutils import fashion_mnist
 from frameworks import MODULES, BackendKit, open_backend
 
-
 CHOSEN = chosen_frameworks()
 
 
@@ -27,14 +26,18 @@ def backend(request: pytest.FixtureRequest) -> BackendKit:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Skip what looks at the whole book where only some frameworks are asked for."""
     whole = item.path.parent.name in ("book", "benchmarks")
-    if whole and item.path.name != "test_notebooks.py" and len(CHOSEN) < len(FRAMEWORKS):
+    if (
+        whole
+        and item.path.name != "test_notebooks.py"
+        and len(CHOSEN) < len(FRAMEWORKS)
+    ):
         reason = "FRAMEWORK names some; this looks at the notebooks of all"
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)
 def _all_frameworks(request: pytest.FixtureRequest, monkeypatch) -> None:
-    """Let FRAMEWORK choose among this book's notebooks only, not among those of tests."""
+    """Let FRAMEWORK choose among this book's notebooks, not among those of tests."""
     if request.path.name != "test_notebooks.py":
         monkeypatch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
 

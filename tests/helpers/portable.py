@@ -27,7 +27,6 @@ from booktools import ALL, FRAMEWORKS
 from booktools.execution.compare import (
     COORDINATES,
     POINT_NUMBER,
-    drawings_agree,
     numbered,
     texts_agree,
 )
@@ -84,7 +83,9 @@ def variables(python: str, wanted: dict[str, str]) -> dict[str, str]:
         kept["NPY_DISABLE_CPU_FEATURES"] = " ".join(found)
     if flags := kept.pop("XLA_FLAGS", None):
         own = os.environ | {"XLA_FLAGS": flags}
-        if not subprocess.run([python, "-c", XLA], env=own, capture_output=True).returncode:
+        if not subprocess.run(
+            [python, "-c", XLA], env=own, capture_output=True
+        ).returncode:
             kept["XLA_FLAGS"] = flags
     return kept
 
@@ -101,7 +102,9 @@ def change(stored: str, new: str) -> str:
     """Say how far a text or a drawing moved that does not agree with the stored one."""
     if "<svg" in stored and "<svg" in new:
         stored, new = numbered(stored), numbered(new)
-        a, b = (POINT_NUMBER.findall("".join(COORDINATES.findall(s))) for s in (stored, new))
+        a, b = (
+            POINT_NUMBER.findall("".join(COORDINATES.findall(s))) for s in (stored, new)
+        )
         if len(a) != len(b):
             return f"a drawing of {len(a)} coordinates became one of {len(b)}"
         far = max(abs(float(x) - float(y)) for x, y in zip(a, b, strict=True))
@@ -113,10 +116,10 @@ def change(stored: str, new: str) -> str:
 
 
 def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]:
-    """Run notebooks in a variant; print which cells moved, and return a line of table."""
+    """Run notebooks in a variant; print which cells moved, and return a table's row."""
     kernels = variables(python, VARIANTS[variant])
     own = {FOR_KERNELS + name: value for name, value in kernels.items()}
-    paths = [str(ROOT), str(ROOT / "tests" / "helpers")]
+    paths = [str(ROOT), str(Path(__file__).parent)]
     own |= {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +143,9 @@ def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]
         elif (failure := next(iter(case), None)) is not None:
             counts["moved"] += 1
             print(f"{python}, {variant}: {case.get('classname')} {case.get('name')}")
-            print("".join(f"    {line}\n" for line in reasons(failure.text)), flush=True)
+            print(
+                "".join(f"    {line}\n" for line in reasons(failure.text)), flush=True
+            )
         else:
             counts["passed"] += 1
     seconds = time.perf_counter() - start
