@@ -10,7 +10,7 @@ JOBS ?= logical
 # the kernel of a notebook has one in any case (booktools/execution/execute.py)
 THREADS ?= 1
 # what make portable runs: interpreters, and sections, all if none
-PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(if $(shell command -v $(each)),$(each)))
+PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(shell $(each) -c "print('$(each)')" 2>/dev/null))
 SECTION ?=
 
 # The frameworks to do without the others, all if none: FRAMEWORK=pytorch, or several in
@@ -26,7 +26,9 @@ TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra \
 
 BOOK := .venv-book
 EMPTY :=
-FULL := .venv$(subst $(EMPTY) ,,$(addprefix -,$(sort $(FRAMEWORK))))
+SUFFIX := $(subst $(EMPTY) ,,$(addprefix -,$(sort $(FRAMEWORK))))
+FULL := .venv$(SUFFIX)
+PORTABLE := .venv-portable$(SUFFIX)
 LINT := .venv-lint
 ORIGINAL := .venv-original
 PAGE := _build/html/index.html
@@ -82,7 +84,10 @@ notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--for
 lab: $(FULL)/ready ## open the notebooks in JupyterLab
 	$(FULL)/bin/jupyter lab $(ARGS) notebooks/$(if $(word 2,$(FRAMEWORK)),,$(FRAMEWORK))
 
-portable: $(PYTHONS:%=.venv-portable-%/ready) ## run notebooks as on other machines (SECTION=..., PYTHONS=...)
+ifneq ($(filter portable,$(MAKECMDGOALS)),)
+portable: $(PYTHONS:%=$(PORTABLE)-%/ready)
+endif
+portable: ## run notebooks as on other machines (SECTION=..., PYTHONS=...)
 	$(firstword $(^D))/bin/python tests/helpers/portable.py $(SECTION) --jobs $(JOBS) \
 	  $(and $(FRAMEWORK),--framework $(FRAMEWORK)) --python $(^D:%=%/bin/python) $(ARGS)
 
@@ -123,7 +128,7 @@ INSTALL = $(@D)/bin/python -m pip install -qq -c requirements.txt
 	extras=$$($(PYTHON) -c $(EXTRAS)) && $(INSTALL) -e ".[$$extras]"
 	@touch $@
 
-.venv-portable-%/ready: PYTHON = $*
+$(PORTABLE)-%/ready: PYTHON = $(patsubst $(PORTABLE)-%,%,$(@D))
 
 $(BOOK)/ready: pyproject.toml requirements.txt
 	$(create)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_sphinx import page, tabs
 
-from booktools import __main__
+from booktools import __main__, missing_modules
 from booktools.execution import execute
-from small_book import build, copy_book, replace, run_notebooks
+from small_book import ROOT, build, copy_book, replace, run_notebooks
 
 
 def test_a_change_that_ran_in_one_framework_alone_makes_a_whole_book(
@@ -68,3 +68,25 @@ def test_an_unknown_framework_is_named(tmp_path, monkeypatch, capsys, builds):
         assert __main__.main(["check", "--root", str(root)]) == 1
         told = capsys.readouterr().err
     assert "FRAMEWORK names 'torch'; expected one or more of mxnet, pytorch" in told
+
+
+def test_the_section_that_contributing_shows_is_complete(tmp_path, monkeypatch):
+    root = copy_book(tmp_path / "book")
+    for path in (root / "chapters").glob("*.md"):
+        if path.name != "index.md":
+            path.unlink()
+    shown = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    text = shown.split("````markdown\n")[1].split("````\n")[0]
+    (root / "chapters" / "lines.md").write_text(text, "utf-8")
+    (root / "chapters" / "index.md").write_text("# Home\n", "utf-8")
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: chapters/index\nchapters: [{file: chapters/lines}]\n"
+    )
+    (root / "d2lutils").symlink_to(ROOT / "d2lutils")
+    if missing_modules("pytorch"):
+        pytest.skip("PyTorch is not installed")
+    monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", "pytorch")
+    run_notebooks(root, monkeypatch)
+    done = build(root)
+    assert done.returncode == 0, done.stderr
+    assert "The best slope is 2.00." in page(root, "lines").get_text()

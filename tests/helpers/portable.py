@@ -4,8 +4,7 @@ For each Python, with the releases that its environment has, the cells run as us
 as on processors without AVX-512, and without AVX2 as well; with two threads and with
 four; and with another seed of Python's hashes. Outputs are compared by the rules of
 ``booktools.execution.compare``. Such a processor is this one, whose libraries are told
-what they may use. JAX listens to that from 0.6 on (older ones end at a flag that they
-do not know), so older ones run as usual.
+what they may use; a JAX that does not know the flag for that, as 0.4.23, runs as usual.
 """
 
 from __future__ import annotations
