@@ -88,7 +88,7 @@ ifneq ($(filter portable,$(MAKECMDGOALS)),)
 portable: $(PYTHONS:%=$(PORTABLE)-%/ready)
 endif
 portable: ## run notebooks as on other machines (SECTION=..., PYTHONS=...)
-	$(firstword $(^D))/bin/python tests/helpers/portable.py $(SECTION) --jobs $(JOBS) \
+	PYTHONPATH=. $(firstword $(^D))/bin/python tests/helpers/portable.py $(SECTION) --jobs $(JOBS) \
 	  $(and $(FRAMEWORK),--framework $(FRAMEWORK)) --python $(^D:%=%/bin/python) $(ARGS)
 
 bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: roughly)
