@@ -9,53 +9,68 @@ JOBS ?= logical
 # threads of each: those of several processes would wait for each other at every step;
 # the kernel of a notebook has one in any case (booktools/execution/execute.py)
 THREADS ?= 1
+# what make portable runs: interpreters, and sections, all if none
+PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(shell $(each) -c "print('$(each)')" 2>/dev/null))
+SECTION ?=
 
-# which framework stands in the PDF and in the EPUB, and what typesets them
-FRAMEWORK ?= $(shell $(BOOK)/bin/python -c "from booktools import DEFAULT; print(DEFAULT.tag)")
+# The frameworks to do without the others, all if none: FRAMEWORK=pytorch, or several in
+# quotes. They get an environment of their own, which has nothing of the others. In the
+# PDF and in the EPUB stands one in any case.
+FRAMEWORK ?=
+export BOOKTOOLS_FRAMEWORK := $(FRAMEWORK)
+
+# what typesets the PDF
 NAME := multilayerperceptronssidebyside
 TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra \
   texlive-fonts-recommended texlive-plain-generic tex-gyre fonts-freefont-otf
 
 BOOK := .venv-book
-FULL := .venv
+EMPTY :=
+SUFFIX := $(subst $(EMPTY) ,,$(addprefix -,$(sort $(FRAMEWORK))))
+FULL := .venv$(SUFFIX)
+PORTABLE := .venv-portable$(SUFFIX)
 LINT := .venv-lint
 ORIGINAL := .venv-original
 PAGE := _build/html/index.html
+PDF = _build/pdf/$(NAME)-$(or $(FRAMEWORK),$(shell $(BOOK)/bin/python -c "from booktools import DEFAULT; print(DEFAULT.tag)")).pdf
 SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 11))"
+EXTRAS := "import sys; sys.tracebacklimit = 0; import booktools as b; \
+  print(*[b.FRAMEWORKS[each].module for each in b.chosen_frameworks()], 'search', 'test', sep=',')"
 
 # One file for every system and Python. Not said in pyproject.toml, where it would tell
 # `uv pip install` to install for Python 3.11 on any other as well.
-RESOLVE = uv pip compile --universal --python-version 3.11 --quiet \
+RESOLVE = uv pip compile --universal --python-version 3.11 --quiet --all-extras \
   --custom-compile-command "make requirements" $(ARGS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book latex pdf epub serve test notebooks lab bench lint format requirements clean
+.PHONY: help book latex pdf epub serve test notebooks lab bench lint format portable requirements clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 	@echo "Another Python: make test PYTHON=/path/to/python3.11"
+	@echo "One framework alone, or several: make test FRAMEWORK=pytorch"
 
 book: $(BOOK)/ready ## build the book (no framework needed), warnings are errors
 	$(BOOK)/bin/jupyter-book build . -W -n --keep-going $(ARGS)
 	@echo "The first page: $(CURDIR)/$(PAGE)"
 
-latex: $(BOOK)/ready ## write the book for LaTeX, with one framework (FRAMEWORK=...)
+latex: $(BOOK)/ready ## write the book for LaTeX, with one framework
 	rm -rf _build/latex
-	BOOKTOOLS_FRAMEWORK=$(FRAMEWORK) $(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder latex $(ARGS)
+	$(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder latex $(ARGS)
 
-pdf: latex ## typeset the book as a PDF, with one framework (FRAMEWORK=...)
+pdf: latex ## typeset the book as a PDF, with one framework
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
 	  echo "XeLaTeX is needed. Install it, for instance on Debian and Ubuntu by:"; \
 	  echo "sudo apt-get install $(TEX)"; exit 1; } >&2
 	cd _build/latex && latexmk -pdfxe -interaction=nonstopmode -halt-on-error -silent *.tex
 	mkdir -p _build/pdf
-	cp _build/latex/$(NAME).pdf _build/pdf/$(NAME)-$(FRAMEWORK).pdf
-	@echo "The book: $(CURDIR)/_build/pdf/$(NAME)-$(FRAMEWORK).pdf"
+	cp _build/latex/$(NAME).pdf $(PDF)
+	@echo "The book: $(CURDIR)/$(PDF)"
 
-epub: $(BOOK)/ready ## make an EPUB of the book, with one framework (FRAMEWORK=...)
+epub: $(BOOK)/ready ## make an EPUB of the book, with one framework
 	rm -rf _build/epub
-	BOOKTOOLS_FRAMEWORK=$(FRAMEWORK) $(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub $(ARGS)
+	$(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub $(ARGS)
 
 serve: book ## show the built book at http://127.0.0.1:8000
 	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
@@ -67,7 +82,14 @@ notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--for
 	$(FULL)/bin/python -m booktools notebooks $(ARGS)
 
 lab: $(FULL)/ready ## open the notebooks in JupyterLab
-	$(FULL)/bin/jupyter lab $(ARGS) notebooks
+	$(FULL)/bin/jupyter lab $(ARGS) notebooks/$(if $(word 2,$(FRAMEWORK)),,$(FRAMEWORK))
+
+ifneq ($(filter portable,$(MAKECMDGOALS)),)
+portable: $(PYTHONS:%=$(PORTABLE)-%/ready)
+endif
+portable: ## run notebooks as on other machines (SECTION=..., PYTHONS=...)
+	PYTHONPATH=. $(firstword $(^D))/bin/python tests/helpers/portable.py $(SECTION) --jobs $(JOBS) \
+	  $(and $(FRAMEWORK),--framework $(FRAMEWORK)) --python $(^D:%=%/bin/python) $(ARGS)
 
 bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: roughly)
 	$(FULL)/bin/python -m benchmarks --original $(ORIGINAL)/bin/python $(ARGS)
@@ -81,15 +103,11 @@ format: $(LINT)/ready ## lay out the code and fix what can be fixed
 	$(LINT)/bin/ruff format
 
 requirements: ## resolve the pinned files again (ARGS=--upgrade: to the newest releases)
-	$(RESOLVE) pyproject.toml requirements.in -o requirements.txt
-	$(RESOLVE) pyproject.toml requirements-book.in -c requirements.txt -o requirements-book.txt
+	$(RESOLVE) pyproject.toml -o requirements.txt
 
 clean: ## remove what was built, except the environments
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
-
-$(BOOK)/ready: requirements-book.txt
-$(FULL)/ready: requirements.txt
 
 # An environment is brought up to date when its requirements change. By pip rather than
 # uv, because pip comes with Python.
@@ -101,14 +119,25 @@ define create
 	@echo "Installing what $(@D) lacks (minutes, the first time)"
 endef
 
-%/ready: pyproject.toml
+# All versions are those of requirements.txt.
+INSTALL = $(@D)/bin/python -m pip install -qq -c requirements.txt
+
+%/ready: pyproject.toml requirements.txt
+	@$(PYTHON) -c $(EXTRAS) >/dev/null
 	$(create)
-	$(@D)/bin/python -m pip install -qq -r $(filter %.txt,$^) -e .
+	extras=$$($(PYTHON) -c $(EXTRAS)) && $(INSTALL) -e ".[$$extras]"
+	@touch $@
+
+$(PORTABLE)-%/ready: PYTHON = $(patsubst $(PORTABLE)-%,%,$(@D))
+
+$(BOOK)/ready: pyproject.toml requirements.txt
+	$(create)
+	$(INSTALL) -e ".[book]"
 	@touch $@
 
 $(LINT)/ready: requirements.txt
 	$(create)
-	$(@D)/bin/python -m pip install -qq -c $< ruff
+	$(INSTALL) ruff
 	@touch $@
 
 # d2l 0.17.6 pins releases that can no longer be installed together, and torchvision

@@ -18,7 +18,7 @@ import pytest
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from booktools import ALL, FRAMEWORKS, missing_modules
+from booktools import ALL, FRAMEWORKS, chosen_frameworks, missing_modules
 from booktools.execution.compare import (
     drawings_agree,
     picture_difference,
@@ -173,6 +173,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if not isinstance(item, Cell):
         return
     folder = item.path.parent.name
+    if folder in FRAMEWORKS and folder not in chosen_frameworks():
+        item.add_marker(pytest.mark.skip(reason="FRAMEWORK does not name it"))
     missing = missing_modules(folder) if folder in (ALL, *FRAMEWORKS) else []
     if missing:
         reason = f"{' and '.join(missing)} is not installed (README: what runs where)"

@@ -8,6 +8,7 @@ heavy, so that a book can be built where no framework is installed.
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,23 @@ DEFAULT = FRAMEWORKS["pytorch"]
 
 ALL = "all"
 """Stands for all frameworks together: one notebook, made of shared cells only."""
+
+
+def chosen_frameworks() -> tuple[str, ...]:
+    """Return the tags that the variable ``BOOKTOOLS_FRAMEWORK`` names, or all.
+
+    Whoever works with these alone makes, checks and shows nothing of the others.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    named = os.environ.get("BOOKTOOLS_FRAMEWORK", "").split()
+    if unknown := [name for name in named if name not in FRAMEWORKS]:
+        raise ValueError(
+            f"FRAMEWORK names {unknown[0]!r}; expected one or more of "
+            f"{', '.join(FRAMEWORKS)}, or nothing for all"
+        )
+    return tuple(tag for tag in FRAMEWORKS if not named or tag in named)
 
 
 def frameworks_of(tag: str) -> list[Framework]:

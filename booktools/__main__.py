@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             job(book, page, framework)
             for page in book.sections
             if not options.sections or page.section.name in options.sections
-            for framework in page.section.frameworks
-            if options.framework in (None, framework)
+            for framework in page.section.chosen
+            if not options.framework or framework in options.framework
         ]
-    except SourceError as error:
+    except (SourceError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return options.run(book, wanted, options)
@@ -77,7 +77,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument(
             "sections", nargs="*", metavar="SECTION", help="all if none"
         )
-        command.add_argument("--framework", choices=[*FRAMEWORKS, ALL])
+        command.add_argument(
+            "--framework",
+            action="append",
+            choices=[*FRAMEWORKS, ALL],
+            help="one; give it again for another; all if none",
+        )
         command.add_argument(
             "--root", type=Path, default=Path(), help="the book's folder"
         )

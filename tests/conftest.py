@@ -10,14 +10,36 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 
+from booktools import FRAMEWORKS, chosen_frameworks
 from d2lutils import fashion_mnist
 from frameworks import MODULES, BackendKit, open_backend
+
+CHOSEN = chosen_frameworks()
 
 
 @pytest.fixture(params=MODULES)
 def backend(request: pytest.FixtureRequest) -> BackendKit:
     """Each framework in turn; one that cannot be had is skipped with the reason."""
     return open_backend(request.param)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Skip what looks at the whole book where only some frameworks are asked for."""
+    whole = item.path.parent.name in ("book", "benchmarks")
+    if (
+        whole
+        and item.path.name != "test_notebooks.py"
+        and len(CHOSEN) < len(FRAMEWORKS)
+    ):
+        reason = "FRAMEWORK names some; this looks at the notebooks of all"
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _all_frameworks(request: pytest.FixtureRequest, monkeypatch) -> None:
+    """Let FRAMEWORK choose among this book's notebooks, not among those of tests."""
+    if request.path.name != "test_notebooks.py":
+        monkeypatch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def _relinked(source: str, lead: Callable[[str, bool], str | None], path: Path) 
 def _offered(book: Book, path: str) -> str | None:
     """Return what a notebook of the book is called among the downloads."""
     for page in book.sections:
-        for framework in page.section.frameworks:
+        for framework in page.section.chosen:
             if page.section.notebook_path(framework).as_posix() == path:
                 return download_name(page, framework)
     return None

@@ -23,7 +23,16 @@ SET = {
 }
 
 
+FOR_KERNELS = "BOOKTOOLS_KERNEL_"
+"""Begins the name of what a caller sets for kernels all the same, as for a trial."""
+
+
 def kernel_environment(caller: Mapping[str, str]) -> dict[str, str]:
     """Make a kernel's environment variables of the caller's."""
     kept = {k: v for k, v in caller.items() if not k.upper().startswith(DROPPED)}
-    return kept | SET
+    chosen = {
+        name.removeprefix(FOR_KERNELS): value
+        for name, value in caller.items()
+        if name.startswith(FOR_KERNELS)
+    }
+    return kept | SET | chosen

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from booktools import FRAMEWORKS, SourceError, frameworks_of
+from booktools import FRAMEWORKS, SourceError, chosen_frameworks, frameworks_of
 from booktools.execution.split import split
 from booktools.execution.stored import (
     code_cells,
@@ -70,6 +70,12 @@ class Job:
         run = command(self.root, self.page.section.name)
         return SourceError(self.page.path, line, f"{self.shown} {what}; run: {run}")
 
+    @property
+    def can_be_run(self) -> bool:
+        """Whether it runs with the chosen frameworks: those for all need each."""
+        needed = {framework.tag for framework in frameworks_of(self.framework)}
+        return needed <= set(chosen_frameworks())
+
     def made_with(self, notebook: NotebookNode) -> dict[str, str]:
         """Return what a notebook that is executed now has to say of its execution."""
         return {
@@ -107,9 +113,9 @@ def job(book: Book, page: Page, framework: str) -> Job:
 
 
 def jobs(book: Book) -> Iterator[Job]:
-    """List the notebooks that the book's sections make, each read as by :func:`job`."""
+    """List the notebooks that the chosen frameworks have, each as by :func:`job`."""
     for page in book.sections:
-        for framework in page.section.frameworks:
+        for framework in page.section.chosen:
             yield job(book, page, framework)
 
 
@@ -133,7 +139,7 @@ def library_checksum(root: Path, framework: str) -> str:
 
 def outdated(found: Iterable[Job]) -> list[str]:
     """Say which notebooks that match their sections need a new run, a line a cause."""
-    matching = [each for each in found if each.problem() is None]
+    matching = [each for each in found if each.problem() is None and each.can_be_run]
     by_cause: dict[str, list[Job]] = defaultdict(list)
     for each in matching:
         if cause := each.cause():

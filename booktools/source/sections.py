@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from booktools import ALL, FRAMEWORKS, SourceError
+from booktools import ALL, FRAMEWORKS, SourceError, chosen_frameworks
 from booktools.source.markdown import Block, blocks, read_yaml
 
 TAGS = {
@@ -65,6 +65,11 @@ class Section:
     def name(self) -> str:
         """What the section's notebooks are called."""
         return self.path.stem
+
+    @property
+    def chosen(self) -> list[str]:
+        """Those of its frameworks that the reader works with; ALL is for everybody."""
+        return [each for each in self.frameworks if each in (ALL, *chosen_frameworks())]
 
     def code_cells(self, framework: str) -> list[Cell]:
         """Return the code cells that are in the notebook of a framework."""

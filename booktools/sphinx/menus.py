@@ -35,7 +35,7 @@ class Menus:
         folder = context["pathto"](DOWNLOADS, 1)
         repository = self.sources.book.repository
         downloads, colab = [], []
-        for framework in page.section.frameworks:
+        for framework in page.section.chosen:
             title = "The" if framework == ALL else FRAMEWORKS[framework].title
             downloads.append(
                 _link(f"{title} notebook", f"{folder}/{download_name(page, framework)}")
@@ -64,7 +64,7 @@ class Menus:
         folder, book = Path(app.outdir, DOWNLOADS), self.sources.book
         try:
             for page in book.sections:
-                for framework in page.section.frameworks:
+                for framework in page.section.chosen:
                     download_notebook(book, page, framework, folder, self.wheel, base)
         except SourceError as error:
             stop(str(error))

@@ -75,7 +75,7 @@ class Sources:
         reported: set[str] = set()
         read: list[Job] = []
         for page in self.book.sections:
-            for framework in page.section.frameworks:
+            for framework in page.section.chosen:
                 try:
                     read.append(job(self.book, page, framework))
                     problem = read[-1].problem()
@@ -106,7 +106,7 @@ class Sources:
             framework: read_notebook(
                 self.book.root / page.section.notebook_path(framework)
             )
-            for framework in page.section.frameworks
+            for framework in page.section.chosen
             if framework not in outdated
         }
         content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))

@@ -6,7 +6,6 @@ A figure whose picture is what cells put out holds their tabs.
 from __future__ import annotations
 
 import html
-import os
 import re
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +23,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx_design.shared import create_component, is_component
 
-from booktools import DEFAULT, FRAMEWORKS, SourceError
+from booktools import DEFAULT, FRAMEWORKS, SourceError, chosen_frameworks
 from booktools.source.sections import named_frameworks
 from booktools.sphinx.sources import stop
 
@@ -63,9 +62,9 @@ class FrameworkLinksDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         page = html.escape(self.arguments[0])
         links = "".join(
-            f'<a href="{page}.html?framework={framework.tag}">'
-            f"Begin in <strong>{framework.title}</strong></a>"
-            for framework in FRAMEWORKS.values()
+            f'<a href="{page}.html?framework={tag}">'
+            f"Begin in <strong>{FRAMEWORKS[tag].title}</strong></a>"
+            for tag in chosen_frameworks()
         )
         markup = f'<nav class="framework-links" aria-label="Frameworks">{links}</nav>'
         only = addnodes.only(expr="builder_html")
@@ -116,6 +115,12 @@ def _frameworks(node: nodes.Node) -> list[str]:
     return node.get("booktools_frameworks", [])
 
 
+def _offered(run: list[nodes.Element]) -> list[str]:
+    """Return which of the chosen frameworks some nodes are for, in the book's order."""
+    whose = {framework for node in run for framework in _frameworks(node)}
+    return [framework for framework in chosen_frameworks() if framework in whose]
+
+
 def _run(node: nodes.Node) -> tuple[bool, Any]:
     """Return what neighbors of one run have in common."""
     frameworks = _frameworks(node)
@@ -135,12 +140,15 @@ class GatherTabs(SphinxTransform):
             children = []
             for (in_tabs, _), run in groupby(list(parent.children), _run):
                 neighbors = list(run)
-                children += [self._tab_set(neighbors)] if in_tabs else neighbors
+                if not in_tabs:
+                    children += neighbors
+                elif _offered(neighbors):
+                    children.append(self._tab_set(neighbors))
             parent.children = []
             parent.extend(children)
 
     def _tab_set(self, run: list[nodes.Element]) -> nodes.Element:
-        offered = {framework for node in run for framework in _frameworks(node)}
+        offered = _offered(run)
         tab_set = create_component(
             "tab-set",
             classes=[
@@ -150,10 +158,8 @@ class GatherTabs(SphinxTransform):
             ],
         )
         tab_set.source, tab_set.line = run[0].source, run[0].line
-        for framework in FRAMEWORKS.values():
+        for framework in (FRAMEWORKS[tag] for tag in offered):
             own = [node for node in run if framework.tag in _frameworks(node)]
-            if not own:
-                continue
             label = nodes.rubric(framework.title, framework.title)
             label["classes"] = ["sd-tab-label"]
             label["sync_group"], label["sync_id"] = "framework", framework.tag
@@ -320,8 +326,12 @@ class UnfloatCode(SphinxPostTransform):
 
 
 def _choose_framework(app: Sphinx, config: Config) -> None:
-    if framework := os.environ.get("BOOKTOOLS_FRAMEWORK"):
-        config.booktools_framework = framework
+    try:
+        chosen = chosen_frameworks()
+    except ValueError as error:
+        stop(str(error))
+    if config.booktools_framework in FRAMEWORKS and len(chosen) < len(FRAMEWORKS):
+        config.booktools_framework = chosen[0]
     if config.booktools_framework not in FRAMEWORKS:
         stop(
             f"booktools_framework is {config.booktools_framework!r}; expected one of "
@@ -335,8 +345,8 @@ def setup_tabs(app: Sphinx) -> None:
     """Add the tabs and the figures.
 
     The option ``booktools_framework`` names the framework that stands in LaTeX and
-    EPUB, and whose tab is open where a reader has not chosen yet. The environment
-    variable of that name, in capitals, takes precedence.
+    EPUB, and whose tab is open where a reader has not chosen yet. Where the environment
+    variable of that name, in capitals, leaves out some, it is the first of the others.
     """
     app.add_config_value("booktools_framework", DEFAULT.tag, "env", [str])
     app.connect("config-inited", _choose_framework, priority=400)

@@ -22,11 +22,10 @@ NAMES = {
 WORD = re.compile(rf"\b(?:{'|'.join(sorted(NAMES))})\b")
 ALLOWED = {
     "booktools/__init__.py": "the list itself",
-    "pyproject.toml": "an extra for each, and its markers",
-    "requirements.in": "a pin for each",
+    "pyproject.toml": "an extra for each, and its pins",
     "README.md": "prose",
 }
-GENERATED = ("requirements.txt", "requirements-book.txt", "benchmarks/results.json")
+GENERATED = ("requirements.txt", "benchmarks/results.json")
 TEXTS = {".css", ".html", ".js", ".toml", ".yml", ".in", ".json", "", ".txt"}
 
 

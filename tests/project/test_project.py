@@ -13,12 +13,12 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+import d2lutils
 from booktools import FRAMEWORKS
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
-MODULES = {framework.module for framework in FRAMEWORKS.values()} | {"keras"}
 SYSTEMS = {"linux": "x86_64", "darwin": "arm64", "win32": "AMD64"}
 ENVIRONMENTS = [
     {
@@ -95,12 +95,20 @@ def test_every_file_is_small(files):
     assert sorted(large) == ["t10k-images-idx3-ubyte.gz", "train-images-idx3-ubyte.gz"]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-book.txt"])
-def test_requirements_are_pinned_exactly(name):
-    for requirement in pinned(name):
+def test_requirements_are_pinned_exactly():
+    for requirement in pinned("requirements.txt"):
         operators = [one.operator for one in requirement.specifier]
         assert operators == ["=="], requirement
         assert not re.match("nvidia-|cuda-|triton", requirement.name), requirement
+
+
+def test_each_framework_has_an_extra_and_no_other_extra_brings_one():
+    extras = PROJECT["optional-dependencies"]
+    for framework in FRAMEWORKS.values():
+        needed = {Requirement(each).name for each in extras[framework.module]}
+        assert {framework.module, *framework.others} <= needed
+        for name in extras.keys() - {framework.module}:
+            assert framework.module not in {Requirement(e).name for e in extras[name]}
 
 
 def test_uv_installs_for_the_python_there_is():
@@ -114,25 +122,18 @@ def test_uv_installs_for_the_python_there_is():
     ids=lambda one: f"{one['python_version']}-{one['sys_platform']}",
 )
 class TestEnvironment:
-    def pins(self, name, environment):
+    def pins(self, environment):
         """The version of each package that is installed there."""
         chosen = [
             (requirement.name, str(requirement.specifier).removeprefix("=="))
-            for requirement in pinned(name)
+            for requirement in pinned("requirements.txt")
             if not requirement.marker or requirement.marker.evaluate(environment)
         ]
         assert len(chosen) == len(dict(chosen)), "a package is pinned twice"
         return dict(chosen)
 
-    def test_both_files_install_the_same_versions(self, environment):
-        book = self.pins("requirements-book.txt", environment)
-        assert book.items() <= self.pins("requirements.txt", environment).items()
-
-    def test_the_book_needs_no_framework(self, environment):
-        assert not MODULES & self.pins("requirements-book.txt", environment).keys()
-
     def test_mxnet_alone_holds_numpy_back(self, environment):
-        pins = self.pins("requirements.txt", environment)
+        pins = self.pins(environment)
         old = environment["python_version"] < "3.12"
         assert ("mxnet" in pins) == (old and environment["sys_platform"] == "linux")
         # A newer one has no np.bool, without which MXNet cannot be imported.
@@ -141,12 +142,10 @@ class TestEnvironment:
         assert ("tensorflow" in pins) == (environment["python_version"] < "3.14")
 
     def test_what_is_pinned_is_within_the_ranges_of_the_package(self, environment):
-        pins = self.pins("requirements.txt", environment)
-        ranges = list(PROJECT["dependencies"])
-        for extra, requirements in PROJECT["optional-dependencies"].items():
-            assert extra in MODULES | {"search"}
-            ranges += requirements if extra in pins or extra == "search" else []
-        for requirement in map(Requirement, ranges):
+        pins = self.pins(environment) | {PROJECT["name"]: d2lutils.__version__}
+        declared = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+        declared.append(PYPROJECT["tool"]["uv"]["constraint-dependencies"])
+        for requirement in map(Requirement, itertools.chain(*declared)):
             if not requirement.marker or requirement.marker.evaluate(environment):
                 assert requirement.specifier.contains(pins[requirement.name])
 

@@ -1,0 +1,188 @@
+"""Runs notebooks as on other machines, and names each cell whose output moved there.
+
+For each Python, with the releases that its environment has, the cells run as usual;
+as on processors without AVX-512, and without AVX2 as well; with two threads and with
+four; and with another seed of Python's hashes. Outputs are compared by the rules of
+``booktools.execution.compare``. Such a processor is this one, whose libraries are told
+what they may use; a JAX that does not know the flag for that, as 0.4.23, runs as usual.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from booktools import ALL, FRAMEWORKS
+from booktools.execution.compare import (
+    COORDINATES,
+    POINT_NUMBER,
+    numbered,
+    texts_agree,
+)
+from booktools.execution.environment import FOR_KERNELS
+
+ROOT = Path(__file__).parents[2]
+
+
+def processor(aten: str, mkl: str, onednn: str, openblas: str) -> dict[str, str]:
+    """Return the variables that tell libraries of how much of a processor to use."""
+    return {
+        "ATEN_CPU_CAPABILITY": aten,
+        "MKL_ENABLE_INSTRUCTIONS": mkl,
+        "ONEDNN_MAX_CPU_ISA": onednn,
+        "OPENBLAS_CORETYPE": openblas,
+        "XLA_FLAGS": f"--xla_cpu_max_isa={mkl}",
+    }
+
+
+def threads(number: int) -> dict[str, str]:
+    """Return the variables that say with how many threads to compute."""
+    names = "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC"
+    return dict.fromkeys(names, str(number))
+
+
+VARIANTS = {
+    "usual": {},
+    "avx2": processor("avx2", "AVX2", "AVX2", "Haswell")
+    | {"NPY_DISABLE_CPU_FEATURES": "AVX512|X86_V4"},
+    "sse4.2": processor("default", "SSE4_2", "SSE41", "Nehalem")
+    | {"NPY_DISABLE_CPU_FEATURES": "AVX|X86_V[34]|F16C|FMA3"},
+    "2-threads": threads(2),
+    "4-threads": threads(4),
+    "hashes": {"PYTHONHASHSEED": "1"},
+}
+"""Of NumPy's features a pattern: it warns of names that a release or machine lacks."""
+
+FEATURES = """
+try:
+    from numpy._core import _multiarray_umath as core
+except ImportError:
+    from numpy.core import _multiarray_umath as core
+print(*(name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]))
+"""
+XLA = "import jax; jax.numpy.zeros(1)"
+
+
+def variables(python: str, wanted: dict[str, str]) -> dict[str, str]:
+    """Return of a variant's variables those that a Python's libraries understand."""
+    kept = dict(wanted)
+    if pattern := kept.pop("NPY_DISABLE_CPU_FEATURES", None):
+        done = subprocess.run([python, "-c", FEATURES], capture_output=True, text=True)
+        found = [each for each in done.stdout.split() if re.match(pattern, each)]
+        kept["NPY_DISABLE_CPU_FEATURES"] = " ".join(found)
+    if flags := kept.pop("XLA_FLAGS", None):
+        own = os.environ | {"XLA_FLAGS": flags}
+        if not subprocess.run(
+            [python, "-c", XLA], env=own, capture_output=True
+        ).returncode:
+            kept["XLA_FLAGS"] = flags
+    return kept
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say in a line how far an output moved; nbval shows what comes first."""
+    if op != "==" or not (isinstance(left, str) and isinstance(right, str)):
+        return None
+    return [f"moved: {change(left, right)}"]
+
+
+def change(stored: str, new: str) -> str:
+    """Say how far a text or a drawing moved that does not agree with the stored one."""
+    if "<svg" in stored and "<svg" in new:
+        stored, new = numbered(stored), numbered(new)
+        a, b = (
+            POINT_NUMBER.findall("".join(COORDINATES.findall(s))) for s in (stored, new)
+        )
+        if len(a) != len(b):
+            return f"a drawing of {len(a)} coordinates became one of {len(b)}"
+        far = max(abs(float(x) - float(y)) for x, y in zip(a, b, strict=True))
+        return f"a point of the drawing, by {far:.1f} pt"
+    lines = itertools.zip_longest(stored.splitlines(), new.splitlines(), fillvalue="")
+    moved = [pair for pair in lines if not texts_agree(*pair)]
+    first = "{!r} became {!r}".format(*(line.strip() for line in moved[0]))
+    return first + (f", and {len(moved) - 1} lines more" if moved[1:] else "")
+
+
+def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]:
+    """Run notebooks in a variant; print which cells moved, and return a table's row."""
+    kernels = variables(python, VARIANTS[variant])
+    own = {FOR_KERNELS + name: value for name, value in kernels.items()}
+    paths = [str(ROOT), str(Path(__file__).parent)]
+    own |= {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder, "told.xml")
+        options = ["-q", "-p", "portable", "-p", "no:cacheprovider", "--nbval"]
+        options += ["-n", jobs, "--dist", "loadfile", f"--junitxml={told}"]
+        done = subprocess.run(
+            [python, "-m", "pytest", *options, *notebooks],
+            cwd=ROOT,
+            env=os.environ | own,
+            capture_output=True,
+            text=True,
+        )
+        if not told.is_file():
+            sys.exit(f"{python} cannot run the notebooks:\n{done.stdout}{done.stderr}")
+        cases = list(ET.parse(told).iter("testcase"))
+    counts = dict.fromkeys(("passed", "moved", "skipped"), 0)
+    for case in cases:
+        if case.find("skipped") is not None:
+            counts["skipped"] += 1
+        elif (failure := next(iter(case), None)) is not None:
+            counts["moved"] += 1
+            print(f"{python}, {variant}: {case.get('classname')} {case.get('name')}")
+            print(
+                "".join(f"    {line}\n" for line in reasons(failure.text)), flush=True
+            )
+        else:
+            counts["passed"] += 1
+    seconds = time.perf_counter() - start
+    return [python, variant, *map(str, counts.values()), f"{seconds:.0f}"]
+
+
+def reasons(report: str) -> list[str]:
+    """Return the lines of a failed cell's report that say what is wrong."""
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip() for line in report.splitlines()]
+    told = [line for line in lines if re.match("moved: |mismatch '[^']*': ", line)]
+    return told or [line for line in lines if line][-1:]
+
+
+def main() -> int:
+    """Run all that is asked for; return 1 if anything moved."""
+    parser = argparse.ArgumentParser(prog="portable", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="all if none")
+    parser.add_argument("--framework", nargs="+", default=[*FRAMEWORKS, ALL])
+    parser.add_argument("--python", nargs="+", default=[sys.executable])
+    parser.add_argument("--variant", nargs="+", default=[*VARIANTS], choices=VARIANTS)
+    parser.add_argument("--jobs", default="logical", help="notebooks at a time")
+    options = parser.parse_args()
+    notebooks = [
+        str(path.relative_to(ROOT))
+        for framework in options.framework
+        for path in sorted((ROOT / "notebooks" / framework).glob("*.ipynb"))
+        if not options.sections or path.stem in options.sections
+    ]
+    if not notebooks:
+        parser.error("no notebook of these sections and frameworks")
+    table = [["Python", "variant", "same", "moved", "skipped", "seconds"]]
+    for python, variant in itertools.product(options.python, options.variant):
+        table.append(run(python, variant, notebooks, options.jobs))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+    return int(any(row[3] != "0" for row in table[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
