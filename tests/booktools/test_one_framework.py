@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from test_sphinx import page, tabs
 
@@ -75,6 +77,7 @@ def test_the_section_that_contributing_shows_is_complete(tmp_path, monkeypatch):
     for path in (root / "chapters").glob("*.md"):
         if path.name != "index.md":
             path.unlink()
+    shutil.rmtree(root / "interactive")
     shown = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     text = shown.split("````markdown\n")[1].split("````\n")[0]
     (root / "chapters" / "lines.md").write_text(text, "utf-8")

@@ -575,8 +575,8 @@ No picture.
 def test_a_picture_without_a_text_alternative_is_reported(root):
     line = replace(
         root / "chapters" / "second.md",
-        'print("all together")',
-        "from IPython.display import SVG\n\nSVG('<svg></svg>')",
+        'print("all together")\n\nlearned = [2.5, 0.1]',
+        "from IPython.display import SVG\n\nlearned = [2.5, 0.1]\nSVG('<svg></svg>')",
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         run_notebooks(root, monkeypatch)
