@@ -7,7 +7,7 @@ ARGS ?=
 # processes that run tests side by side, each notebook within one of them
 JOBS ?= logical
 # threads of each: those of several processes would wait for each other at every step;
-# the kernel of a notebook has one in any case (booktools/execution/execute.py)
+# the kernel of a notebook has one in any case (booktools/execution/environment.py)
 THREADS ?= 1
 # what make portable runs: interpreters, and sections, all if none
 PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(shell $(each) -c "print('$(each)')" 2>/dev/null))
