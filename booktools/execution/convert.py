@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, unquote
 
 from booktools import ALL, DEFAULT, SourceError
 from booktools.source.book import Book, Page, Target
-from booktools.source.markdown import EXPLICIT, Block, blocks, inlines
+from booktools.source.markdown import ADMONITIONS, EXPLICIT, Block, inlines
 from booktools.source.sections import named_frameworks
 
 WITHOUT_PLAIN_FORM = {
@@ -20,10 +20,6 @@ WITHOUT_PLAIN_FORM = {
     "reference": "links by reference have no plain form for notebooks, whose cells "
     "do not know of each other; write [words](address)",
 }
-ADMONITIONS = {
-    "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",
-    "tip", "warning",
-}  # fmt: skip
 
 
 class Converter:
@@ -60,14 +56,13 @@ class Converter:
 
     # Blocks
 
-    def markdown(self, text: str, line: int) -> str:
-        """Convert blocks that begin on a line of the section.
+    def markdown(self, blocks: Iterable[Block]) -> str:
+        """Convert blocks of the section.
 
         Raises:
             SourceError: a label or a work is unknown, or something has no plain form.
         """
-        parts = [self._block(block) for block in blocks(text, self.page.path, line)]
-        return "\n\n".join(part for part in parts if part)
+        return "\n\n".join(filter(None, map(self._block, blocks)))
 
     def _block(self, block: Block) -> str:
         if block.kind in ("target", "comment"):
@@ -104,7 +99,7 @@ class Converter:
             block.line,
             "the framework directive",
         )
-        return self._body(block) if self.framework in named else ""
+        return self.markdown(block.inside) if self.framework in named else ""
 
     def _output_figure(self, block: Block) -> str:
         self._alt(block)
@@ -115,13 +110,14 @@ class Converter:
         return "\n\n".join(part for part in (self._image(block), caption) if part)
 
     def _caption(self, block: Block, label: str) -> str:
-        text = self._body(block)
+        text = self.markdown(block.inside)
         if not label:
             return text
         return f"**Figure {self._target(label, block.line).number}.** {text}"
 
     def _image(self, block: Block) -> str:
-        return f"![{self._alt(block)}]({self._href(block.argument, block.line)})"
+        address = self._address(block.argument, block.line, is_image=True)
+        return f"![{self._alt(block)}]({address})"
 
     def _alt(self, block: Block) -> str:
         if alt := block.options.get("alt"):
@@ -137,7 +133,7 @@ class Converter:
         title = (
             f": {self._inline(block.argument, block.line)}" if block.argument else ""
         )
-        return f"**Exercise {number}{title}**\n\n{self._body(block)}".rstrip()
+        return f"**Exercise {number}{title}**\n\n{self.markdown(block.inside)}".rstrip()
 
     def _solution(self, block: Block) -> str:
         number = self._target(block.argument, block.line).number
@@ -145,24 +141,16 @@ class Converter:
 
     def _details(self, title: str, block: Block) -> str:
         # The blank lines make Markdown of what stands inside the HTML.
-        body = f"\n\n{self._body(block)}\n\n"
+        body = f"\n\n{self.markdown(block.inside)}\n\n"
         return f"<details>\n<summary>{title}</summary>{body}</details>"
 
-    def _body(self, block: Block) -> str:
-        return self.markdown(block.body, block.body_line)
-
     def _admonition(self, block: Block) -> str:
-        title, body, line = block.argument, block.body, block.body_line
-        if block.name != "admonition":
-            # What stands beside the name of a note is the beginning of its text.
-            body = f"{title}\n{body}" if title else body
-            line -= bool(title)
-            title = "See also" if block.name == "seealso" else block.name.capitalize()
-        text = f"**{title}**\n\n{self.markdown(body, line)}".rstrip()
+        title = block.argument or block.name.replace("seealso", "see also").capitalize()
+        text = f"**{title}**\n\n{self.markdown(block.inside)}".rstrip()
         return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
 
     def _table(self, block: Block) -> str:
-        table = self._body(block)
+        table = self.markdown(block.inside)
         if not block.argument:
             return table
         caption = self._inline(block.argument, block.line)
@@ -175,20 +163,24 @@ class Converter:
     # Inside a block
 
     def _inline(self, text: str, line: int) -> str:
-        done, parts = 0, []
-        for each in inlines(text, self.page.path, line):
-            if each.kind in ("opening", "closing"):
-                continue
+        edits: list[tuple[int, int, str]] = []
+        for each in inlines(text):
             place = line + text.count("\n", 0, each.start)
             if each.kind in WITHOUT_PLAIN_FORM:
                 raise self._error(place, WITHOUT_PLAIN_FORM[each.kind])
             if each.kind == "role":
                 new = self._role(each.name, each.text, place)
+            elif each.kind in ("link", "image"):
+                new = self._address(each.text, place, each.kind == "image")
             else:
-                new = self._href(each.text, place)
-            parts += [text[done : each.start], new]
-            done = each.end
-        return "".join(parts) + text[done:]
+                continue
+            if new is None:  # only the words of the link stay
+                edits += [(*part, "") for part in each.around]
+            elif new != each.text:
+                edits.append((each.start, each.end, new))
+        for start, end, new in sorted(edits, reverse=True):
+            text = text[:start] + new + text[end:]
+        return text
 
     def _role(self, role: str, text: str, line: int) -> str:
         explicit = EXPLICIT.fullmatch(text)
@@ -261,13 +253,8 @@ class Converter:
         return f"{words} of {self._link(target.page, target.page.title)}"
 
     def _document(self, name: str, words: str, line: int) -> str:
-        folder = self.page.path.parent.as_posix()
-        docname = name[1:] if name[:1] == "/" else posixpath.join(folder, name)
-        page = self.book.find(posixpath.normpath(docname).removesuffix(".md"))
-        if page is None:
-            raise self._error(
-                line, f"there is no page {name!r}; expected one listed in _toc.yml"
-            )
+        path = name[1:] if name[:1] == "/" else self._beside(name)
+        page = self._page(path.removesuffix(".md"), name, line)
         return self._link(page, words or page.title)
 
     def _cite(self, role: str, keys: str, line: int) -> str:
@@ -292,37 +279,62 @@ class Converter:
     def _link(self, page: Page, words: str, fragment: str = "") -> str:
         plain = re.sub(r"[`*$]", "", fragment).replace(" ", "-")
         anchor = f"#{quote(plain)}" if plain else ""
-        if page == self.page:
-            return f"[{words}]({anchor})" if anchor else words
-        return f"[{words}]({self._page_href(page)}{anchor})"
+        address = "" if page == self.page else self.page_address(page)
+        if address is None or not (address or anchor):
+            return words
+        return f"[{words}]({address}{anchor})"
 
-    def _page_href(self, page: Page) -> str:
-        """Link a page's notebook for the same framework, or else the page itself."""
-        if not page.section:
-            return f"../../{page.path.as_posix()}"
+    def framework_of(self, page: Page) -> str:
+        """Return which notebook of a section is linked: that of the same framework.
+
+        Where there is none, it is that for all, the default's or the first.
+        """
         offered = page.section.frameworks
         wanted = (self.framework, ALL, DEFAULT.tag, *offered)
-        framework = next(name for name in wanted if name in offered)
+        return next(name for name in wanted if name in offered)
+
+    def page_address(self, page: Page) -> str | None:
+        """Return the address of a section's notebook or of another page, if it has one.
+
+        Of what has none only the words stay.
+        """
+        if not page.section:
+            return self.file_address(page.path.as_posix())
+        framework = self.framework_of(page)
         folder = "" if framework == self.framework else f"../{framework}/"
         return f"{folder}{page.section.name}.ipynb"
 
-    def _href(self, href: str, line: int) -> str:
-        """Make a link that holds for the page hold for its notebooks."""
-        if not href or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|#", href):
-            return href
-        path, hash_, anchor = unquote(href).partition("#")
-        folder = self.page.path.parent.as_posix()
-        path = posixpath.normpath(posixpath.join(folder, path))
-        if path.endswith(".md"):
-            page = self.book.find(path.removesuffix(".md"))
-            if page is None:
-                raise self._error(
-                    line, f"there is no page {href!r}; expected one listed in _toc.yml"
-                )
-            return self._page_href(page) + hash_ + anchor
-        if not (self.book.root / path).exists():
-            raise self._error(line, f"there is no file {href!r} beside the section")
+    def file_address(self, path: str) -> str | None:
+        """Return the address of a file of the book, if it has one."""
         return f"../../{quote(path)}"
+
+    def picture_address(self, path: str, line: int) -> str:
+        """Return the address of a picture that the section shows on a line."""
+        return f"../../{quote(path)}"
+
+    def _address(self, address: str, line: int, is_image: bool = False) -> str | None:
+        """Let an address that holds for the page hold for its notebooks."""
+        if not address or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|#", address):
+            return address
+        path, hash_, anchor = unquote(address).partition("#")
+        path = self._beside(path)
+        if path.endswith(".md"):
+            page = self._page(path.removesuffix(".md"), address, line)
+            found = self.page_address(page)
+            return found and found + hash_ + anchor
+        if not (self.book.root / path).exists():
+            raise self._error(line, f"there is no file {address!r} beside the section")
+        return self.picture_address(path, line) if is_image else self.file_address(path)
+
+    def _beside(self, path: str) -> str:
+        folder = self.page.path.parent.as_posix()
+        return posixpath.normpath(posixpath.join(folder, path))
+
+    def _page(self, docname: str, shown: str, line: int) -> Page:
+        if page := self.book.find(docname):
+            return page
+        message = f"there is no page {shown!r}; expected one listed in _toc.yml"
+        raise self._error(line, message)
 
     def references(self) -> str:
         """Return the list of the works that were cited so far, if there are any."""

@@ -10,21 +10,24 @@ import base64
 import hashlib
 import mimetypes
 import os
-import posixpath
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote
 
 from booktools import SourceError
-from booktools.execution.install import install_cell, is_install_cell
-from booktools.execution.stored import read_notebook, write_notebook, write_whole
+from booktools.execution.convert import Converter
+from booktools.execution.jobs import Job
+from booktools.execution.split import split
+from booktools.execution.stored import (
+    carry_outputs,
+    same_code,
+    write_notebook,
+    write_whole,
+)
 from booktools.source.book import Book, Page
-from booktools.source.markdown import Inline, inlines
 
 SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp"}
 """Pictures that JupyterLab, VS Code and Colab all show where they stand in the text.
@@ -99,98 +102,54 @@ def checksum(root: Path, names: Iterable[str] = ("",)) -> str:
     return digest.hexdigest()
 
 
+class AloneConverter(Converter):
+    """Converts for a folder of downloads, in which no link is dead.
+
+    Links to other notebooks name those in the same folder, pictures are put inside,
+    and links to the repository's other files become plain text.
+    """
+
+    def page_address(self, page: Page) -> str | None:
+        """Return the name of a section's notebook, if it is offered too."""
+        if page.section and (tag := self.framework_of(page)) in page.section.chosen:
+            return download_name(page, tag)
+        return None
+
+    def file_address(self, path: str) -> None:
+        """Return nothing: no other file is there."""
+        return None
+
+    def picture_address(self, path: str, line: int) -> str:
+        """Return an address that holds a picture itself, or the PNG beside it."""
+        file = self.book.root / path
+        kind = mimetypes.guess_type(file.name)[0]
+        if kind not in SHOWN:
+            file, kind = file.with_suffix(".png"), "image/png"
+        if not file.is_file():
+            message = (
+                f"{path} needs a copy as {file.name} beside it, because not every "
+                "editor can show it in a downloaded notebook; save one there"
+            )
+            raise SourceError(self.page.path, line, message)
+        return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
 def download_notebook(
-    book: Book,
-    page: Page,
-    framework: str,
-    folder: Path,
-    wheel: str | None = None,
-    base: str = "",
+    book: Book, job: Job, folder: Path, wheel: str | None = None, base: str = ""
 ) -> None:
     """Write a notebook into a folder so that none of its links is dead there.
 
-    Links to other notebooks name those in the same folder, pictures are put inside,
-    and links to the repository's other files become plain text. ``wheel`` is the name
-    of d2lutils in that folder, and ``base`` the folder's address, if it has one.
+    ``wheel`` is the name of d2lutils in that folder, and ``base`` the folder's address,
+    if it has one.
 
     Raises:
         SourceError: a picture has no form that every editor shows.
     """
-    notebook = read_notebook(book.root / page.section.notebook_path(framework))
-    if notebook is None:
-        return
-
-    def lead(href: str, is_image: bool) -> str | None:
-        address, _, anchor = href.partition("#")
-        if not address or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", address):
-            return href
-        path = posixpath.join("notebooks", framework, unquote(address))
-        path = posixpath.normpath(path)
-        if is_image:
-            return _inside(book, page, path)
-        name = _offered(book, path)
-        return f"{name}#{anchor}" if name and anchor else name
-
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = _relinked(cell.source, lead, page.path)
-    if wheel:
-        cells = [cell for cell in notebook.cells if not is_install_cell(cell)]
-        requirement = f"./{wheel}{{extras}}"
-        if base:
-            requirement = f"d2lutils{{extras}} @ {base}{wheel}"
-        notebook.cells = [install_cell(notebook, framework, requirement), *cells]
-    write_notebook(notebook, folder / download_name(page, framework))
-
-
-def _relinked(source: str, lead: Callable[[str, bool], str | None], path: Path) -> str:
-    """Let links and pictures lead where ``lead`` says; leave all else as it is.
-
-    It is given an address, and whether that is a picture's. For None only the words of
-    the link stay.
-    """
-    edits: list[tuple[int, int, str]] = []
-    opened: list[Inline] = []
-    around: list[Inline] = []  # the href that follows
-    for each in inlines(source, path, 1):
-        if each.kind == "opening":
-            opened.append(each)
-        elif each.kind == "closing":
-            around = [opened.pop(), each]
-        elif each.kind == "href":
-            new = lead(each.text, not around)
-            if new is None:
-                edits += [(part.start, part.end, "") for part in around]
-            elif new != each.text:
-                edits.append((each.start, each.end, new))
-            around = []
-    for start, end, text in sorted(edits, reverse=True):
-        source = source[:start] + text + source[end:]
-    return source
-
-
-def _offered(book: Book, path: str) -> str | None:
-    """Return what a notebook of the book is called among the downloads."""
-    for page in book.sections:
-        for framework in page.section.chosen:
-            if page.section.notebook_path(framework).as_posix() == path:
-                return download_name(page, framework)
-    return None
-
-
-def _inside(book: Book, page: Page, name: str) -> str:
-    """Return an address that holds a picture itself, or the PNG beside it."""
-    path = book.root / name
-    kind = mimetypes.guess_type(path.name)[0]
-    if kind not in SHOWN:
-        path, kind = path.with_suffix(".png"), "image/png"
-    if not path.is_file():
-        lines = (book.root / page.path).read_text("utf-8").split("\n")
-        picture = posixpath.basename(name)
-        line = next((n for n, text in enumerate(lines, 1) if picture in text), 1)
-        message = (
-            f"{name} needs a copy as {path.name} beside it, because not every editor "
-            "can show it in a downloaded notebook; save one there"
-        )
-        raise SourceError(page.path, line, message)
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    requirement = f"./{wheel}{{extras}}"
+    if base:
+        requirement = f"d2lutils{{extras}} @ {base}{wheel}"
+    page, tag = job.page, job.framework
+    alone, _ = split(book, page, tag, AloneConverter, requirement if wheel else None)
+    if job.stored and same_code(job.fresh, job.stored):
+        carry_outputs(alone, job.stored)
+    write_notebook(alone, folder / download_name(page, tag))

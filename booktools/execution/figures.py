@@ -23,7 +23,7 @@ directive that holds them, or first in the directive::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import permutations
 
@@ -32,7 +32,7 @@ from nbformat import NotebookNode
 from booktools import FRAMEWORKS
 from booktools.execution.stored import read_notebook
 from booktools.source.book import Book, Page
-from booktools.source.markdown import EXPLICIT, INLINE, VERBATIM, Block, blocks, walk
+from booktools.source.markdown import EXPLICIT, VERBATIM, Block, blanked, scan
 
 MARK = "% figures:"
 WORKED = "sol_"  # instead of ex_, the label of an exercise that is worked out
@@ -129,49 +129,49 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
         return found + section.code if whole and own else found
 
     def referred(text: str) -> list[tuple[Page, int]]:
-        roles = [match["text"] or "" for match in INLINE.finditer(text)]
+        roles = [each.text for each in scan(text)[0] if each.kind == "role"]
         labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles]
         targets = [book.labels[each] for each in labels if each in book.labels]
         return [(each.page, each.line) for each in targets]
 
     # The top of a page stands for all of it.
-    pages = {each.docname: each for each, _ in referred(page.text)}
-    sections = [(each, 0) for name, each in pages.items() if name != page.docname]
-    for cell in page.section.cells:
-        if cell.kind != "markdown":
-            continue
-        parsed = blocks(cell.source, page.path, cell.line)
-        for line, sentence, paragraph, frameworks, worked in _sentences(parsed, page):
-            places = [(page, line), *referred(paragraph)]
-            if worked in book.labels:
-                places.append((book.labels[worked].page, book.labels[worked].line))
-            shown = NAMED.sub(_blank, INLINE.sub(_pure, sentence))
-            others = _numbers(INLINE.sub(_formula, sentence))
-            for match in NUMBER.finditer(shown):
-                figure = _number(match)
-                if not _is_figure(match, figure):
-                    continue
-                whole = not figure.decimals and not figure.percent
-                large = whole and abs(figure.value) >= LARGE
-                unit = _unit(shown, match) if whole else 1
-                if _follows(figure, others, unit):
-                    continue
-                lacking = [
-                    framework
-                    for framework in frameworks
-                    if not any(
-                        figure.rounds(number, unit)
-                        for place in (places + sections if large else places)
-                        for number in numbers(*place, framework, whole)
-                    )
-                ]
-                if lacking:
-                    at = line + shown.count("\n", 0, match.start())
-                    yield at, match[0].strip(), lacking
+    texts = [block.text for block in page.blocks if block.kind in ("text", "heading")]
+    found = {each.docname: each for text in texts for each, _ in referred(text)}
+    sections = [(each, 0) for name, each in found.items() if name != page.docname]
+    everyone = page.section.frameworks
+    for line, sentence, paragraph, frameworks, worked in _sentences(
+        page.outline, everyone
+    ):
+        places = [(page, line), *referred(paragraph)]
+        if worked in book.labels:
+            places.append((book.labels[worked].page, book.labels[worked].line))
+        shown = NAMED.sub(_blank, _without_code(sentence))
+        others = _numbers(_without_code(sentence, formulas=True))
+        for match in NUMBER.finditer(shown):
+            figure = _number(match)
+            if not _is_figure(match, figure):
+                continue
+            whole = not figure.decimals and not figure.percent
+            large = whole and abs(figure.value) >= LARGE
+            unit = _unit(shown, match) if whole else 1
+            if _follows(figure, others, unit):
+                continue
+            lacking = [
+                framework
+                for framework in frameworks
+                if not any(
+                    figure.rounds(number, unit)
+                    for place in (places + sections if large else places)
+                    for number in numbers(*place, framework, whole)
+                )
+            ]
+            if lacking:
+                at = line + shown.count("\n", 0, match.start())
+                yield at, match[0].strip(), lacking
 
 
 def _sentences(
-    parsed: list[Block], page: Page, spoken: tuple[str, ...] = (), worked: str = ""
+    parsed: Iterable[Block], spoken: tuple[str, ...], worked: str = ""
 ) -> Iterator[tuple[int, str, str, tuple[str, ...], str]]:
     """Take blocks apart into sentences.
 
@@ -180,7 +180,6 @@ def _sentences(
         it speaks, and within the short answer to an exercise the label of the worked
         solution.
     """
-    spoken = spoken or page.section.frameworks
     marked = False
     for block in parsed:
         if block.kind == "comment":
@@ -194,11 +193,10 @@ def _sentences(
                 inner = tuple(tag for tag in spoken if tag in block.argument.split())
             for text in (block.argument, block.options.get("alt", "")):
                 yield block.line, text, text, inner, worked
-            body = blocks(block.body, page.path, block.body_line)
             answered = worked
             if block.name == "solution":
                 answered = re.sub("^ex_", WORKED, block.argument)
-            yield from _sentences(body, page, inner, answered)
+            yield from _sentences(block.inside, inner, answered)
         elif block.kind in ("text", "heading"):
             # A mark holds for one paragraph; a text goes on until something else comes.
             done = len(PARAGRAPH.split(block.text)[0]) if marked else 0
@@ -220,18 +218,17 @@ def _blank(match: re.Match) -> str:
     return re.sub(r"[^\n]", " ", match[0])
 
 
-def _pure(match: re.Match) -> str:
-    """Blank what is no prose; a formula that is one number is read as that number."""
-    number = PURE.fullmatch(match[0])
-    if not number:
-        return _blank(match)
-    start, end = (at - match.start() for at in number.span(1))
-    blank = _blank(match)
-    return blank[:start] + re.sub(r"[{}]", " ", number[1]) + blank[end:]
-
-
-def _formula(match: re.Match) -> str:
-    return match[0].replace("$", " ") if match[0].startswith("$") else _blank(match)
+def _without_code(text: str, formulas: bool = False) -> str:
+    """Blank what is no prose, but for formulas that are wanted, or are one number."""
+    words = text
+    for each in scan(text)[0]:
+        number = PURE.fullmatch(text, each.start, each.end)
+        words = blanked(words, each.start, each.end)
+        if each.kind == "math" and (formulas or number):
+            start, end = number.span(1) if number else (each.start, each.end)
+            kept = re.sub(r"[{}$]" if number else r"\$", " ", text[start:end])
+            words = words[:start] + kept + words[end:]
+    return words
 
 
 def _number(match: re.Match) -> Number:
@@ -297,17 +294,12 @@ def _read(book: Book, page: Page, framework: str) -> _Section:
         part.has_code = True
         part.numbers += _numbers("\n".join([cell.source, *_texts(run)]))
         section.code += _numbers(cell.source)
-    for cell in page.section.cells:
-        parsed = []
-        if cell.kind == "markdown":
-            parsed = blocks(cell.source, page.path, cell.line)
-        for block in walk(parsed, page.path):
-            part = section.parts[_part(page, block.line)]
-            if "math" in (block.kind, block.name):
-                part.numbers += _numbers(block.body)
-        for line, sentence, *_ in _sentences(parsed, page):
-            if section.parts[_part(page, line)].has_code:
-                section.said += _numbers(INLINE.sub(_pure, sentence))
+    for block in page.blocks:
+        if "math" in (block.kind, block.name):
+            section.parts[_part(page, block.line)].numbers += _numbers(block.body)
+    for line, sentence, *_ in _sentences(page.outline, offered):
+        if section.parts[_part(page, line)].has_code:
+            section.said += _numbers(_without_code(sentence))
     return section
 
 

@@ -25,8 +25,17 @@ NOTEBOOK_METADATA = {
 }  # fmt: skip
 
 
-def split(book: Book, page: Page, framework: str) -> tuple[NotebookNode, list[int]]:
+def split(
+    book: Book,
+    page: Page,
+    framework: str,
+    converter: type[Converter] = Converter,
+    requirement: str | None = None,
+) -> tuple[NotebookNode, list[int]]:
     """Make the notebook of a section for one of its frameworks, without outputs.
+
+    ``converter`` says where its links lead, and ``requirement`` what its first cell
+    installs: by default the book's files, and d2lutils from the book's repository.
 
     Returns:
         The notebook, and for each of its cells the line of the section.
@@ -34,19 +43,20 @@ def split(book: Book, page: Page, framework: str) -> tuple[NotebookNode, list[in
     Raises:
         SourceError: a label or a work is unknown, or something has no plain form.
     """
-    section, converter = page.section, Converter(book, page, framework)
+    section, convert = page.section, converter(book, page, framework)
     parts: list[tuple[Cell | int, str]] = []
     for cell in section.cells:
         if cell.kind == "markdown":
-            parts.append((cell.line, converter.markdown(cell.source, cell.line)))
+            parts.append((cell.line, convert.markdown(cell.blocks)))
         elif framework in cell.frameworks:
             parts.append((cell, cell.source))
     last = section.cells[-1].line if section.cells else 1
-    parts += [(last, converter.references()), (last, converter.navigation())]
+    parts += [(last, convert.references()), (last, convert.navigation())]
     notebook, lines = assemble(section, framework, parts)
-    if book.repository:
+    if book.repository and not requirement:
         name, branch = book.repository
         requirement = f"d2lutils{{extras}} @ git+https://github.com/{name}@{branch}"
+    if requirement:
         notebook.cells.insert(0, install_cell(notebook, framework, requirement))
         lines.insert(0, 1)
     return notebook, lines

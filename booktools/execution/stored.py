@@ -100,9 +100,11 @@ def _may_raise(cell: NotebookNode) -> bool:
 def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
     """Put the outputs of a notebook, and their record, into one that runs the same.
 
-    What an editor wrote beside the outputs is not carried.
+    What an editor wrote beside the outputs is not carried. One of the notebooks may
+    begin with a cell more, which installs what is missing.
     """
-    for cell, source in zip(code_cells(fresh), code_cells(stored), strict=True):
+    pairs = zip(code_cells(fresh)[::-1], code_cells(stored)[::-1], strict=False)
+    for cell, source in pairs:
         cell.outputs = source.outputs
         cell.execution_count = source.execution_count
         tidy_outputs(cell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,9 @@ from urllib.parse import urlsplit
 
 from booktools import SourceError
 from booktools.source.citations import Bibliography
+from booktools.source.files import read_file, read_yaml
 from booktools.source.interactive import read_figures
-from booktools.source.markdown import (
-    VERBATIM,
-    Block,
-    blocks,
-    read_file,
-    read_yaml,
-    walk,
-)
+from booktools.source.markdown import Block, blocks, walk
 from booktools.source.sections import Section, body, is_section, read_section
 
 
@@ -41,19 +35,14 @@ class Page:
     def outline(self) -> list[Block]:
         """Its Markdown, directives as a whole."""
         if self.section:
-            cells = [cell for cell in self.section.cells if cell.kind == "markdown"]
-            parts = [(cell.source, cell.line) for cell in cells]
-        else:
-            parts = [body(self.text)]
-        found: list[Block] = []
-        for source, line in parts:
-            found += blocks(source, self.path, line)
-        return found
+            return [block for cell in self.section.cells for block in cell.blocks]
+        text, line = body(self.text)
+        return blocks(text, self.path, line)
 
     @cached_property
     def blocks(self) -> list[Block]:
         """All its Markdown, that within directives included."""
-        return list(walk(self.outline, self.path))
+        return list(walk(self.outline))
 
     @cached_property
     def title(self) -> str:
@@ -230,22 +219,20 @@ def _labels(pages: list[Page]) -> dict[str, Target]:
 
 
 def _check_frameworks(
-    page: Page, found: list[Block], within: Block | None = None
+    page: Page, found: Iterable[Block], within: Block | None = None
 ) -> None:
     """Refuse what the tabs of a framework directive could not show properly."""
     for block in found:
         if within and (why := _misplaced(page, block, within)):
             raise SourceError(page.path, block.line, why)
-        if block.kind == "directive" and block.name not in VERBATIM:
-            inside = blocks(block.body, page.path, block.body_line)
-            is_framework = block.name == "framework"
-            _check_frameworks(page, inside, block if is_framework else within)
+        around = block if block.is_directive("framework") else within
+        _check_frameworks(page, block.inside, around)
 
 
 def _misplaced(page: Page, block: Block, within: Block) -> str:
     """Say why a block may not stand within a framework directive, if it may not."""
     place = f"the framework directive of line {within.line}"
-    if block.name == "framework" and block.kind == "directive":
+    if block.is_directive("framework"):
         return f"stands inside {place}; close that one first"
     if block.kind == "heading":
         return (

@@ -12,7 +12,7 @@ from pybtex.exceptions import PybtexError
 from pybtex.style.formatting.plain import Style
 
 from booktools import SourceError
-from booktools.source.markdown import read_file
+from booktools.source.files import read_file
 
 
 class Bibliography:

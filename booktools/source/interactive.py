@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from booktools import SourceError
-from booktools.source.markdown import read_file, read_yaml
+from booktools.source.files import read_file, read_yaml
 
 FOLDER = Path("interactive")
 

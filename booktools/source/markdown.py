@@ -7,13 +7,13 @@ and directives. Everything else is text. No Sphinx and no docutils.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.amsmath import amsmath_plugin
@@ -24,25 +24,26 @@ from mdit_py_plugins.myst_blocks import myst_block_plugin
 from mdit_py_plugins.myst_role import myst_role_plugin
 
 from booktools import SourceError
+from booktools.source.files import read_yaml
 
 DIRECTIVE = re.compile(r"\{(?P<name>[a-zA-Z][\w:.-]*)\}\s*(?P<argument>.*)")
 OPTION = re.compile(r":(?P<key>[a-zA-Z][\w-]*):\s*(?P<value>.*)")
-
-INLINE = re.compile(
-    r"""
-    (?<!\\)\{(?P<role>[a-zA-Z][\w:.+-]*)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)(?!`)
-  | (?<![`\\])(?P<code>`+)(?!`).+?(?<!`)(?P=code)(?!`)
-  | (?<!\\)\$\$?(?=\S)[^$]+?\$\$?
-  | \]\((?P<href>[^)\s]+)(?P<title>\s+"[^"]*")?\)
-    """,
-    re.S | re.X,
-)
-"""A role, or what is left alone (code, mathematics), or the end of a link."""
-
 EXPLICIT = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.S)
 """Within a role: words, and what they stand for."""
 
 FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
+
+VERBATIM = {
+    "bibliography", "code", "code-block", "code-cell", "eval-rst", "literalinclude",
+    "math", "raw",
+}  # fmt: skip
+"""Directives whose body is not Markdown."""
+
+ADMONITIONS = {
+    "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",
+    "tip", "warning",
+}  # fmt: skip
+"""Directives beside whose name their text may begin."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Block:
     ``kind`` is ``heading``, ``target``, ``math``, ``directive``, ``code``,
     ``comment`` or ``text``; ``text`` its source and ``line`` where that begins.
     ``name`` is the text of a heading, the label of a target or an equation, or
-    the name of a directive. ``argument``, ``options``, ``body`` and
-    ``body_line`` are those of a directive; ``body`` also the TeX of an equation.
+    the name of a directive, whose are also ``argument``, ``options``, ``body``,
+    ``body_line`` and the blocks ``inside``; ``body`` is also the TeX of an equation.
     """
 
     kind: str
@@ -64,24 +65,29 @@ class Block:
     options: dict[str, str] = field(default_factory=dict)
     body: str = ""
     body_line: int = 0
+    inside: tuple[Block, ...] = ()
+
+    def is_directive(self, name: str) -> bool:
+        """Return whether it is a directive of this name."""
+        return self.kind == "directive" and self.name == name
 
 
 @dataclass(frozen=True)
 class Inline:
     """Something within the text of a block, from ``start`` to ``end`` in it.
 
-    ``kind`` is ``role``, ``href`` (the address alone of a link or a picture), around
-    the words of a link ``opening`` and ``closing`` (which its ``href`` follows, though
-    it is in that), ``footnote`` or ``reference`` (the definition of an address, or a
-    link by it).
+    ``kind`` is ``role``, ``code``, ``math``, ``link`` or ``image`` (the address alone),
+    ``footnote`` or ``reference`` (the definition of an address, or a link by it).
     ``name`` is that of a role, and ``text`` what stands in it, or the address.
+    ``around`` are the starts and ends of what makes a link of words.
     """
 
     kind: str
     start: int
     end: int
-    text: str
+    text: str = ""
     name: str = ""
+    around: tuple[tuple[int, int], ...] = ()
 
 
 @cache
@@ -96,6 +102,9 @@ def _parser() -> MarkdownIt:
     return parser.disable("inline", True)
 
 
+KINDS = {"myst_role": "role", "backticks": "code", "math_inline": "math"}
+
+
 def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
     """Apply a rule of the parser, and note from where to where it held."""
     found, start = state.env["found"], state.pos
@@ -104,108 +113,76 @@ def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
         return False
     if silent or name in ("text", "newline"):
         return True
-    end = state.pos
-    if name == "image":
-        # It has read its words by themselves, and counted from their beginning.
-        del found[before:]
-    if name == "myst_role":
-        role = state.src[start:end]
-        ticks = len(role) - len(role.rstrip("`"))
-        label, _, text = role.partition("}")
-        found.append(Inline("role", start, end, text[ticks:-ticks], label[1:]))
+    end, kind, role, text = state.pos, KINDS.get(name, ""), "", ""
+    if kind == "role":
+        role, _, text = state.src[start:end].partition("}")
+        ticks = len(text) - len(text.lstrip("`"))
+        role, text = role[1:], text[ticks:-ticks]
     elif name in ("link", "image"):
+        if name == "image":
+            # It has read its words by themselves, and counted from their beginning.
+            del found[before:]
         opening = start + (name == "image")
         closing = state.md.helpers.parseLinkLabel(state, opening, name == "link")
-        href = re.compile(r"\(\s*").match(state.src, closing + 1)
-        if href:
-            to = state.md.helpers.parseLinkDestination(state.src, href.end(), end)
-            found.append(Inline("href", href.end(), to.pos, to.str))
-            if name == "link":
-                found.append(Inline("opening", start, opening + 1, ""))
-                found.append(Inline("closing", closing, end, ""))
+        address = re.compile(r"\(\s*").match(state.src, closing + 1)
+        if address:
+            to = state.md.helpers.parseLinkDestination(state.src, address.end(), end)
+            around = ((start, opening + 1), (closing, end)) if name == "link" else ()
+            found.append(Inline(name, address.end(), to.pos, to.str, around=around))
         else:
             found.append(Inline("reference", start, end, state.src[start:end]))
         if name == "link":  # its words are text
-            found.append(Inline("", closing, end, ""))
-            return True
-    found.append(Inline("", start, end, ""))
+            start = closing
+    found.append(Inline(kind, start, end, text, role))
     return True
 
 
 @cache
-def _scan(content: str) -> tuple[tuple[Inline, ...], str]:
-    """Find what stands within a text; return also what is left of it, as plain words.
+def scan(content: str) -> tuple[tuple[Inline, ...], str]:
+    """Find what stands within a paragraph; return also what is left, as plain words.
 
-    Footnotes are left: they are known by their pattern only.
+    What merely looks like something, in code, in a formula or escaped, is nothing.
+    Footnotes are known by their pattern only.
     """
     found: list[Inline] = []
     parser = _parser()
     parser.inline.parse(content, parser, {"found": found}, [])
     words = content
     for each in found:
-        if each.kind in ("", "role"):
-            blank = re.sub(".", " ", content[each.start : each.end])
-            words = words[: each.start] + blank + words[each.end :]
+        if each.kind in ("", *KINDS.values()):
+            words = blanked(words, each.start, each.end)
     for match in FOOTNOTE.finditer(words):
         found.append(Inline("footnote", *match.span(), match[0]))
     return tuple(sorted((f for f in found if f.kind), key=lambda f: f.start)), words
 
 
-def inlines(text: str, path: Path, line: int) -> list[Inline]:
-    """Find the roles, addresses and footnotes in the text of a block.
+def blanked(text: str, start: int, end: int) -> str:
+    """Return a text as long and with as many lines, in which a part is blank."""
+    return text[:start] + re.sub(".", " ", text[start:end]) + text[end:]
 
-    What merely looks like one, in code, in a formula or escaped, is none.
 
-    Args:
-        text: Markdown that begins on a ``line`` of a file.
-        path: the file.
-        line: counted from 1.
-
-    Raises:
-        SourceError: the text cannot be found again in what the parser made of it.
-    """
+@cache
+def inlines(text: str) -> tuple[Inline, ...]:
+    """Find what stands within the text of a block."""
     lines = text.split("\n")
-    starts = [0]
-    for each in lines:
-        starts.append(starts[-1] + len(each) + 1)
-    found: list[Inline] = []
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
     env: dict[str, Any] = {}
-    read_to: dict[int, int] = {}  # several cells of a table stand on one line
-    for token in _parser().parse(text, env):
-        if token.type != "inline":
-            continue
-        places: list[int] = []
-        for number, part in enumerate(token.content.split("\n"), token.map[0]):
-            columns = _columns(part, lines[number], read_to.get(number, 0))
-            if columns is None:
-                message = f"cannot be read; write it simpler: {part!r}"
-                raise SourceError(path, line + number, message)
-            read_to[number] = columns[-1]
-            places += [starts[number] + column for column in columns]
-        for each in _scan(token.content)[0]:
-            start, end = places[each.start], places[each.end - 1] + 1
-            found.append(replace(each, start=start, end=end))
+    tokens = [each for each in _parser().parse(text, env) if each.type == "inline"]
+    found: list[Inline] = []
+    # The cells of a table's row, which stand on one line, are read at once.
+    for first, end in dict.fromkeys(tuple(token.map) for token in tokens):
+        at = starts[first]
+        # A term that is defined says that it ends on the line on which it begins.
+        for each in scan("\n".join(lines[first : max(end, first + 1)]))[0]:
+            around = tuple((at + start, at + end) for start, end in each.around)
+            found.append(
+                replace(each, start=at + each.start, end=at + each.end, around=around)
+            )
     for label, each in env.get("references", {}).items():
-        start = starts[each["map"][0]]
+        first, end = each["map"]
         kind = "footnote" if label.startswith("^") else "reference"
-        found.append(Inline(kind, start, starts[each["map"][1]] - 1, label))
-    return found
-
-
-def _columns(part: str, line: str, start: int) -> list[int] | None:
-    """Return where each character of a part stands in its line, and where it ends."""
-    pattern = re.escape(part.strip()).replace(r"\|", r"\\?\|")
-    match = re.compile(pattern).search(line, start)
-    if not match:
-        return None
-    columns = [match.start()] * (len(part) - len(part.lstrip()))
-    at = match.start()
-    for character in part.strip():
-        # A cell of a table may hold the bar that divides cells, escaped.
-        at += character == "|" and line[at] == "\\"
-        columns.append(at)
-        at += 1
-    return columns + [at] * (len(part) + 1 - len(columns))
+        found.append(Inline(kind, starts[first], starts[end] - 1, label))
+    return tuple(found)
 
 
 def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
@@ -251,42 +228,6 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
     return found
 
 
-def read_file(path: Path, shown: Path) -> str:
-    """Read a file of the book, or raise SourceError where it is not UTF-8."""
-    data = path.read_bytes()
-    try:
-        # As Sphinx reads it: a mark of the order of bytes is none of the text.
-        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"is not UTF-8 ({data[error.start : error.end]!r}); save it as UTF-8"
-        raise SourceError(shown, line, message) from None
-
-
-def read_yaml(text: str, path: Path, line: int, what: str) -> dict[str, Any]:
-    """Read the keys and values of YAML that begins on a line of a file.
-
-    Raises:
-        SourceError: it is no YAML, or something else than keys and values.
-    """
-    try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "it is no YAML"
-        raise SourceError(
-            path,
-            line + min(mark.line if mark else 0, text.count("\n")),
-            f"{what} cannot be read ({problem}); write a line 'key: value' for each, "
-            "and quote a value that holds a colon, a bracket or a #",
-        ) from None
-    if read is None:
-        return {}
-    if not isinstance(read, dict):
-        raise SourceError(path, line, f"{what} must be lines of the form 'key: value'")
-    return {str(key): value for key, value in read.items()}
-
-
 def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
     start, end = token.map
     closing = lines[end - 1].strip() if end - 1 > start else ""
@@ -318,7 +259,7 @@ def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
 
 
 def _check_formulas(token, path: Path, line: int) -> None:
-    left = _scan(token.content)[1]
+    left = scan(token.content)[1]
     if "$" in left:
         raise SourceError(
             path,
@@ -350,18 +291,14 @@ def _block(token, following, source: str, line: int, path: Path) -> Block | None
 
 
 def _directive(match, content: str, source: str, line: int, path: Path) -> Block:
-    lines = content.split("\n")
-    options, used = {}, 0
+    name, argument = match["name"], match["argument"].strip()
+    lines, options, used = content.split("\n"), {}, 0
     if lines[0].strip() == "---":
         end = next((i for i, x in enumerate(lines) if i and x.strip() == "---"), None)
         if end is None:
-            raise SourceError(
-                path,
-                line,
-                "the options of the directive begin with --- but never end; end them "
-                "with ---",
-            )
-        what = f"the block of options of {match['name']}"
+            message = "the options of the directive begin with --- but never end; end "
+            raise SourceError(path, line, f"{message}them with ---")
+        what = f"the block of options of {name}"
         read = read_yaml("\n".join(lines[1:end]), path, line + 2, what)
         options = {key: str(value) for key, value in read.items()}
         used = end + 1
@@ -371,27 +308,17 @@ def _directive(match, content: str, source: str, line: int, path: Path) -> Block
             used += 1
     while used < len(lines) and not lines[used].strip():
         used += 1
+    body, body_line = "\n".join(lines[used:]).rstrip(), line + 1 + used
+    if name in ADMONITIONS and argument:
+        body, body_line, argument = f"{argument}\n{body}", body_line - 1, ""
+    inside = () if name in VERBATIM else tuple(blocks(body, path, body_line))
     return Block(
-        "directive",
-        source,
-        line,
-        match["name"],
-        match["argument"].strip(),
-        options,
-        "\n".join(lines[used:]).rstrip(),
-        line + 1 + used,
+        "directive", source, line, name, argument, options, body, body_line, inside
     )
 
 
-def walk(found: list[Block], path: Path) -> Iterator[Block]:
+def walk(found: Iterable[Block]) -> Iterator[Block]:
     """Yield blocks and, after each directive with Markdown in it, those inside."""
     for block in found:
         yield block
-        if block.kind == "directive" and block.name not in VERBATIM:
-            yield from walk(blocks(block.body, path, block.body_line), path)
-
-
-VERBATIM = {
-    "bibliography", "code", "code-block", "eval-rst", "literalinclude", "math", "raw",
-}  # fmt: skip
-"""Directives whose body is not Markdown."""
+        yield from walk(block.inside)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from booktools import ALL, FRAMEWORKS, SourceError, chosen_frameworks
-from booktools.source.markdown import Block, blocks, read_yaml
+from booktools.source.files import read_yaml
+from booktools.source.markdown import Block, blocks
 
 TAGS = {
     "full-width", "hide-cell", "hide-input", "hide-output", "margin", "output_scroll",
@@ -42,7 +44,7 @@ class Cell:
 
     ``kind`` is ``code`` or ``markdown``; ``line`` the first line of its source in
     the section, counted from 1; ``frameworks`` whose it is; ``shared`` whether it
-    is untagged, and so everyone's; ``tags`` the other tags.
+    is untagged, and so everyone's; ``tags`` the other tags; ``blocks`` its Markdown.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class Cell:
     frameworks: tuple[str, ...]
     shared: bool = True
     tags: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -159,22 +162,16 @@ def _line_of(key: str, text: str) -> int:
 def _cells(text: str, path: Path, frameworks: tuple[str, ...]) -> Iterator[Cell]:
     content, first = body(text)
     lines = content.split("\n")
-    done = 0  # lines that belong to cells yielded so far
-
-    def markdown(end: int) -> Iterator[Cell]:
-        start = done
-        while start < end and not lines[start].strip():
-            start += 1
-        if start < end:
-            source = "\n".join(lines[start:end]).rstrip()
-            yield Cell("markdown", source, first + start, frameworks)
-
-    for block in blocks(content, path, first):
-        if block.kind == "directive" and block.name == "code-cell":
-            yield from markdown(block.line - first)
-            yield _code_cell(block, frameworks, path)
-            done = block.line - first + block.text.count("\n") + 1
-    yield from markdown(len(lines))
+    found = blocks(content, path, first)
+    for is_code, run in groupby(found, lambda block: block.is_directive("code-cell")):
+        if is_code:
+            yield from (_code_cell(block, frameworks, path) for block in run)
+            continue
+        parts = tuple(run)
+        start, last = parts[0].line, parts[-1]
+        end = last.line + last.text.count("\n") + 1
+        source = "\n".join(lines[start - first : end - first])
+        yield Cell("markdown", source, start, frameworks, blocks=parts)
 
 
 def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:

@@ -34,7 +34,7 @@ def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
         SourceError: An exercise does not say what it is.
     """
     for block in page.blocks:
-        if block.kind == "directive" and block.name == "exercise":
+        if block.is_directive("exercise"):
             match = CLASSES.fullmatch(block.options.get("class", ""))
             if not (match and block.argument and block.options.get("label")):
                 raise SourceError(

@@ -63,9 +63,8 @@ class Menus:
         base = f"{base.rstrip('/')}/{DOWNLOADS}/" if base else ""
         folder, book = Path(app.outdir, DOWNLOADS), self.sources.book
         try:
-            for page in book.sections:
-                for framework in page.section.chosen:
-                    download_notebook(book, page, framework, folder, self.wheel, base)
+            for job in self.sources.jobs:
+                download_notebook(book, job, folder, self.wheel, base)
         except SourceError as error:
             stop(str(error))
 

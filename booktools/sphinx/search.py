@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sphinx.application import Sphinx
 
 from booktools import FRAMEWORKS, SourceError
 from booktools.source.book import Book, Page
-from booktools.source.markdown import VERBATIM, Block, blocks
+from booktools.source.markdown import Block
 from booktools.source.sections import named_frameworks
 from booktools.sphinx.sources import Sources
 
@@ -57,7 +58,7 @@ def framework_words(page: Page) -> dict[str, str]:
 
 
 def _parts(
-    found: list[Block], page: Page, frameworks: tuple[str, ...]
+    found: Iterable[Block], page: Page, frameworks: tuple[str, ...]
 ) -> list[tuple[tuple[str, ...], str]]:
     """Return the texts of blocks, each with the frameworks that it is for."""
     parts = []
@@ -74,11 +75,7 @@ def _parts(
                 )
         else:
             parts.append((whose, " ".join([block.argument, *block.options.values()])))
-        if block.name in VERBATIM:
-            parts.append((whose, block.body))
-        else:
-            inside = blocks(block.body, page.path, block.body_line)
-            parts += _parts(inside, page, whose)
+        parts += _parts(block.inside, page, whose) or [(whose, block.body)]
     return parts
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import nbformat
+from nbformat import NotebookNode
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -17,7 +18,6 @@ from sphinx.util import logging
 from booktools import SourceError
 from booktools.execution.jobs import Job, job, outdated
 from booktools.execution.merge import merge
-from booktools.execution.stored import read_notebook
 from booktools.source.book import Book
 from booktools.source.sections import body, header
 
@@ -36,7 +36,7 @@ def stop(message: str) -> NoReturn:
     raise SystemExit(1)
 
 
-def read_page(text: str) -> nbformat.NotebookNode:
+def read_page(text: str) -> NotebookNode:
     """Read a page for MyST-NB: a merged section, or a plain page as one cell."""
     if text.startswith(NOTEBOOK):
         notebook = nbformat.reads(text.removeprefix(NOTEBOOK), as_version=4)
@@ -57,11 +57,15 @@ class Sources:
 
     Attributes:
         book: the book, once the builder is there.
-        outdated: by page the frameworks whose notebooks do not match.
+        jobs: the notebooks of its sections.
+        matching: by page and framework those that match their section.
+        failed: whether any does not.
     """
 
     def __init__(self) -> None:
-        self.outdated: dict[str, set[str]] = defaultdict(set)
+        self.jobs: list[Job] = []
+        self.matching: dict[str, dict[str, NotebookNode]] = defaultdict(dict)
+        self.failed = False
 
     def load(self, app: Sphinx) -> None:
         """Read the whole book; without it no page can be made."""
@@ -73,22 +77,23 @@ class Sources:
     def check(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         """Report the notebooks that do not match."""
         reported: set[str] = set()
-        read: list[Job] = []
         for page in self.book.sections:
             for framework in page.section.chosen:
                 try:
-                    read.append(job(self.book, page, framework))
-                    problem = read[-1].problem()
+                    each = job(self.book, page, framework)
+                    self.jobs.append(each)
+                    problem = each.problem()
                 except SourceError as error:
                     problem = error
                 if not problem:
+                    self.matching[page.docname][framework] = each.stored
                     continue
-                self.outdated[page.docname].add(framework)
+                self.failed = True
                 if str(problem) not in reported:
                     reported.add(str(problem))
                     location = f"{self.book.root / problem.path}:{problem.line}"
                     logger.error("%s", problem.message, location=location)
-        for message in outdated(read):
+        for message in outdated(self.jobs):
             logger.warning("%s", message)
 
     def read(self, app: Sphinx, docname: str, content: list[str]) -> None:
@@ -100,20 +105,14 @@ class Sources:
         page = self.book.find(docname)
         if page is None or page.section is None:
             return
-        outdated = self.outdated.get(docname, set())
-        app.env.temp_data["booktools_outdated"] = bool(outdated)
-        notebooks = {
-            framework: read_notebook(
-                self.book.root / page.section.notebook_path(framework)
-            )
-            for framework in page.section.chosen
-            if framework not in outdated
-        }
+        notebooks = self.matching[docname]
+        lacking = len(notebooks) < len(page.section.chosen)
+        app.env.temp_data["booktools_outdated"] = lacking
         content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Let the build fail where a notebook did not match."""
-        if self.outdated:
+        if self.failed:
             app.statuscode = 1
 
 

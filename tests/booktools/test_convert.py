@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from booktools.execution.convert import Converter
 from booktools.execution.split import split
 from booktools.source.book import Book
+from booktools.source.markdown import blocks
 from small_book import copy_book, replace
 
 FIRST = Path("chapters", "first.md")
@@ -170,11 +171,12 @@ def test_code_and_formulas_pass_unchanged(converter, odd):
     fence = "`" * (len(odd) + 3)
     align = f"\\begin{{align}}\n{odd}\n\\end{{align}}"
     for block in (f"{fence}python\n{odd}\n{fence}", f"$$\n{odd}\n$$", align):
-        made = converter.markdown(f"{block}\n\n{{ref}}`so <sec_second>`", 1)
+        text = f"{block}\n\n{{ref}}`so <sec_second>`"
+        made = converter.markdown(blocks(text, FIRST))
         assert made == f"{block}\n\n[so](../all/second.ipynb)"
     for fragment in (f"{fence} {odd} {fence}", f"${odd}$"):
         for text in AROUND:
-            made = converter.markdown(text.replace("{}", fragment), 1)
+            made = converter.markdown(blocks(text.replace("{}", fragment), FIRST))
             assert fragment in made
             assert "[so](../all/second.ipynb)" in made
             assert "[on](../../chapters/plain.md)" in made

@@ -48,8 +48,8 @@ def download(tmp_path):
         book = Book(root)
         for each in jobs(book):
             write_notebook(each.fresh, each.path)
-        page = book.find("chapters/first")
-        download_notebook(book, page, "pytorch", tmp_path / "out")
+            if (each.page.section.name, each.framework) == ("first", "pytorch"):
+                download_notebook(book, each, tmp_path / "out")
         names = root / "notebooks/pytorch/first.ipynb", "first-pytorch.ipynb"
         return [nbformat.read(tmp_path / "out" / name, as_version=4) for name in names]
 
