@@ -9,11 +9,13 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from booktools.sphinx.directives import setup_directives
 from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
 from booktools.sphinx.interactive import setup_interactive
 from booktools.sphinx.latex import setup_latex
 from booktools.sphinx.menus import setup_menus
+from booktools.sphinx.outputs import setup_outputs
 from booktools.sphinx.references import References
 from booktools.sphinx.search import setup_search
 from booktools.sphinx.sources import setup_sources
@@ -23,7 +25,9 @@ from booktools.sphinx.tabs import setup_tabs
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to Sphinx."""
     sources = setup_sources(app)
+    setup_directives(app)
     setup_tabs(app)
+    setup_outputs(app)
     setup_exercises(app, sources)
     setup_interactive(app, sources)
     setup_menus(app, sources)

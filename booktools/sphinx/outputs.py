@@ -1,0 +1,135 @@
+"""A figure whose picture is what cells put out holds these cells, or their tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from booktools.sphinx.tabs import is_tab_set
+
+logger = logging.getLogger(__name__)
+
+
+def _is_cell(node: nodes.Node | None) -> bool:
+    return isinstance(node, nodes.container) and node.get("nb_element") == "cell_code"
+
+
+class OutputFigureDirective(SphinxDirective):
+    """A caption that makes a figure of the cells just before it."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec = {"alt": directives.unchanged_required}
+
+    def run(self) -> list[nodes.Node]:
+        if not self.options.get("alt") or not self.content:
+            logger.error(
+                "output-figure needs a caption, and in :alt: what the figure shows",
+                location=self.get_location(),
+            )
+            return []
+        figure = nodes.figure(booktools_alt=self.options["alt"])
+        self.set_source_info(figure)
+        self.options["name"] = self.arguments[0]
+        self.add_name(figure)
+        parsed = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, parsed)
+        shown = [each for each in parsed if not isinstance(each, nodes.comment)]
+        first, *rest = shown
+        caption = nodes.caption(first.rawsource, "", *first.children)
+        caption.source, caption.line = figure.source, figure.line
+        figure += caption
+        if rest:
+            figure += nodes.legend("", *rest)
+        return [figure]
+
+
+def _output_figures(document: nodes.document) -> list[nodes.figure]:
+    figures = document.findall(nodes.figure)
+    return [figure for figure in figures if "booktools_alt" in figure]
+
+
+class FillFigures(SphinxTransform):
+    """Puts into each figure what the cells before it put out."""
+
+    # After the tabs are gathered (205), before figures get their numbers (210).
+    default_priority = 207
+
+    def apply(self, **kwargs: Any) -> None:
+        for figure in _output_figures(self.document):
+            self._fill(figure)
+        self._check_images()
+
+    def _fill(self, figure: nodes.figure) -> None:
+        before = figure.parent.index(figure) - 1
+        picture = figure.parent[before] if before >= 0 else None
+        if not (is_tab_set(picture) or _is_cell(picture)):
+            logger.error(
+                "output-figure must follow the code cells whose output it shows",
+                location=figure,
+            )
+            return
+        figure.parent.remove(picture)
+        figure.insert(0, picture)
+        figure["classes"].append("output-figure")
+        images = list(picture.findall(nodes.image))
+        if not images and not self.env.temp_data.get("booktools_outdated"):
+            logger.error(
+                "output-figure follows cells that put out no picture", location=figure
+            )
+        for image in images:
+            image["alt"] = figure["booktools_alt"]
+
+    def _check_images(self) -> None:
+        for cell in self.document.findall(_is_cell):
+            for image in cell.findall(nodes.image):
+                if not image.get("alt"):
+                    logger.warning(
+                        "the picture that this cell puts out has no text alternative; "
+                        "put {output-figure} with :alt: after the cell",
+                        location=cell,
+                    )
+
+
+class UnfloatCode(SphinxPostTransform):
+    """Leaves only the pictures in a figure in LaTeX: code may not float."""
+
+    # After one framework was kept (150).
+    default_priority = 160
+    formats = ("latex",)
+
+    def run(self, **kwargs: Any) -> None:
+        for figure in _output_figures(self.document):
+            self._unfloat(figure)
+
+    def _unfloat(self, figure: nodes.figure) -> None:
+        cells = [
+            node
+            for node in figure.children
+            if not isinstance(node, nodes.caption | nodes.legend)
+        ]
+        images = [image for cell in cells for image in cell.findall(nodes.image)]
+        for image in images:
+            output = image.parent
+            output.remove(image)
+            if not output.children:
+                output.parent.remove(output)
+        for node in cells:
+            figure.remove(node)
+        place = figure.parent.index(figure)
+        figure.parent[place:place] = cells
+        figure[0:0] = images
+
+
+def setup_outputs(app: Sphinx) -> None:
+    """Add the figures."""
+    app.add_directive("output-figure", OutputFigureDirective)
+    app.add_transform(FillFigures)
+    app.add_post_transform(UnfloatCode)
