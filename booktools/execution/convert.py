@@ -37,9 +37,7 @@ class Converter:
         self.directives: dict[str, Callable[[Block], str]] = {
             "admonition": self._admonition,
             "code-block": self._code,
-            "dropdown": lambda block: self._details(
-                self._inline(block.argument, block.line), block
-            ),
+            "dropdown": lambda block: self._details(self._title(block), block),
             "exercise": self._exercise,
             "figure": self._figure,
             "framework": self._framework,
@@ -71,25 +69,23 @@ class Converter:
             return block.text
         if block.kind == "math":
             return self._math(block, block.name)
-        if block.kind == "directive":
-            if block.name not in self.directives:
-                raise self._error(
-                    block.line,
-                    f"the directive {block.name!r} has no plain form for notebooks; "
-                    f"use one of {', '.join(sorted(self.directives))}",
-                )
-            return self.directives[block.name](block)
-        return self._inline(block.text, block.line)
+        if block.kind != "directive":
+            return self._inline(block.text, block.line)
+        if block.name not in self.directives:
+            raise self._error(
+                block.line,
+                f"the directive {block.name!r} has no plain form for notebooks; "
+                f"use one of {', '.join(sorted(self.directives))}",
+            )
+        return self.directives[block.name](block)
 
     def _math(self, block: Block, label: str) -> str:
-        if not label:
-            return f"$$\n{block.body.strip()}\n$$"
-        number = self._target(label, block.line).number
-        return f"$$\n{block.body.strip()} \\tag{{{number}}}\n$$"
+        tag = f" \\tag{{{self._target(label, block.line).number}}}" if label else ""
+        return f"$$\n{block.body.strip()}{tag}\n$$"
 
     def _code(self, block: Block) -> str:
-        ticks = max(map(len, re.findall("`{3,}", block.body)), default=2) + 1
-        return f"{'`' * ticks}{block.argument}\n{block.body}\n{'`' * ticks}"
+        ticks = "`" * (max(map(len, re.findall("`{3,}", block.body)), default=2) + 1)
+        return f"{ticks}{block.argument}\n{block.body}\n{ticks}"
 
     def _framework(self, block: Block) -> str:
         named = named_frameworks(
@@ -103,17 +99,18 @@ class Converter:
 
     def _output_figure(self, block: Block) -> str:
         self._alt(block)
-        return self._caption(block, block.argument)
+        return self._captioned(block, block.argument)
 
     def _figure(self, block: Block) -> str:
-        caption = self._caption(block, block.options.get("name", ""))
-        return "\n\n".join(part for part in (self._image(block), caption) if part)
+        caption = self._captioned(block, block.options.get("name", ""))
+        return f"{self._image(block)}\n\n{caption}".rstrip()
 
-    def _caption(self, block: Block, label: str) -> str:
-        text = self.markdown(block.inside)
-        if not label:
-            return text
-        return f"**Figure {self._target(label, block.line).number}.** {text}"
+    def _captioned(self, block: Block, label: str) -> str:
+        number = self._number("Figure", label, block.line)
+        return f"{number}{self.markdown(block.inside)}"
+
+    def _number(self, kind: str, label: str, line: int) -> str:
+        return f"**{kind} {self._target(label, line).number}.** " if label else ""
 
     def _image(self, block: Block) -> str:
         address = self._address(block.argument, block.line, is_image=True)
@@ -129,11 +126,12 @@ class Converter:
         label = block.options.get("label", "")
         if not label:
             raise self._error(block.line, "the exercise has no :label:; give it one")
+        title = f": {self._title(block)}" if block.argument else ""
         number = self._target(label, block.line).number
-        title = (
-            f": {self._inline(block.argument, block.line)}" if block.argument else ""
-        )
         return f"**Exercise {number}{title}**\n\n{self.markdown(block.inside)}".rstrip()
+
+    def _title(self, block: Block) -> str:
+        return self._inline(block.argument, block.line)
 
     def _solution(self, block: Block) -> str:
         number = self._target(block.argument, block.line).number
@@ -153,12 +151,8 @@ class Converter:
         table = self.markdown(block.inside)
         if not block.argument:
             return table
-        caption = self._inline(block.argument, block.line)
-        label = block.options.get("name")
-        if label:
-            number = self._target(label, block.line).number
-            caption = f"**Table {number}.** {caption}"
-        return f"{caption}\n\n{table}"
+        number = self._number("Table", block.options.get("name", ""), block.line)
+        return f"{number}{self._title(block)}\n\n{table}"
 
     # Inside a block
 
@@ -189,7 +183,8 @@ class Converter:
         if role in ("ref", "numref", "prf:ref"):
             return self._reference(role, target, words, line)
         if role == "eq":
-            return self._equation(text, line)
+            number = self._target(text, line)
+            return self._named(number, f"({number.number})")
         if role == "doc":
             return self._document(target, words, line)
         if role in ("cite:p", "cite:t", "cite"):
@@ -235,16 +230,10 @@ class Converter:
             exercise = self._target(target.title, line)
             words = words or f"Solution to Exercise {exercise.number}"
         elif role == "numref" and words:
-            number = str(target.number)
-            for mark in ("%s", "{number}"):
-                words = words.replace(mark, number)
+            words = re.sub(r"%s|\{number\}", str(target.number), words)
         else:
             words = words or f"{target.kind.capitalize()} {target.number}"
         return self._named(target, words)
-
-    def _equation(self, label: str, line: int) -> str:
-        target = self._target(label, line)
-        return self._named(target, f"({target.number})")
 
     def _named(self, target: Target, words: str) -> str:
         """Name what has no anchor; on other pages say which, as counts start again."""
@@ -261,18 +250,14 @@ class Converter:
         works = []
         for key in (key.strip() for key in keys.split(",")):
             if key not in self.book.bibliography:
-                raise self._error(
-                    line, f"there is no work {key!r} in references.bib; add it there"
-                )
+                message = f"there is no work {key!r} in references.bib; add it there"
+                raise self._error(line, message)
             if key not in self.cited:
                 self.cited.append(key)
-            authors = self.book.bibliography.authors(key)
-            year = self.book.bibliography.year(key)
-            form = f"{authors} ({year})" if role == "cite:t" else f"{authors}, {year}"
-            works.append(form)
+            works.append(self.book.bibliography.named(key))
         if role == "cite:t":
-            return ", ".join(works)
-        return f"({'; '.join(works)})"
+            return ", ".join(f"{authors} ({year})" for authors, year in works)
+        return f"({'; '.join(map(', '.join, works))})"
 
     # Links
 
@@ -340,19 +325,15 @@ class Converter:
         """Return the list of the works that were cited so far, if there are any."""
         if not self.cited:
             return ""
-        entries = []
-        for key in self.cited:
-            url = self.book.bibliography.url(key)
-            link = f" <{url}>" if url else ""
-            entries.append(f"- {self.book.bibliography.entry(key)}{link}")
+        entries = [f"- {self.book.bibliography.entry(key)}" for key in self.cited]
         return "**References**\n\n" + "\n".join(entries)
 
     def navigation(self) -> str:
         """Return links to the pages before and after."""
         before, after = self.book.neighbors(self.page)
-        links = []
-        if before:
-            links.append(f"**Previous:** {self._link(before, before.title)}")
-        if after:
-            links.append(f"**Next:** {self._link(after, after.title)}")
+        links = [
+            f"**{where}:** {self._link(page, page.title)}"
+            for where, page in (("Previous", before), ("Next", after))
+            if page
+        ]
         return "---\n\n" + " · ".join(links) if links else ""

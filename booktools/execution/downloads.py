@@ -7,14 +7,12 @@ is missing.
 from __future__ import annotations
 
 import base64
-import hashlib
 import mimetypes
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from booktools import SourceError
@@ -23,6 +21,7 @@ from booktools.execution.jobs import Job
 from booktools.execution.split import split
 from booktools.execution.stored import (
     carry_outputs,
+    file_checksum,
     same_code,
     write_notebook,
     write_whole,
@@ -57,16 +56,20 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
     """
     if not (root / "pyproject.toml").is_file():
         return None
-    state = f"{checksum(root, CONTENTS)} "
+    contents = [each for name in CONTENTS for each in (root / name).rglob("*")]
+    contents = [path for path in contents if "__pycache__" not in path.parts]
+    contents += [root / name for name in CONTENTS]
+    names = sorted(path.relative_to(root) for path in contents if path.is_file())
+    paths = [root / name for name in names]
+    state = f"{' '.join(map(str, names))} {file_checksum(*paths)} "
     there = [path.name for path in folder.glob("d2lutils-*.whl")]
     if there and record.is_file() and record.read_text("utf-8") == state + there[0]:
         return there[0]
     with tempfile.TemporaryDirectory() as copy, tempfile.TemporaryDirectory() as built:
         # Setuptools leaves files behind where it builds.
-        for path in _contents(root, CONTENTS):
-            target = Path(copy, path.relative_to(root))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+        for name in names:
+            Path(copy, name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, Path(copy, name))
         build = "from setuptools import build_meta as b; b.build_wheel({!r})"
         done = subprocess.run(
             [sys.executable, "-c", build.format(built)],
@@ -83,23 +86,6 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
         write_whole(folder / wheel.name, wheel.read_bytes())
     write_whole(record, f"{state}{wheel.name}".encode())
     return wheel.name
-
-
-def _contents(root: Path, names: Iterable[str]) -> list[Path]:
-    found = {path for name in names for path in (root / name).rglob("*")}
-    found |= {root / name for name in names}
-    return sorted(
-        path for path in found if path.is_file() and "__pycache__" not in path.parts
-    )
-
-
-def checksum(root: Path, names: Iterable[str] = ("",)) -> str:
-    """Return a checksum of files and folders: it changes when one of them does."""
-    digest = hashlib.sha256()
-    for path in _contents(root, names):
-        digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 class AloneConverter(Converter):

@@ -30,7 +30,7 @@ from itertools import permutations
 from nbformat import NotebookNode
 
 from booktools import FRAMEWORKS
-from booktools.execution.stored import read_notebook
+from booktools.execution.stored import code_cells, read_notebook
 from booktools.source.book import Book, Page
 from booktools.source.markdown import EXPLICIT, VERBATIM, Block, blanked, scan
 
@@ -285,11 +285,10 @@ def _read(book: Book, page: Page, framework: str) -> _Section:
     name = framework if framework in offered else offered[0]
     section = _Section([_Part() for _ in range(len(_starts(page)) + 1)], [], [])
     notebook = read_notebook(book.root / page.section.notebook_path(name))
-    run_cells = notebook.cells if notebook else []
-    stored = [each for each in run_cells if each.cell_type == "code"]
-    cells = page.section.code_cells(name)
-    # A cell that installs what is needed may come first.
-    for cell, run in zip(reversed(cells), reversed(stored), strict=False):
+    stored = code_cells(notebook) if notebook else []
+    # A cell that installs what is missing may come first.
+    pairs = zip(page.section.code_cells(name)[::-1], stored[::-1], strict=False)
+    for cell, run in pairs:
         part = section.parts[_part(page, cell.line)]
         part.has_code = True
         part.numbers += _numbers("\n".join([cell.source, *_texts(run)]))

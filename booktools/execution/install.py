@@ -44,8 +44,3 @@ def install_cell(
             needed.setdefault(match["extra"], []).append(match["package"])
     source = SOURCE.format(needed=needed, requirement=requirement).rstrip()
     return nbformat.v4.new_code_cell(source, id=INSTALL_ID)
-
-
-def is_install_cell(cell: NotebookNode) -> bool:
-    """Return whether a cell is such a one, even if an editor dropped its identifier."""
-    return cell.source.startswith(SOURCE.partition("\n")[0])

@@ -8,8 +8,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from booktools.execution.install import is_install_cell
 from booktools.execution.split import NOTEBOOK_METADATA, cell_metadata
+from booktools.execution.stored import code_cells
 from booktools.source.sections import Cell, Section
 
 
@@ -22,8 +22,9 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
         none where its outputs are equal everywhere, and else stands there once per
         framework, with the same ``booktools.group``.
     """
+    # A cell that installs what is missing may come first.
     outputs = {
-        name: iter([cell for cell in notebook.cells if is_of_section(cell)])
+        name: iter(code_cells(notebook)[-len(section.code_cells(name)) :])
         for name, notebook in notebooks.items()
     }
     merged = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
@@ -66,8 +67,3 @@ def _content(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
         {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
         for output in outputs
     ]
-
-
-def is_of_section(cell: NotebookNode) -> bool:
-    """Return whether a notebook's cell is code of the section."""
-    return cell.cell_type == "code" and not is_install_cell(cell)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
 
 import nbformat
 from nbformat import NotebookNode
@@ -12,7 +11,7 @@ from nbformat import NotebookNode
 from booktools.execution.convert import Converter
 from booktools.execution.install import install_cell
 from booktools.source.book import Book, Page
-from booktools.source.sections import Cell, Section
+from booktools.source.sections import Cell
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -38,62 +37,46 @@ def split(
     installs: by default the book's files, and d2lutils from the book's repository.
 
     Returns:
-        The notebook, and for each of its cells the line of the section.
+        The notebook, its cells' identifiers derived from their content; and for each
+        cell the line of the section.
 
     Raises:
         SourceError: a label or a work is unknown, or something has no plain form.
     """
     section, convert = page.section, converter(book, page, framework)
-    parts: list[tuple[Cell | int, str]] = []
-    for cell in section.cells:
-        if cell.kind == "markdown":
-            parts.append((cell.line, convert.markdown(cell.blocks)))
-        elif framework in cell.frameworks:
-            parts.append((cell, cell.source))
-    last = section.cells[-1].line if section.cells else 1
-    parts += [(last, convert.references()), (last, convert.navigation())]
-    notebook, lines = assemble(section, framework, parts)
-    if book.repository and not requirement:
-        name, branch = book.repository
-        requirement = f"d2lutils{{extras}} @ git+https://github.com/{name}@{branch}"
-    if requirement:
-        notebook.cells.insert(0, install_cell(notebook, framework, requirement))
-        lines.insert(0, 1)
-    return notebook, lines
-
-
-def assemble(
-    section: Section, framework: str, parts: Iterable[tuple[Cell | int, str]]
-) -> tuple[NotebookNode, list[int]]:
-    """Make a notebook without outputs out of cells and plain Markdown.
-
-    ``parts`` are, in order, code cells with their source, and lines of the section
-    with the plain Markdown of what stands there.
-
-    Returns:
-        The notebook, its neighboring Markdown joined, its cells' identifiers
-        derived from their content; and the line of the section for each cell.
-    """
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
     notebook.metadata.booktools = nbformat.from_dict(
         {"framework": framework, "section": section.path.as_posix()}
     )
     notebook.nbformat_minor = 5
     lines: list[int] = []
-    for origin, source in parts:
-        if isinstance(origin, Cell):
-            notebook.cells.append(
-                nbformat.v4.new_code_cell(source, metadata=cell_metadata(origin))
-            )
-            lines.append(origin.line)
-        elif not source.strip():
-            continue
-        elif notebook.cells and notebook.cells[-1].cell_type == "markdown":
+
+    def add(line: int, source: str) -> None:
+        """Add Markdown, joined with its neighbors."""
+        if source and notebook.cells and notebook.cells[-1].cell_type == "markdown":
             notebook.cells[-1].source += f"\n\n{source}"
-        else:
+        elif source:
             notebook.cells.append(nbformat.v4.new_markdown_cell(source))
-            lines.append(origin)
+            lines.append(line)
+
+    for cell in section.cells:
+        if cell.kind == "markdown":
+            add(cell.line, convert.markdown(cell.blocks))
+        elif framework in cell.frameworks:
+            metadata = cell_metadata(cell)
+            notebook.cells.append(
+                nbformat.v4.new_code_cell(cell.source, metadata=metadata)
+            )
+            lines.append(cell.line)
+    add(section.cells[-1].line, convert.references())
+    add(section.cells[-1].line, convert.navigation())
     _identify(notebook)
+    if book.repository and not requirement:
+        name, branch = book.repository
+        requirement = f"d2lutils{{extras}} @ git+https://github.com/{name}@{branch}"
+    if requirement:
+        notebook.cells.insert(0, install_cell(notebook, framework, requirement))
+        lines.insert(0, 1)
     return notebook, lines
 
 

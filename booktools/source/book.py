@@ -36,8 +36,7 @@ class Page:
         """Its Markdown, directives as a whole."""
         if self.section:
             return [block for cell in self.section.cells for block in cell.blocks]
-        text, line = body(self.text)
-        return blocks(text, self.path, line)
+        return blocks(*body(self.text, self.path))
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -85,7 +84,7 @@ class Book:
 
     def __init__(self, root: Path):
         self.root = root
-        self.pages = [self._page(path) for path in _contents(root)]
+        self.pages = [_read_page(root, path) for path in _contents(root)]
         self.labels = _labels(self.pages)
         self.bibliography = Bibliography(root / "references.bib")
         self.repository = _repository(root / "_config.yml")
@@ -100,11 +99,6 @@ class Book:
                     f"there is another section called {page.section.name!r}; their "
                     "notebooks would overwrite each other: rename one",
                 )
-
-    def _page(self, path: Path) -> Page:
-        text = read_file(self.root / path, path)
-        section = read_section(text, path) if is_section(text, path) else None
-        return Page(path, text, section)
 
     @property
     def sections(self) -> list[Page]:
@@ -122,22 +116,24 @@ class Book:
         return next((page for page in self.pages if page.docname == docname), None)
 
 
+def _read_page(root: Path, path: Path) -> Page:
+    text = read_file(root / path, path)
+    section = read_section(text, path) if is_section(text, path) else None
+    return Page(path, text, section)
+
+
 def _check_code(section: Section) -> None:
     """Refuse a section that would make a notebook without code."""
     without = [name for name in section.frameworks if not section.code_cells(name)]
     if not without:
         return
-    others = [name for name in section.frameworks if name not in without]
-    raise SourceError(
-        section.path,
-        1,
-        f"no code cell is for {', '.join(without)}; "
-        + (
+    remedy = "add one, or make a plain page of it by deleting its header"
+    if others := [name for name in section.frameworks if name not in without]:
+        remedy = (
             f"say so in the header: booktools: {{frameworks: [{', '.join(others)}]}}"
-            if others
-            else "add one, or make a plain page of it by deleting its header"
-        ),
-    )
+        )
+    message = f"no code cell is for {', '.join(without)}; {remedy}"
+    raise SourceError(section.path, 1, message)
 
 
 def _repository(config: Path) -> tuple[str, str] | None:
@@ -205,14 +201,12 @@ def _labels(pages: list[Page]) -> dict[str, Target]:
     labels: dict[str, Target] = {}
     for page in pages:
         for label, target in _page_labels(page):
-            if label in labels:
-                other = labels[label]
-                raise SourceError(
-                    page.path,
-                    target.line,
-                    f"the label {label!r} is taken: {other.page.path.as_posix()}:"
-                    f"{other.line} has it; choose another",
+            if other := labels.get(label):
+                place = f"{other.page.path.as_posix()}:{other.line}"
+                message = (
+                    f"the label {label!r} is taken: {place} has it; choose another"
                 )
+                raise SourceError(page.path, target.line, message)
             labels[label] = target
         _check_frameworks(page, page.outline)
     return labels
@@ -239,16 +233,14 @@ def _misplaced(page: Page, block: Block, within: Block) -> str:
             f"the heading stands inside {place}; headings are for all: close it first"
         )
     label, target = _target(page, block, Counter())
-    if block.kind == "target":
-        label = block.name
-    numbered = target.kind not in ("place", "section")
-    if len(within.argument.split()) > 1 and (label or numbered):
-        what = f"the label {label!r}" if label else f"a numbered {target.kind}"
-        return (
-            f"{what} would stand in several tabs of {place}, which names "
-            f"{within.argument}; write it outside, or for one framework only"
-        )
-    return ""
+    label = block.name if block.kind == "target" else label
+    if len(within.argument.split()) == 1 or not (label or target.kind != "place"):
+        return ""
+    what = f"the label {label!r}" if label else f"a numbered {target.kind}"
+    return (
+        f"{what} would stand in several tabs of {place}, which names "
+        f"{within.argument}; write it outside, or for one framework only"
+    )
 
 
 def _page_labels(page: Page) -> Iterator[tuple[str, Target]]:
@@ -261,8 +253,7 @@ def _page_labels(page: Page) -> Iterator[tuple[str, Target]]:
         label, target = _target(page, block, counts)
         if label:
             yield label, target
-        for block_before in waiting:
-            yield block_before.name, target
+        yield from ((before.name, target) for before in waiting)
         waiting = []
 
 

@@ -45,36 +45,23 @@ class Bibliography:
     def __contains__(self, key: str) -> bool:
         return key in self._data.entries
 
-    def authors(self, key: str) -> str:
-        """Return the family names of a work's authors, shortened from three on."""
+    def named(self, key: str) -> tuple[str, str]:
+        """Return a work's authors, by family name and two at most, and its year."""
         entry = self._data.entries[key]
         people = entry.persons.get("author") or entry.persons.get("editor") or []
         names = [
             " ".join(map(str, person.rich_prelast_names + person.rich_last_names))
             for person in people
         ]
-        if not names:
-            return str(entry.fields.get("organization", key))
-        if len(names) > 2:
-            return f"{names[0]} et al."
-        return " and ".join(names)
-
-    def year(self, key: str) -> str:
-        """Return the year of a work."""
-        return self._data.entries[key].fields.get("year", "no year")
-
-    def url(self, key: str) -> str:
-        """Return where a work can be found, or nothing."""
-        fields = self._data.entries[key].fields
-        if "doi" in fields:
-            return f"https://doi.org/{fields['doi']}"
-        return fields.get("url", "")
+        authors = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+        organization = str(entry.fields.get("organization", key))
+        return authors or organization, entry.fields.get("year", "no year")
 
     def entry(self, key: str) -> str:
-        """Return a work as it stands in a list of references, as plain text."""
+        """Return a work as it stands in a list of references, and where it is found."""
         entry = deepcopy(self._data.entries[key])
-        for field in ("doi", "url"):
-            # Whoever shows the entry makes a link of these.
-            entry.fields.pop(field, None)
+        url, doi = (entry.fields.pop(name, "") for name in ("url", "doi"))
         (formatted,) = self._style.format_entries([entry])
-        return " ".join(formatted.text.render(Backend()).split())
+        text = " ".join(formatted.text.render(Backend()).split())
+        address = f"https://doi.org/{doi}" if doi else url
+        return f"{text} <{address}>" if address else text

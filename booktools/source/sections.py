@@ -97,11 +97,11 @@ def header(text: str, path: Path) -> dict[str, Any]:
     return read_yaml(match[1], path, 2, "the header") if match else {}
 
 
-def body(text: str) -> tuple[str, int]:
-    """Return a page without its header, and the line on which that begins."""
+def body(text: str, path: Path) -> tuple[str, Path, int]:
+    """Return a page without its header, its path, and the line on which that begins."""
     match = HEADER.match(text)
     start = match.end() if match else 0
-    return text[start:], text.count("\n", 0, start) + 1
+    return text[start:], path, text.count("\n", 0, start) + 1
 
 
 def is_section(text: str, path: Path) -> bool:
@@ -160,18 +160,16 @@ def _line_of(key: str, text: str) -> int:
 
 
 def _cells(text: str, path: Path, frameworks: tuple[str, ...]) -> Iterator[Cell]:
-    content, first = body(text)
-    lines = content.split("\n")
-    found = blocks(content, path, first)
+    lines = text.split("\n")
+    found = blocks(*body(text, path))
     for is_code, run in groupby(found, lambda block: block.is_directive("code-cell")):
         if is_code:
             yield from (_code_cell(block, frameworks, path) for block in run)
             continue
         parts = tuple(run)
-        start, last = parts[0].line, parts[-1]
-        end = last.line + last.text.count("\n") + 1
-        source = "\n".join(lines[start - first : end - first])
-        yield Cell("markdown", source, start, frameworks, blocks=parts)
+        first, last = parts[0].line, parts[-1]
+        source = "\n".join(lines[first - 1 : last.line + last.text.count("\n")])
+        yield Cell("markdown", source, first, frameworks, blocks=parts)
 
 
 def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:

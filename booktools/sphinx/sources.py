@@ -41,7 +41,7 @@ def read_page(text: str) -> NotebookNode:
     if text.startswith(NOTEBOOK):
         notebook = nbformat.reads(text.removeprefix(NOTEBOOK), as_version=4)
     else:
-        content, line = body(text)
+        content, _, line = body(text, Path())
         notebook = nbformat.v4.new_notebook(
             metadata=nbformat.from_dict(header(text, Path()))
         )
