@@ -14,7 +14,7 @@ from booktools import ALL, FRAMEWORKS, SourceError
 try:
     from booktools.execution.execute import update_all
     from booktools.execution.figures import MARK, unfounded
-    from booktools.execution.jobs import Job, job, orphans, outdated
+    from booktools.execution.jobs import Job, jobs, orphans, outdated
     from booktools.source.book import Book
 except ModuleNotFoundError as error:
     missing = str(error.name).partition(".")[0]
@@ -34,13 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         book = Book(options.root)
         _check_names(book, options.sections)
-        wanted = [
-            job(book, page, framework)
-            for page in book.sections
-            if not options.sections or page.section.name in options.sections
-            for framework in page.section.chosen
-            if not options.framework or framework in options.framework
-        ]
+        wanted = list(jobs(book, options.sections, options.framework))
     except (SourceError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -80,6 +74,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument(
             "--framework",
             action="append",
+            default=[],
             choices=[*FRAMEWORKS, ALL],
             help="one; give it again for another; all if none",
         )

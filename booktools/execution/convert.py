@@ -23,13 +23,7 @@ WITHOUT_PLAIN_FORM = {
 
 
 class Converter:
-    """Converts the Markdown of one section for one framework.
-
-    Args:
-        book: the book, for what the references stand for.
-        page: the page that is the section.
-        framework: one of the section's frameworks.
-    """
+    """Converts the Markdown of the section that a page is, for one framework."""
 
     def __init__(self, book: Book, page: Page, framework: str):
         self.book, self.page, self.framework = book, page, framework

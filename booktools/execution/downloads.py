@@ -127,9 +127,6 @@ def download_notebook(
 
     ``wheel`` is the name of d2lutils in that folder, and ``base`` the folder's address,
     if it has one.
-
-    Raises:
-        SourceError: a picture has no form that every editor shows.
     """
     requirement = f"./{wheel}{{extras}}"
     if base:

@@ -95,8 +95,8 @@ def update(
     ``force`` says so. ``timeout`` is in seconds, for each cell.
 
     Raises:
-        SourceError: a cell raised, or put out what may not be stored. The notebook
-            on disk is then as it was.
+        SourceError: a cell raised, took too long, or put out what may not be stored,
+            or the kernel died. The notebook on disk is then as it was.
     """
     if not force and job.cause() is None:
         carry_outputs(job.fresh, job.stored)
@@ -150,12 +150,7 @@ def update_all(
 
 
 def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
-    """Run a notebook in a kernel of its own and put the outputs into it.
-
-    Raises:
-        SourceError: a cell raised, took too long, or put out what may not be stored,
-            or the kernel died.
-    """
+    """Run a notebook in a kernel of its own and put the outputs into it."""
     # The folder in which Jupyter and nbval run it.
     job.path.parent.mkdir(parents=True, exist_ok=True)
     metadata = job.fresh.metadata.copy()

@@ -84,28 +84,21 @@ class Number:
 
 
 @dataclass
-class _Part:
-    """The numbers in code, outputs and formulas of a part, and whether it has code."""
-
-    numbers: list[Number] = field(default_factory=list)
-    has_code: bool = False
-
-
-@dataclass
 class _Section:
-    """The parts of a section in a framework, what its code holds and its prose says."""
+    """What a section holds in a framework: numbers.
 
-    parts: list[_Part]
-    code: list[Number]
-    said: list[Number]
+    By part in its code, outputs and formulas, and which parts have code; in all its
+    code; in the prose of the parts that have code.
+    """
+
+    parts: list[list[Number]]
+    with_code: set[int] = field(default_factory=set)
+    code: list[Number] = field(default_factory=list)
+    said: list[Number] = field(default_factory=list)
 
 
 def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
     """Find the figures of a section that stand nowhere where their sentence points.
-
-    Args:
-        book: The book.
-        page: The page that is the section.
 
     Yields:
         The line of the section, the figure, and the frameworks that lack it.
@@ -119,12 +112,11 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
         if key not in known:
             known[key] = _read(book, source, framework)
         section = known[key]
-        part = section.parts[_part(source, line)]
-        found = part.numbers
-        own = source.docname == page.docname
-        if part is section.parts[0] and not own:
-            found = [number for each in section.parts for number in each.numbers]
-        elif not part.has_code:
+        part, own = _part(source, line), source.docname == page.docname
+        found = section.parts[part]
+        if not (part or own):
+            found = [number for each in section.parts for number in each]
+        elif part not in section.with_code:
             found = found + section.said
         return found + section.code if whole and own else found
 
@@ -283,21 +275,21 @@ def _read(book: Book, page: Page, framework: str) -> _Section:
     """Collect the numbers of a section."""
     offered = page.section.frameworks
     name = framework if framework in offered else offered[0]
-    section = _Section([_Part() for _ in range(len(_starts(page)) + 1)], [], [])
+    section = _Section([[] for _ in range(len(_starts(page)) + 1)])
     notebook = read_notebook(book.root / page.section.notebook_path(name))
     stored = code_cells(notebook) if notebook else []
     # A cell that installs what is missing may come first.
     pairs = zip(page.section.code_cells(name)[::-1], stored[::-1], strict=False)
     for cell, run in pairs:
-        part = section.parts[_part(page, cell.line)]
-        part.has_code = True
-        part.numbers += _numbers("\n".join([cell.source, *_texts(run)]))
+        part = _part(page, cell.line)
+        section.with_code.add(part)
+        section.parts[part] += _numbers("\n".join([cell.source, *_texts(run)]))
         section.code += _numbers(cell.source)
     for block in page.blocks:
         if "math" in (block.kind, block.name):
-            section.parts[_part(page, block.line)].numbers += _numbers(block.body)
+            section.parts[_part(page, block.line)] += _numbers(block.body)
     for line, sentence, *_ in _sentences(page.outline, offered):
-        if section.parts[_part(page, line)].has_code:
+        if _part(page, line) in section.with_code:
             section.said += _numbers(_without_code(sentence))
     return section
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,11 +112,15 @@ def job(book: Book, page: Page, framework: str) -> Job:
     return Job(book.root, page, framework, fresh, lines, stored, keeps)
 
 
-def jobs(book: Book) -> Iterator[Job]:
-    """List the notebooks that the chosen frameworks have, each as by :func:`job`."""
+def jobs(
+    book: Book, sections: Collection[str] = (), frameworks: Collection[str] = ()
+) -> Iterator[Job]:
+    """List notebooks that the chosen frameworks have, those named or else all."""
     for page in book.sections:
-        for framework in page.section.chosen:
-            yield job(book, page, framework)
+        if not sections or page.section.name in sections:
+            for framework in page.section.chosen:
+                if not frameworks or framework in frameworks:
+                    yield job(book, page, framework)
 
 
 def command(root: Path, section: str = "") -> str:

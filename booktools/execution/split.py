@@ -39,9 +39,6 @@ def split(
     Returns:
         The notebook, its cells' identifiers derived from their content; and for each
         cell the line of the section.
-
-    Raises:
-        SourceError: a label or a work is unknown, or something has no plain form.
     """
     section, convert = page.section, converter(book, page, framework)
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))

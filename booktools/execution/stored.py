@@ -9,6 +9,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
@@ -81,11 +82,11 @@ def file_checksum(*paths: Path) -> str:
 
 def same_code(fresh: NotebookNode, stored: NotebookNode) -> bool:
     """Return whether two notebooks run the same: only then may outputs be kept."""
-
-    def code(notebook: NotebookNode) -> list[tuple[str, bool]]:
-        return [(cell.source, _may_raise(cell)) for cell in code_cells(notebook)]
-
-    return code(fresh) == code(stored)
+    code, other = (
+        [(cell.source, _may_raise(cell)) for cell in code_cells(notebook)]
+        for notebook in (fresh, stored)
+    )
+    return code == other
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -175,10 +176,9 @@ def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
     What stands in plain Markdown cannot be counted in lines of the section.
     """
     news, olds = new.source.split("\n"), old.source.split("\n")
-    same = 0
-    while same < min(len(news), len(olds)) and news[same] == olds[same]:
-        same += 1
-    there, here = (" ".join(lines[same : same + 1]) for lines in (olds, news))
+    pairs = enumerate(zip_longest(olds, news))
+    changes = ((i, a or "", b or "") for i, (a, b) in pairs if a != b)
+    same, there, here = next(changes, (0, "", ""))
     code = new.cell_type == old.cell_type == "code"
     return (min(same, len(news) - 1) if code else 0), there, here
 

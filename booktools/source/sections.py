@@ -88,11 +88,7 @@ class Section:
 
 
 def header(text: str, path: Path) -> dict[str, Any]:
-    """Return the header of a page, empty where it has none.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
+    """Return the header of a page, empty where it has none."""
     match = HEADER.match(text)
     return read_yaml(match[1], path, 2, "the header") if match else {}
 
