@@ -19,14 +19,6 @@ from small_book import copy_book, replace
 
 FIRST = Path("chapters", "first.md")
 STAND_IN = "With a [link](plain.md) and a picture ![dot](dot.png)."
-ALIKE = [
-    "\\[no link\\](plain.md)",
-    '`params["b"](x)`',
-    "$f[i](x)$",
-    '```python\nparams["b"](x)  # ![dot](dot.png)\n```',
-    "$$\ng[j](y)\n$$",
-]
-"""What looks like a link and is none."""
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
@@ -34,7 +26,7 @@ PIXEL = base64.b64decode(
 
 @pytest.fixture
 def download(tmp_path):
-    """Let a text stand in the small book, and return a notebook and its download."""
+    """Let a text stand in the small book, and return the prose of its download."""
 
     def of(text, png=True):
         root = copy_book(tmp_path / "book")
@@ -50,37 +42,21 @@ def download(tmp_path):
             write_notebook(each.fresh, each.path)
             if (each.page.section.name, each.framework) == ("first", "pytorch"):
                 download_notebook(book, each, tmp_path / "out")
-        names = root / "notebooks/pytorch/first.ipynb", "first-pytorch.ipynb"
-        return [nbformat.read(tmp_path / "out" / name, as_version=4) for name in names]
+        path = tmp_path / "out" / "first-pytorch.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+        return "\n\n".join(cell.source for cell in cells)
 
     return of
 
 
-def prose(notebook):
-    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
-
-
-def test_what_looks_like_a_link_and_is_none_stays_as_it_is(download):
-    stored, alone = download("\n\n".join(ALIKE))
-    nbformat.validate(alone)
-    for text in ALIKE:
-        quoted = "\n".join(f"> {line}" for line in text.split("\n"))
-        assert quoted in prose(stored)
-        assert quoted in prose(alone)
-    code = [
-        [cell.source for cell in each.cells if cell.cell_type == "code"]
-        for each in (stored, alone)
-    ]
-    assert code[0] == code[1]
-
-
 def test_no_link_is_dead(download):
-    _, alone = download(
+    text = download(
         "| a [table](plain.md) | with x \\| y |\n|---|---|\n"
         "| [two *words*](plain.md) | [**The** next](second.md#title) |\n\n"
         "1. A list [with\n   a break](plain.md), and <https://example.org>."
     )
-    text = prose(alone)
     assert "[The Second Section](second-all.ipynb)" in text
     assert "**Previous:** A Small Book" in text
     assert "> | a table | with x \\| y |" in text
@@ -90,13 +66,13 @@ def test_no_link_is_dead(download):
 
 
 def test_pictures_are_inside_in_a_form_that_every_editor_shows(download):
-    _, alone = download(
+    text = download(
         '![a [dot]](dot.png "Its title") beside ![another](images/dot.png), and '
         "[![a line](line.svg)](second.md)"
     )
     shown = [
         token
-        for block in MarkdownIt().parse(prose(alone))
+        for block in MarkdownIt().parse(text)
         for token in block.children or []
         if token.type == "image"
     ]

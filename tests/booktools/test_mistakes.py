@@ -45,6 +45,8 @@ MISTAKES = {
         "names 'pytorch'; expected one or more of mxnet, pytorch"),
     "no frameworks": ((FIRST, "[mxnet, pytorch, tensorflow]", "[]"), 0,
         "names none; expected one or more of mxnet"),
+    "all and one": ((FIRST, "[mxnet, pytorch, tensorflow]", "[all, pytorch]"), 0,
+        "names all pytorch; expected one or more of all"),
     "frameworks of frameworks": ((FIRST, "[mxnet, pytorch, tensorflow]", "[{a: b}]"), 0,
         r"names \{'a': 'b'\}; expected one or more of mxnet"),
     "no code for one": (("chapters/second.md", '```{code-cell} ipython3\nprint("all '
