@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -13,7 +15,6 @@ from markdown_it import MarkdownIt
 from booktools import SourceError
 from booktools.execution.downloads import download_notebook
 from booktools.execution.jobs import jobs
-from booktools.execution.stored import write_notebook
 from booktools.source.book import Book
 from small_book import copy_book, replace
 
@@ -25,11 +26,11 @@ PIXEL = base64.b64decode(
 
 
 @pytest.fixture
-def download(tmp_path):
-    """Let a text stand in the small book, and return the prose of its download."""
+def download(tmp_path_factory):
+    """Let a text stand in the small book, and return its notebook as a download."""
 
-    def of(text, png=True):
-        root = copy_book(tmp_path / "book")
+    def of(text, png=True, stored=None, **options):
+        root = copy_book(tmp_path_factory.mktemp("download") / "book")
         chapters = root / "chapters"
         (chapters / "images").mkdir()
         (chapters / "images" / "dot.png").write_bytes(PIXEL)
@@ -38,25 +39,41 @@ def download(tmp_path):
             shutil.copy(chapters / "dot.png", chapters / "line.png")
         replace(root / FIRST, STAND_IN, text)
         book = Book(root)
-        for each in jobs(book):
-            write_notebook(each.fresh, each.path)
-            if (each.page.section.name, each.framework) == ("first", "pytorch"):
-                download_notebook(book, each, tmp_path / "out")
-        path = tmp_path / "out" / "first-pytorch.ipynb"
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-        cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-        return "\n\n".join(cell.source for cell in cells)
+        (made,) = jobs(book, ["first"], ["pytorch"])
+        if stored:
+            made = dataclasses.replace(made, stored=stored(deepcopy(made.fresh)))
+        download_notebook(book, made, root.parent, **options)
+        return nbformat.read(root.parent / "first-pytorch.ipynb", as_version=4)
 
     return of
 
 
+def prose(notebook):
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def test_a_download_installs_what_is_missing_and_holds_the_outputs(download):
+    def stored(notebook):
+        output = nbformat.v4.new_output("stream", text="the same in all")
+        notebook.cells[1].update(outputs=[output], execution_count=1)
+        return notebook
+
+    alone = download(STAND_IN, stored=stored, wheel="d2lutils-1.whl")
+    assert '"./d2lutils-1.whl{extras}"' in alone.cells[0].source
+    shown = [c.outputs for c in alone.cells if c.cell_type == "code"]
+    assert [len(outputs) for outputs in shown[:3]] == [0, 1, 0]
+    assert shown[1][0].text == "the same in all"
+    alone = download(STAND_IN, wheel="d2lutils-1.whl", base="https://x.org/")
+    assert '"d2lutils{extras} @ https://x.org/d2lutils-1.whl"' in alone.cells[0].source
+
+
 def test_no_link_is_dead(download):
-    text = download(
+    alone = download(
         "| a [table](plain.md) | with x \\| y |\n|---|---|\n"
         "| [two *words*](plain.md) | [**The** next](second.md#title) |\n\n"
         "1. A list [with\n   a break](plain.md), and <https://example.org>."
     )
+    text = prose(alone)
     assert "[The Second Section](second-all.ipynb)" in text
     assert "**Previous:** A Small Book" in text
     assert "> | a table | with x \\| y |" in text
@@ -66,13 +83,13 @@ def test_no_link_is_dead(download):
 
 
 def test_pictures_are_inside_in_a_form_that_every_editor_shows(download):
-    text = download(
+    alone = download(
         '![a [dot]](dot.png "Its title") beside ![another](images/dot.png), and '
         "[![a line](line.svg)](second.md)"
     )
     shown = [
         token
-        for block in MarkdownIt().parse(text)
+        for block in MarkdownIt().parse(prose(alone))
         for token in block.children or []
         if token.type == "image"
     ]
