@@ -39,27 +39,6 @@ def test_a_change_that_ran_in_one_framework_alone_makes_a_whole_book(
     assert "notebooks/mxnet/first.ipynb does not match" in capsys.readouterr().err
 
 
-def test_a_notebook_for_all_is_not_asked_to_run_in_one(tmp_path, monkeypatch, capsys):
-    root = copy_book(tmp_path / "book")
-    (root / "d2lutils").mkdir()
-    (root / "d2lutils" / "torch.py").write_text("x = 1")
-    run_notebooks(root, monkeypatch)
-    (root / "d2lutils" / "torch.py").write_text("x = 2")
-    monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", "pytorch")
-    assert __main__.main(["check", "--root", str(root)]) == 1
-    told = capsys.readouterr().err
-    assert "notebooks/pytorch/first.ipynb" in told
-    assert "notebooks/all" not in told
-
-
-def test_several_frameworks_can_be_named_by_option(tmp_path, monkeypatch, capsys):
-    root = copy_book(tmp_path / "book")
-    run_notebooks(root, monkeypatch)
-    options = ["--framework", "mxnet", "--framework", "pytorch"]
-    assert __main__.main(["check", *options, "--root", str(root)]) == 0
-    assert capsys.readouterr().out.startswith("2 notebooks match")
-
-
 @pytest.mark.parametrize("builds", [True, False])
 def test_an_unknown_framework_is_named(tmp_path, monkeypatch, capsys, builds):
     root = copy_book(tmp_path / "book")
