@@ -49,6 +49,8 @@ def test_other_pages_notebooks_of_the_same_framework_are_linked(root):
     found = text(root, "all", "second")
     assert "[The First Section](../pytorch/first.ipynb)" in found
     assert "see Figure 1 of [The First Section]" in found
+    replace(root / "chapters" / "second.md", "[all]", "[mxnet, pytorch]")
+    assert "[The First Section](first.ipynb)" in text(root, "mxnet", "second")
 
 
 def test_works_are_cited_and_listed(root):
