@@ -109,8 +109,10 @@ def test_few_figures_pass_by_coincidence(template, most):
 
 
 def test_a_mark_holds_for_one_block_only():
-    text = "% figures: somebody (2020)\nIt is 0.987.\n\nIt is 0.987."
-    assert found("mlp-concise", "## Summary", text) == [("0.987", ALL_FOUR)]
+    text = "% figures: somebody (2020)\nIt is 0.98.\n\nIt is 0.987.\n\n"
+    text += ":::{note}\nIt is 0.986.\n:::"
+    expected = [("0.987", ALL_FOUR), ("0.986", ALL_FOUR)]
+    assert found("mlp-concise", "## Summary", text) == expected
 
 
 def test_the_line_is_that_of_the_figure():
