@@ -169,10 +169,20 @@ def pytest_collect_file() -> Iterator[None]:
     ]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    marks = {tag: f"needs {each.title}" for tag, each in FRAMEWORKS.items()}
+    marks |= {"notebook": "runs a cell of a notebook", "browser": "needs Chromium"}
+    for name, says in marks.items():
+        config.addinivalue_line("markers", f"{name}: {says}")
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     if not isinstance(item, Cell):
         return
     folder = item.path.parent.name
+    item.add_marker("notebook")
+    for tag in FRAMEWORKS if folder == ALL else {folder} & FRAMEWORKS.keys():
+        item.add_marker(tag)
     if folder in FRAMEWORKS and folder not in chosen_frameworks():
         item.add_marker(pytest.mark.skip(reason="FRAMEWORK does not name it"))
     missing = missing_modules(folder) if folder in (ALL, *FRAMEWORKS) else []

@@ -176,6 +176,15 @@ def test_collecting_needs_nothing_that_builds_the_book():
     assert (loaded.stdout.strip(), loaded.returncode) == ("", 0), loaded.stderr
 
 
+@pytest.mark.parametrize(
+    ("folder", "chosen"),
+    [("pytorch", "notebook and pytorch and not jax"), ("all", "pytorch and jax")],
+)
+def test_cells_are_marked_after_what_they_need(outcomes, folder, chosen):
+    options = {"folder": folder, "more": "\nmissing_modules = lambda tag: []\n"}
+    assert outcomes([cell("x = 1")], "-m", chosen, **options)[0] == ["PASSED"]
+
+
 def test_kernels_do_not_depend_on_the_callers_settings(outcomes, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
