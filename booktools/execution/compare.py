@@ -67,7 +67,8 @@ def figures_near(stored: str, new: str) -> bool:
         return stored == new
     a, b = (Decimal(number.replace(",", "")) for number in (stored, new))
     size = max(abs(a), abs(b))
-    unit = Decimal(1).scaleb(min(a.as_tuple().exponent, b.as_tuple().exponent))
+    exponents = (int(each.as_tuple().exponent) for each in (a, b))
+    unit = Decimal(1).scaleb(min(exponents))
     little = ROUNDING_RELATIVE * size
     if scientific:
         little = ROUNDING_SCIENTIFIC * size

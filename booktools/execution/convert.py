@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote, unquote
 
 from booktools import ALL, DEFAULT, SourceError
@@ -38,7 +39,7 @@ class Converter:
     def __init__(self, book: Book, page: Page, framework: str):
         self.book, self.page, self.framework = book, page, framework
         self.cited: list[str] = []
-        self.directives: dict[str, Callable[[Block], str]] = {
+        self.directives: Mapping[str, Callable[[Any], str]] = {
             "admonition": self._admonition,
             "code-block": self._code,
             "dropdown": lambda block: self._details(

@@ -54,7 +54,7 @@ def _copies(
         yield {}, next(iter(executed.values()), blank)
         return
     for name in cell.frameworks:
-        own = {"framework": name}
+        own: dict[str, str | int] = {"framework": name}
         if cell.shared:
             own["group"] = number
         yield {"booktools": own}, executed.get(name, blank)

@@ -53,7 +53,8 @@ def _add_files(
     """Load the scripts and styles of the figures that a page has."""
     if not doctree or app.builder.name == "epub":
         return
-    scripts, styles = {}, {}  # each once, in order
+    scripts: dict[str, None] = {}  # each once, in order
+    styles: dict[str, None] = {}
     for node in doctree.findall(nodes.raw):
         if name := node.get("interactive"):
             figure = sources.book.figures[name]

@@ -38,12 +38,11 @@ class FrameworkDirective(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
+        path, line = self.get_source_info()
+        names = self.arguments[0].split()
         try:
             named = named_frameworks(
-                self.arguments[0].split(),
-                FRAMEWORKS,
-                *self.get_source_info(),
-                "the framework directive",
+                names, FRAMEWORKS, path, line, "the framework directive"
             )
         except SourceError as error:
             logger.error("%s", error.message, location=self.get_location())

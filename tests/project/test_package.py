@@ -11,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jedi
 import pytest
 
 import d2lutils
@@ -144,6 +145,15 @@ def test_docstrings_can_be_read_without_the_framework(name):
         "print(d2l.train_ch3.__doc__.splitlines()[0])\n"
     )
     assert result.stdout.startswith("Train, draw the curves"), result.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_editor_shows_how_a_function_is_called_and_what_it_does(name):
+    """Editors read the source; the framework need not be installed for that."""
+    code = f"from d2lutils import {name} as d2l\nd2l.train_ch3("
+    (shown,) = jedi.Script(code, project=jedi.Project(ROOT)).get_signatures()
+    assert {"net", "train_iter", "num_epochs"} <= {each.name for each in shown.params}
+    assert "Train, draw the curves" in shown.docstring()
 
 
 def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path):
