@@ -54,11 +54,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(autouse=True)
-def _all_frameworks(request: pytest.FixtureRequest, monkeypatch) -> None:
-    """Let FRAMEWORK choose among this book's notebooks, not among those of tests."""
-    if request.path.name != "test_notebooks.py":
-        monkeypatch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
+@pytest.fixture(autouse=True, scope="session")
+def _all_frameworks() -> Iterator[None]:
+    """Let FRAMEWORK choose among this book's notebooks, not among those of tests.
+
+    Before any other fixture, since those of a module or a session make books, too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

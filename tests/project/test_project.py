@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -232,3 +233,12 @@ def test_a_test_is_named_and_marked_after_its_framework(request, name):
 
 def test_what_needs_a_browser_is_marked(request, chromium):
     assert request.node.get_closest_marker("browser")
+
+
+@pytest.fixture(scope="module")
+def named():
+    return os.environ.get("BOOKTOOLS_FRAMEWORK")
+
+
+def test_whatever_is_chosen_the_books_of_tests_have_all_frameworks(named):
+    assert named is None
