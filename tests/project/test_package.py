@@ -11,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jedi
 import pytest
 
 import d2lutils
@@ -55,11 +56,8 @@ def test_a_missing_framework_names_its_extra(name):
 def test_another_missing_package_names_the_extra_that_has_it():
     with pytest.raises(ImportError) as error:
         d2lutils.require("no_such_package", extra="search")
-    assert str(error.value) == (
-        "This section needs the package 'no_such_package', which is not installed. "
-        "Install it with: pip install no_such_package; in a clone of the book: "
-        "pip install -e '.[search]'"
-    )
+    assert "pip install no_such_package;" in str(error.value)
+    assert "pip install -e '.[search]'" in str(error.value)
 
 
 def test_a_failure_inside_a_framework_passes_through(monkeypatch):
@@ -141,15 +139,23 @@ def test_docstrings_can_be_read_without_the_framework(name):
         "numpy.__version__ = '2.0.0'\n"
         f"with mock([{name!r}]):\n"
         f"    from d2lutils import {name} as d2l\n"
-        "print(d2l.train_ch3.__doc__.splitlines()[0])\n"
+        "print(d2l.train_ch3.__doc__)\n"
     )
-    assert result.stdout.startswith("Train, draw the curves"), result.stderr
+    assert "Args:" in result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_editor_shows_how_a_function_is_called_and_what_it_does(name):
+    """Editors read the source; the framework need not be installed for that."""
+    code = f"from d2lutils import {name} as d2l\nd2l.train_ch3("
+    (shown,) = jedi.Script(code, project=jedi.Project(ROOT)).get_signatures()
+    assert {"net", "train_iter", "num_epochs"} <= {each.name for each in shown.params}
+    assert "Args:" in shown.docstring()
 
 
 def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path):
     """In an environment that has what d2lutils needs, and nothing of this checkout."""
     wheel = tmp_path / build_wheel(ROOT, tmp_path, tmp_path / "record")
-    assert 30e6 < wheel.stat().st_size < 32e6
     with zipfile.ZipFile(wheel) as archive:
         for name, sha256 in fashion_mnist.FILES.items():
             content = archive.read(f"d2lutils/data/{name}")

@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -217,6 +218,27 @@ def test_a_python_that_is_too_old_is_refused_with_what_to_do(tmp_path):
     command = ["make", "lint", f"LINT={tmp_path}/venv", "PYTHON=false"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode
-    assert "Python 3.11 or newer is needed; false is not it." in done.stderr
+    assert "Python 3.11 " in done.stderr
     assert "make lint PYTHON=/path/to/python3.11" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize("name", [each.module for each in FRAMEWORKS.values()])
+def test_a_test_is_named_and_marked_after_its_framework(request, name):
+    (tag,) = (tag for tag, each in FRAMEWORKS.items() if each.module == name)
+    assert request.node.name.endswith(f"[{tag}]")
+    marks = {mark.name for mark in request.node.iter_markers()}
+    assert marks & {"browser", *FRAMEWORKS} == {tag}
+
+
+def test_what_needs_a_browser_is_marked(request, chromium):
+    assert request.node.get_closest_marker("browser")
+
+
+@pytest.fixture(scope="module")
+def named():
+    return os.environ.get("BOOKTOOLS_FRAMEWORK")
+
+
+def test_whatever_is_chosen_the_books_of_tests_have_all_frameworks(named):
+    assert named is None
