@@ -1,11 +1,11 @@
 """Measure this project beside the original library and the frameworks' own tools.
 
 ``make bench`` runs this. For each framework, one Jupyter kernel with this project and
-one with the original library (d2l 0.17.6, in an environment of its own) run the same
-cells in turn, A/B/A/B, so that whatever else the machine does affects both. What counts
-is the medians of the rounds and, for a ratio, the median of the ratios within each
-round. They are printed as tables and written as JSON, which ``python -m
-benchmarks.report`` puts into the book.
+one with the original library (d2l 0.17.6, in an environment of its own) run the book's
+sections in turn, A/B/A/B, so that whatever else the machine does affects both. What
+counts is the medians of the rounds and, for a ratio, the median of the ratios within
+each round. They are printed as tables, and all that was measured is written as JSON,
+which ``python -m benchmarks.report`` puts into the book.
 """
 
 from __future__ import annotations
@@ -14,117 +14,91 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from benchmarks import cells, original
+from benchmarks import original
 from benchmarks.kernels import Kernel, figures_in
-from benchmarks.report import summary
-from booktools import FRAMEWORKS
+from benchmarks.report import PAGE, ROOT, tables
+from booktools import FRAMEWORKS, Framework, missing_modules
+from booktools.source.sections import read_section
 from d2lutils import fashion_mnist
 
-ROOT = Path(__file__).parents[1]
+OURS = "d2lutils"
+SCRATCH, LAYERS = "mlp-scratch", "mlp-concise"
 # Seconds before each turn, so that nothing of the last one is left: worker processes
 # that are still ending, threads that wait for more work and meanwhile hold a processor.
 REST = 1.0
 # How many epochs a measured training has. The original takes several times as long for
 # one, and draws each: a few are like all of them.
-EPOCHS = {"d2lutils": 6, "d2l": 2}
+EPOCHS = {OURS: 6, "d2l": 2}
 # Per round, single epochs of ours and of NumPy, one right after the other, so that both
 # meet the machine in the same state. A ratio between them needs that.
 PAIRS = 2
 # Growth: one thing varies while the others stay at the section's settings. Batch sizes
 # and widths are measured on part of the examples, and scaled up.
 PART, ALL = 8192, 60000
-FIXED = {"batch size": cells.BATCH_SIZE, "hidden width": 256, "examples": PART}
+FIXED = {"batch size": 256, "hidden width": 256, "examples": PART}
 VARIED = {
     "batch size": (16, 64, 256, 1024, 4096),
     "hidden width": (64, 256, 1024, 4096),
     "examples": (1024, 4096, 15360, ALL),
 }
-# who -> what -> one value per round
-Figures = dict[str, dict[str, list[float]]]
+TOOLS = "from benchmarks.work import report, start\n"
+OPEN = "from benchmarks.frameworks.{} import Measured\nwork = Measured({})\n"
+WARM_UP = "work.train_epoch(work.train_iter)\n"
+Samples = dict[str, list[float]]  # what -> one value per round
 
 
 def main() -> None:
     """Measure as the command line says."""
     arguments = parse()
-    modules = arguments.only or available()
-    results: dict[str, Any] = {
-        "machine": machine(),
-        "rounds": arguments.rounds,
-        "unit": "seconds; bytes for memory; lines printed; batches counted",
-        "growth": [],
-    }
-    samples = {name: defaultdict(lambda: defaultdict(list)) for name in modules}
+    rounds = 1 if arguments.quick else arguments.rounds
+    samples: dict[str, dict[str, Samples]] = {}
+    results = {"machine": machine(), "rounds": rounds, "samples": samples, "growth": []}
+    results["unit"] = "seconds; bytes for memory; lines printed; batches counted"
+    measured = [FRAMEWORKS[tag] for tag in arguments.only or FRAMEWORKS]
+    for each in measured[:]:
+        if missing := missing_modules(each.tag):
+            say(f"{each.title} is left out: {', '.join(missing)} not installed")
+            measured.remove(each)
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), arguments.original)
-        for module, figures in samples.items():
-            in_kernels(place, module, figures, arguments.rounds)
-            compiled(place, module, figures)
-            in_processes(place, module, figures, arguments.rounds)
-            write(arguments.output, results, samples)
-        for who in (*modules, "numpy"):
-            say(f"{who}: growth")
-            results["growth"] += growth(place, who, 2 if arguments.quick else 1)
-        write(arguments.output, results, samples)
-    print(summary(json.loads(arguments.output.read_text())))
-    print(f"written: {arguments.output}")
-
-
-def available() -> list[str]:
-    """List the modules of the frameworks that can be measured here, and say why not."""
-    found = []
-    for module in (each.module for each in FRAMEWORKS.values()):
-        if not (cells.FOLDER / f"{module}.txt").is_file():
-            say(f"{module}: left out, because it has no file in benchmarks/frameworks")
-        elif subprocess.run(
-            [sys.executable, "-c", f"import d2lutils.{module}"], capture_output=True
-        ).returncode:
-            say(f"{module}: left out, because it is not installed")
-        else:
-            found.append(module)
-    return found
-
-
-def write(path: Path, results: dict[str, Any], samples: dict[str, Figures]) -> None:
-    """Write what has been measured so far, with the medians."""
-    results["samples"] = samples
-    results["medians"] = {
-        module: {
-            who: {name: median(values) for name, values in figures.items()}
-            for who, figures in parts.items()
-        }
-        for module, parts in samples.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+        for framework in measured:
+            own = samples[framework.module] = defaultdict(lambda: defaultdict(list))
+            in_kernels(place, framework, own, rounds)
+            compiled(place, framework, own["compile"])
+            in_processes(place, framework, own, rounds)
+            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+        for framework in (*measured, None):
+            points = growth(place, framework, 2 if arguments.quick else 1)
+            results["growth"] += points
+        arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+    written = json.loads(arguments.output.read_text())
+    print(*tables(written).values(), sep="\n\n")
+    print(f"\nwritten: {arguments.output}")
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    add = parser.add_argument
+    add, output = parser.add_argument, Path("_build/benchmark.json")
     add("--original", help="the Python that has the original library (default: none)")
-    add("--output", type=Path, default=Path("_build/benchmark.json"), help="JSON file")
+    add("--output", type=Path, default=output, help="JSON file")
     add("--rounds", type=int, default=3, help="turns of each library (default: 3)")
-    add(
-        "--only", action="append", help="a module to measure, such as torch; repeatable"
-    )
-    add(
-        "--quick", action="store_true", help="one round and fewer points: rough figures"
-    )
+    add("--only", action="append", help="a framework, such as pytorch; repeatable")
+    add("--quick", action="store_true", help="one round, fewer points: rough figures")
     arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.rounds = 1
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     return arguments
 
 
@@ -137,11 +111,10 @@ class Place:
     """
 
     def __init__(self, folder: Path, python: str | None) -> None:
-        self.pythons = {"d2lutils": sys.executable}
+        self.pythons = {OURS: sys.executable}
         if python:
             self.pythons["d2l"] = os.path.abspath(python)
-        self.folder = folder
-        self.work = folder / "work"
+        self.folder, self.work = folder, folder / "work"
         self.work.mkdir()
         self.data = Path(str(fashion_mnist.DATA))
         for place in original.DATA_FOLDERS:
@@ -149,14 +122,14 @@ class Place:
             for name in fashion_mnist.FILES:
                 (folder / place / name).symlink_to(self.data / name)
 
-    def libraries(self, module: str) -> list[str]:
+    def libraries(self, framework: Framework) -> list[str]:
         """List the libraries that offer a framework."""
-        found = []
-        for name, python in self.pythons.items():
-            site = Path(python).parents[1].glob("lib/*/site-packages")
-            its = any((path / f"d2l/{module}.py").is_file() for path in site)
-            found += [name] if name == "d2lutils" or its else []
-        return found
+        its = f"lib/*/site-packages/d2l/{framework.module}.py"
+        return [
+            name
+            for name, python in self.pythons.items()
+            if name == OURS or any(Path(python).parents[1].glob(its))
+        ]
 
     def env(self, **more: str) -> dict[str, str]:
         """Return a reader's environment, without hints for OpenBLAS."""
@@ -171,165 +144,173 @@ class Place:
             **more,
         }
 
-    def kernel(self, library: str = "d2lutils", **env: str) -> Kernel:
+    def kernel(self, library: str = OURS, **env: str) -> Kernel:
         """Start a kernel, as a notebook has one."""
         kernel = Kernel(self.pythons[library], self.env(**env), self.work)
-        kernel.run(cells.TOOLS)
+        kernel.run(TOOLS)
         return kernel
 
     def process(self, library: str, code: str) -> dict[str, Any]:
         """Run code in a fresh process; return its figures and its ``wall`` time."""
-        start = time.perf_counter()
+        begun = time.perf_counter()
         done = subprocess.run(
-            [self.pythons[library], "-c", cells.TOOLS + code],
+            [self.pythons[library], "-c", TOOLS + code],
             env=self.env(MPLBACKEND="agg"),
             cwd=self.work,
             capture_output=True,
             text=True,
         )
-        wall = time.perf_counter() - start
+        wall = time.perf_counter() - begun
         if done.returncode:
             raise RuntimeError(done.stderr)
         return figures_in(done.stdout) | {"wall": wall}
 
 
-def preparation(library: str, module: str) -> str:
+def preparation(library: str, framework: Framework) -> str:
     """Return what has to run before the library is imported."""
-    code = cells.parts(module).get("before", "")
-    if library == "d2l":
-        code += f"from benchmarks import original\noriginal.prepare({module!r})\n"
-    return code
+    code = f"from benchmarks import original\noriginal.prepare({framework.module!r})\n"
+    return code if library == "d2l" else ""
 
 
-def section(library: str, module: str, part: str = "model") -> str:
-    """Return the code of the section, up to the training."""
-    return (
-        preparation(library, module)
-        + cells.imports(module, library)
-        + cells.LOAD
-        + cells.parts(module)[part]
-    )
+def section(
+    library: str, framework: Framework, name: str, width: int = 256, batch: int = 256
+) -> str:
+    """Return the code of a section of the book, up to its first training."""
+    path = ROOT / "chapters" / f"{name}.md"
+    cells = read_section(path.read_text("utf-8"), path).code_cells(framework.tag)
+    code = "\n".join(cell.source for cell in cells)
+    code = code[: re.search(r"^.*\btrain_ch3\(", code, re.M).start()]
+    code = code.replace("784, 10, 256", f"784, 10, {width}")
+    code = code.replace("batch_size = 256", f"batch_size = {batch}")
+    if library != OURS:
+        code = re.sub(r"d2l\.set_seed\(.*\n", "", code)
+        code = code.replace(f"from {OURS} import", f"from {library} import")
+    opened = OPEN.format(framework.module, "globals()")
+    return preparation(library, framework) + code + opened
 
 
-def in_kernels(place: Place, module: str, figures: Figures, rounds: int) -> None:
+def counting(framework: Framework) -> str:
+    """Return the network of the page on performance that prints and counts."""
+    page = PAGE.read_text("utf-8")
+    page = page[page.index("### What It Does to Your Code") :]
+    tab = rf":::\{{framework\}} {framework.tag}\n```python\n(.*?)```"
+    code = re.search(tab, page, re.S)[1]
+    return re.split(r"^net\b", code, flags=re.M)[0]  # what follows compiles it
+
+
+def in_kernels(
+    place: Place, framework: Framework, samples: dict[str, Samples], rounds: int
+) -> None:
     """Measure in kernels, in turn."""
-    parts = cells.parts(module)
     with ExitStack() as stack:
 
-        def kernel(*code: str, library: str = "d2lutils", **env: str) -> Kernel:
+        def kernel(code: str, library: str = OURS, **env: str) -> Kernel:
             opened = stack.enter_context(place.kernel(library, **env))
-            opened.run("".join(code))
+            opened.run(code)
             return opened
 
-        def ready(network: str) -> dict[str, Kernel]:
-            return {
-                name: kernel(
-                    section(name, module, network), cells.WARM_UP, library=name
-                )
-                for name in place.libraries(module)
+        scratch, layers = (
+            {
+                each: kernel(section(each, framework, name) + WARM_UP, each)
+                for each in place.libraries(framework)
             }
-
-        scratch, layers = ready("model"), ready("layers")
-        own = section("d2lutils", module) + cells.PEER_DATA
-        peer = kernel(own, parts["peer"], "plain()")
-        hand = cells.parts("numpy")
-        numpy = hand["imports"] + hand["model"] + cells.WARM_UP
+            for name in (SCRATCH, LAYERS)
+        )
+        peer = kernel(section(OURS, framework, SCRATCH) + "work.prepare_peers()")
+        numpy = OPEN.format("numpy", "") + WARM_UP
         by_hand = {name: kernel(numpy, **env) for name, env in openblas_hints().items()}
         fastest = list(by_hand.values())[-1]
+        products = "dict(train=work.epoch(), products=work.products_time())"
         for i in range(rounds):
-            say(f"{module}: round {i + 1} of {rounds}")
+            say(f"{framework.title}: round {i + 1} of {rounds}")
             for library in scratch:
-                epoch, epoch_layers = (
-                    cells.TRAINING.format(epochs=EPOCHS[library], name=name)
-                    for name in ("epoch", "epoch_layers")
-                )
-                time.sleep(REST)
-                for cell in (cells.ROUND, epoch, cells.DRAW):
-                    note(figures[library], scratch[library].run(cell))
-                time.sleep(REST)
-                note(figures[library], layers[library].run(epoch_layers))
-            time.sleep(REST)
-            note(figures["peer"], peer.run(cells.PEER_ROUND))
-            time.sleep(REST)
-            note(figures["numpy"], fastest.run(cells.NUMPY_ROUND))
-        say(f"{module}: {PAIRS * rounds} epochs beside NumPy")
-        peer.run(parts["built-in relu"] + cells.WARM_UP)
-        in_turn = {"d2lutils": scratch["d2lutils"], "built_in_relu": peer, **by_hand}
+                epoch = f"work.training({EPOCHS[library]})"
+                parts = "work.parts()", f"dict(epoch={epoch}, draw=work.drawing())"
+                note(samples[library], scratch[library], *parts)
+                note(samples[library], layers[library], f"dict(epoch_layers={epoch})")
+            note(samples["peer"], peer, "work.peers()")
+            note(samples["numpy"], fastest, products)
+        say(f"{framework.title}: {PAIRS * rounds} epochs beside NumPy")
+        peer.run("work.use_built_in_relu()\n" + WARM_UP)
+        in_turn = {OURS: scratch[OURS], "built_in_relu": peer, **by_hand}
         for _ in range(PAIRS * rounds):
             for name, opened in in_turn.items():
-                time.sleep(REST / 2)
-                note(figures["pairs"], {name: opened.run(cells.EPOCH)["train"]})
+                note(samples["pairs"], opened, f"dict({name}=work.epoch())")
 
 
-def compiled(place: Place, module: str, figures: Figures) -> None:
+def compiled(place: Place, framework: Framework, samples: Samples) -> None:
     """Measure what compiling saves, and what becomes of code that keeps state."""
-    say(f"{module}: compiling")
-    parts = cells.parts(module)
-    compiling = {name: parts.get(f"compile {name}") for name in ("model", "layers")}
-    # name, network to begin with, cell to measure by, code before each measurement
-    plans = [
-        (name, name, cells.COMPILED, (parts.get(f"eager {name}", ""), code))
-        for name, code in compiling.items()
-    ]
-    if "stateful" in parts:
-        code = compiling["model"] or compiling["layers"]
-        plans.append(("stateful", "model", cells.STATEFUL, (parts["stateful"], code)))
-    for name, network, cell, codes in plans:
+    say(f"{framework.title}: compiling")
+    scratch = section(OURS, framework, SCRATCH)
+    stateful = scratch + counting(framework) + "work.counting()"
+    either = "work.compile(False) or work.compile(True)"
+    for name, code, compiling, measure in (
+        ("model", scratch, "work.compile(False)", "epochs"),
+        ("layers", section(OURS, framework, LAYERS), "work.compile(True)", "epochs"),
+        ("stateful", stateful, either, "state"),
+    ):
         with place.kernel() as kernel:
-            kernel.run(section("d2lutils", module, network))
-            for how, code in zip(("eager", "compile"), codes, strict=True):
-                if code is not None:
-                    kernel.run(code)
-                    time.sleep(REST)
-                    got = kernel.run(cell.format(name=f"{how}_{name}"))
-                    note(figures["compile"], got)
+            kernel.run(code)
+            eagerly = f"work.as_written({name == 'layers'}) or True"
+            for how, cell in ("eager", eagerly), ("compile", compiling):
+                if kernel.run(f"report(dict(done={cell}))")["done"]:
+                    note(samples, kernel, f"work.{measure}('{how}_{name}')")
 
 
-def in_processes(place: Place, module: str, figures: Figures, rounds: int) -> None:
+def in_processes(
+    place: Place, framework: Framework, samples: dict[str, Samples], rounds: int
+) -> None:
     """Measure imports, the loading of the data and the section in processes."""
-    for i in range(rounds):
-        say(f"{module}: start {i + 1} of {rounds}")
-        for library in place.libraries(module):
-            prepared = preparation(library, module)
-            code = cells.START.format(module=module, library=library)
-            got = place.process(library, prepared + code)
-            del got["wall"]
-            if library == "d2l":  # its preparation imports the framework itself
-                del got["import_framework"], got["import_beyond"]
-            note(figures[library], got)
-    for library in place.libraries(module):
-        got = place.process(library, section(library, module) + cells.SECTION)
-        got["section"] = got.pop("wall")
-        note(figures[library], got)
+    for library in place.libraries(framework) * rounds:
+        say(f"{framework.title}: start of {library}")
+        code = f"report(start({framework.module!r}, {library!r}))"
+        got = place.process(library, preparation(library, framework) + code)
+        unfit = {"wall"}
+        if library == "d2l":  # its preparation imports the framework itself
+            unfit |= {"import_framework", "import_beyond"}
+        add(samples[library], {k: v for k, v in got.items() if k not in unfit})
+    for library in place.libraries(framework):
+        code = section(library, framework, SCRATCH) + "report(work.whole())"
+        got = place.process(library, code)
+        add(samples[library], {"section": got["wall"], "memory": got["memory"]})
 
 
-def growth(place: Place, who: str, step: int) -> list[dict[str, Any]]:
+def growth(
+    place: Place, framework: Framework | None, step: int
+) -> Iterator[dict[str, Any]]:
     """Measure how an epoch grows with batch size, hidden width and examples.
 
     The seconds of a point are those of 60,000 examples, unless examples are varied.
+    Without a framework, it is NumPy's and those of the matrix products alone.
     """
-    parts, cell, hint = cells.parts(who), cells.GROWTH.format(who=who), {}
-    start = parts["imports"]
-    if who == "numpy":
-        cell += cells.GROWTH_PRODUCTS
-        hint = list(openblas_hints().values())[-1]
-    else:
-        start = cells.imports(who)
-    points = []
+    say(f"{framework.title if framework else 'NumPy'}: growth")
+    hint = {} if framework else list(openblas_hints().values())[-1]
+    cell = "dict({}=sorted(work.epoch() for _ in range(3))[1])"
+    cells = [cell.format(framework.module if framework else "numpy")]
+    cells += [] if framework else ["dict(products=work.products_time(3))"]
     with place.kernel(**hint) as kernel:
-        kernel.run(start)
         for varies, values in VARIED.items():
             for value in values[::step]:
-                batch_size, width, n = (FIXED | {varies: value}).values()
-                part = cells.GROWTH_PART.format(batch_size=batch_size, width=width, n=n)
-                scale = 1 if varies == "examples" else ALL / PART
-                for name, seconds in kernel.run(part + parts["model"] + cell).items():
-                    point = {"who": name, "varies": varies, "value": value}
-                    points.append({**point, "seconds": seconds * scale})
-    return points
+                batch, width, n = (FIXED | {varies: value}).values()
+                code = OPEN.format("numpy", f"{width}, {batch}")
+                if framework:
+                    code = section(OURS, framework, SCRATCH, width, batch)
+                kernel.run(f"{code}work.keep({n}, {batch})")
+                for cell in cells:
+                    for who, seconds in kernel.run(f"report({cell})").items():
+                        seconds *= 1 if varies == "examples" else ALL / PART
+                        point = {"who": who, "varies": varies, "value": value}
+                        yield point | {"seconds": seconds}
 
 
-def note(samples: dict[str, list[float]], figures: dict[str, float]) -> None:
+def note(samples: Samples, kernel: Kernel, *cells: str) -> None:
+    """Add what a kernel reports after a rest."""
+    time.sleep(REST)
+    for cell in cells:
+        add(samples, kernel.run(f"report({cell})"))
+
+
+def add(samples: Samples, figures: dict[str, float]) -> None:
     """Add one sample of each figure."""
     for name, value in figures.items():
         samples[name].append(value)

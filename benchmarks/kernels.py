@@ -7,23 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-MARK = "BENCHMARK "
-
-
-class _Interpreter(KernelSpecManager):
-    """Knows one kernel: a given Python."""
-
-    def __init__(self, python: str) -> None:
-        super().__init__()
-        self.python = python
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """Return the command that starts it, whatever name it is asked for by."""
-        command = [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=command, display_name="Python 3", language="python")
+from benchmarks.work import MARK
 
 
 class Kernel:
@@ -36,19 +22,16 @@ class Kernel:
     """
 
     def __init__(self, python: str, env: dict[str, str], cwd: Path) -> None:
-        self.manager = KernelManager(kernel_spec_manager=_Interpreter(python))
+        self.manager = KernelManager()
+        self.manager.kernel_spec.argv[0] = python
         # Errors arrive as messages; standard error holds only the kernel's own log.
         self.manager.start_kernel(env=env, cwd=str(cwd), stderr=subprocess.DEVNULL)
-        self.client = self.manager.client()
+        self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=120)
 
     def run(self, code: str) -> dict[str, Any]:
-        """Run a cell; return what it reported by ``report``.
-
-        Raises:
-            RuntimeError: The cell failed; the message is its traceback.
-        """
+        """Run a cell; return what it reported, or raise its traceback."""
         reported: dict[str, Any] = {}
 
         def hook(message: dict[str, Any]) -> None:
@@ -65,7 +48,6 @@ class Kernel:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the kernel."""
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 

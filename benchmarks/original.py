@@ -28,11 +28,10 @@ def prepare(framework: str) -> None:
 
 
 def _declare_operators_of_torchvision() -> None:
-    """Declare by name the operators that torchvision compiles, where it cannot.
+    """Declare by name the operators that torchvision has compiled for another PyTorch.
 
-    Its wheels are built for one build of PyTorch. Beside another (such as the one for
-    processors only) its library is not loaded, and then its import fails, because it
-    refers to operators that nobody has declared. The book uses none of them.
+    Beside a build that it was not made for, such as that for processors only, its
+    import fails for the lack of them. The book uses none.
     """
     try:
         importlib.import_module("torchvision")
@@ -46,28 +45,23 @@ def _declare_operators_of_torchvision() -> None:
 
     package = Path(importlib.util.find_spec("torchvision").origin).parent
     text = (package / "_meta_registrations.py").read_text()
-    names = set(re.findall(r'register_meta\("(\w+)"', text))
-    names |= set(re.findall(r"torchvision::(\w+)", text))
+    names = set(re.findall(r'register_meta\("(\w+)"|torchvision::(\w+)', text))
     library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in sorted(names):
+    for name in sorted({a or b for a, b in names}):
         library.define(f"{name}(Tensor x) -> Tensor")
     torch._torchvision_declarations = library  # lives as long as the process
     importlib.import_module("torchvision")
 
 
 def _accept_official_files() -> None:
-    """Let Gluon take the official files of Fashion-MNIST.
+    """Let Gluon take the official files: it insists on others with the same content."""
+    import numpy
 
-    It insists on the SHA-1 of files that its authors packed again, with the same
-    content, and served from a bucket of their own. The driver of the benchmark has
-    verified the official ones.
-    """
+    vars(numpy).setdefault("bool", numpy.bool_)  # dropped since
     import mxnet.gluon.utils
 
     check_sha1 = mxnet.gluon.utils.check_sha1
     root = Path(os.environ["MXNET_HOME"])
-
-    def accept(filename: str, sha1_hash: str) -> bool:
-        return root in Path(filename).parents or check_sha1(filename, sha1_hash)
-
-    mxnet.gluon.utils.check_sha1 = accept
+    mxnet.gluon.utils.check_sha1 = lambda filename, sha1_hash: (
+        root in Path(filename).parents or check_sha1(filename, sha1_hash)
+    )

@@ -13,7 +13,7 @@ import math
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -71,9 +71,21 @@ class Backend(ABC):
     def devices(self) -> tuple[list[Any], Any]:
         """Return all GPUs, and the CPU."""
 
+    @abstractmethod
+    def reshape(self, tensor: Any, shape: tuple[int, ...]) -> Any:
+        """Return the same numbers in another shape."""
+
+    @abstractmethod
+    def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> Batches:
+        """Return the framework's own loader of tensors in memory, or one like it."""
+
     def inference(self, net: Net) -> AbstractContextManager[Net]:
         """Open a context in which what it yields gives the scores of ``net``."""
         return nullcontext(net)
+
+    def normal(self, scale: float, shape: tuple[int, ...]) -> Any:
+        """Draw normal numbers with this standard deviation, where no key is needed."""
+        raise NotImplementedError
 
     def end_training(self, net: Net) -> None:  # noqa: B027 (most keep no mode)
         """Put a model that tells training from evaluation into evaluation mode."""
@@ -390,6 +402,69 @@ class Backend(ABC):
         if draw:
             print(history)
         return history
+
+    # Regression
+
+    def load_array(
+        self, data_arrays: Sequence[Any], batch_size: int, is_train: bool = True
+    ) -> Batches:
+        """Return minibatches of tensors, ``(n, ...)`` each, again in every pass.
+
+        Args:
+            data_arrays: Such as features and targets.
+            batch_size: Examples per batch; the last holds what is left.
+            is_train: Whether each pass draws a new order.
+
+        Returns:
+            The framework's own loader; in JAX, which has none, one that draws its
+            orders from ``np.random``.
+        """
+        return self.loader(data_arrays, batch_size, is_train)
+
+    def synthetic_data(self, w: Any, b: float, num_examples: int) -> tuple[Any, Any]:
+        """Draw the features and targets of a linear model with noise.
+
+        Args:
+            w, b: Weights ``(d,)`` or ``(d, 1)``, and bias.
+            num_examples: How many.
+
+        Returns:
+            ``X``, ``(num_examples, d)``, standard normal; and ``y = X w + b`` with
+            noise of standard deviation 0.01, ``(num_examples, 1)``.
+        """
+        X = self.normal(1.0, (num_examples, len(w)))
+        noise = self.normal(0.01, (num_examples, 1))
+        return X, X @ self.reshape(w, (-1, 1)) + b + noise
+
+    def linreg(self, X: Any, w: Any, b: Any) -> Any:
+        """Return ``X w + b``, the predictions of linear regression."""
+        return X @ w + b
+
+    def squared_loss(self, y_hat: Any, y: Any) -> Any:
+        """Return half the squared error of every prediction, in the shape of these."""
+        return (y_hat - self.reshape(y, y_hat.shape)) ** 2 / 2
+
+    def evaluate_loss(self, net: Net, data_iter: Batches, loss: Loss) -> float:
+        """Return the mean loss on a data set, of a model in evaluation mode.
+
+        Args:
+            net: A model or any function of ``X``.
+            data_iter, loss: See :func:`train_epoch_ch3`.
+
+        Raises:
+            ValueError: ``data_iter`` yields nothing, or ``loss`` returned one number
+                and does not say which it is.
+        """
+        metric = Accumulator(2)
+        with self.inference(net) as predict:
+            for X, y in data_iter:
+                y_hat = predict(X)
+                if y_hat.shape[1:] == (1,):  # else (n, 1) and (n,) make a square
+                    y = self.reshape(y, y_hat.shape)
+                _, total = self.objective(loss, y_hat, y, summed=True)
+                metric.add(to_numpy(total), len(y))
+        _check_not_empty("data_iter", metric[1])
+        return metric[0] / metric[1]
 
     # Seeds and devices
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,8 @@ import numpy as np
 from d2lutils import require
 from d2lutils.arguments import check_whole
 from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
-from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
-from d2lutils.metrics import *  # noqa: F403
-from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
-from d2lutils.names import EVERYWHERE, Regression, aliases, method, missing
-from d2lutils.plotting import *  # noqa: F403
+from d2lutils.names import *  # noqa: F403
+from d2lutils.names import EVERYWHERE, aliases, method, missing
 
 # TensorFlow, if it is imported later, logs as JAX's C++ library was told to.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -66,6 +63,25 @@ class _Model:
 
 def _given(key: Any) -> dict[str, Any]:
     return {} if key is None else {"key": key}
+
+
+class _Loader:
+    """Minibatches of arrays, again in every pass."""
+
+    def __init__(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> None:
+        self.arrays = [np.asarray(each) for each in arrays]
+        self.batch_size = check_whole("batch_size", batch_size, least=1)
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        return -(-len(self.arrays[0]) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[jax.Array, ...]]:
+        n = len(self.arrays[0])
+        order = np.random.permutation(n) if self.shuffle else np.arange(n)
+        for start in range(0, n, self.batch_size):
+            rows = order[start : start + self.batch_size]
+            yield tuple(jnp.asarray(each[rows]) for each in self.arrays)
 
 
 class JaxBackend(Backend):
@@ -115,6 +131,12 @@ class JaxBackend(Backend):
     def draw_seed(self) -> int:
         return np.random.randint(2**31)
 
+    def reshape(self, tensor: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        return jnp.reshape(tensor, shape)
+
+    def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> _Loader:
+        return _Loader(arrays, batch_size, shuffle)
+
     def devices(self) -> tuple[list[jax.Device], jax.Device]:
         gpus = [each for each in jax.devices() if each.platform == "gpu"]
         return gpus, jax.devices("cpu")[0]
@@ -126,6 +148,9 @@ accuracy = _backend.accuracy
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+linreg = _backend.linreg
+squared_loss = _backend.squared_loss
+load_array = _backend.load_array
 
 
 def evaluate_accuracy(net: Net, params: Any, data_iter: Batches) -> float:
@@ -206,23 +231,6 @@ def sgd(params: Any, grads: Any, lr: float, batch_size: int) -> Any:
     return jax.tree_util.tree_map(step, params, grads)
 
 
-_aliases = aliases(
-    jnp,
-    astype=method("astype"),
-    concat=jnp.concatenate,
-    reduce_mean=jnp.mean,
-    reduce_sum=jnp.sum,
-    tensor=jnp.array,
-)
-globals().update(_aliases)
-__all__ = [*EVERYWHERE, *_aliases]
-__getattr__, __dir__ = missing(__name__, __all__)
-
-_regression = Regression(_backend, reshape=jnp.reshape)
-linreg = _regression.linreg
-squared_loss = _regression.squared_loss
-
-
 def synthetic_data(
     w: Any, b: float, num_examples: int, key: Any
 ) -> tuple[jax.Array, jax.Array]:
@@ -237,47 +245,25 @@ def synthetic_data(
         ``X``, ``(num_examples, d)``, standard normal; and ``y = X w + b`` with noise
         of standard deviation 0.01, ``(num_examples, 1)``.
     """
-    keys = iter(jax.random.split(key))
-
-    def normal(scale: float, shape: tuple[int, ...]) -> jax.Array:
-        return scale * jax.random.normal(next(keys), shape)
-
-    drawing = Regression(_backend, jnp.reshape, normal)
-    return drawing.synthetic_data(w, b, num_examples)
+    first, second = jax.random.split(key)
+    X = jax.random.normal(first, (num_examples, len(w)))
+    noise = 0.01 * jax.random.normal(second, (num_examples, 1))
+    return X, X @ jnp.reshape(w, (-1, 1)) + b + noise
 
 
 def evaluate_loss(net: Net, params: Any, data_iter: Batches, loss: Loss) -> float:
     """Return the mean loss of ``net(params, X)`` on a data set."""
-    return _regression.evaluate_loss(_Model(net, params), data_iter, loss)
+    return _backend.evaluate_loss(_Model(net, params), data_iter, loss)
 
 
-class _Loader:
-    """Minibatches of arrays, again in every pass."""
-
-    def __init__(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> None:
-        self.arrays = [np.asarray(each) for each in arrays]
-        self.batch_size = check_whole("batch_size", batch_size, least=1)
-        self.shuffle = shuffle
-
-    def __len__(self) -> int:
-        return -(-len(self.arrays[0]) // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[jax.Array, ...]]:
-        n = len(self.arrays[0])
-        order = np.random.permutation(n) if self.shuffle else np.arange(n)
-        for start in range(0, n, self.batch_size):
-            rows = order[start : start + self.batch_size]
-            yield tuple(jnp.asarray(each[rows]) for each in self.arrays)
-
-
-def load_array(
-    data_arrays: Sequence[Any], batch_size: int, is_train: bool = True
-) -> Iterable[tuple[jax.Array, ...]]:
-    """Return minibatches of arrays, ``(n, ...)`` each, again in every pass.
-
-    Args:
-        data_arrays: Such as features and targets.
-        batch_size: Examples per batch; the last holds what is left.
-        is_train: Whether each pass draws a new order, from ``np.random``.
-    """
-    return _Loader(data_arrays, batch_size, is_train)
+_aliases = aliases(
+    jnp,
+    astype=method("astype"),
+    concat=jnp.concatenate,
+    reduce_mean=jnp.mean,
+    reduce_sum=jnp.sum,
+    tensor=jnp.array,
+)
+globals().update(_aliases)
+__all__ = [*EVERYWHERE, *_aliases]
+__getattr__, __dir__ = missing(__name__, __all__)

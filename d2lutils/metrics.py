@@ -75,8 +75,8 @@ class History:
         train_loss: Mean loss over the training examples, in nats for cross-entropy,
             averaged while the weights move.
         train_accuracy: Share of right predictions on them, likewise.
-        test_accuracy: Share of right predictions on the test examples after the
-            epoch.
+        test_accuracy: Share of right predictions after the epoch on the examples that
+            it does not learn from.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -87,6 +87,11 @@ class History:
     def epochs(self) -> list[int]:
         """The numbers of the epochs, counted from 1."""
         return list(range(1, len(self.train_loss) + 1))
+
+    @property
+    def validation_accuracy(self) -> list[float]:
+        """What ``test_accuracy`` is where those examples are for validation."""
+        return self.test_accuracy
 
     def add(self, *figures: float) -> None:
         """Append train loss, train accuracy and test accuracy of one epoch."""
@@ -121,8 +126,7 @@ def sweep(
 
     Returns:
         Train loss, train accuracy and held-out accuracy after the last epoch of each
-        training, ``(settings, seeds, 3)``. (Held out are the examples that a history
-        calls those for testing.)
+        training run, ``(settings, seeds, 3)``.
     """
     named = (
         settings.items() if isinstance(settings, dict) else ((s, s) for s in settings)
@@ -131,13 +135,8 @@ def sweep(
     headings = "train loss", "held-out accuracy"
     print(f"{'':14}  {headings[0]:22}  {headings[1]}")
     for name, setting in named:
-        runs = [train(setting, seed) for seed in seeds]
-        ends.append(
-            [
-                (h.train_loss[-1], h.train_accuracy[-1], h.test_accuracy[-1])
-                for h in runs
-            ]
-        )
+        runs = [vars(train(setting, seed)).values() for seed in seeds]
+        ends.append([[curve[-1] for curve in curves] for curves in runs])
         loss, _, accuracy = (
             f"{each.mean():.3f} ({each.min():.3f} to {each.max():.3f})"
             for each in np.array(ends[-1]).T

@@ -14,11 +14,8 @@ import numpy as onp
 from d2lutils import require
 from d2lutils.arguments import check_gradients
 from d2lutils.backend import Backend, Loss, Net, Step, check_scores
-from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
-from d2lutils.metrics import *  # noqa: F403
-from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
-from d2lutils.names import EVERYWHERE, Regression, aliases, method, missing
-from d2lutils.plotting import *  # noqa: F403
+from d2lutils.names import *  # noqa: F403
+from d2lutils.names import EVERYWHERE, aliases, method, missing
 
 
 def _has_avx2() -> bool:
@@ -96,6 +93,18 @@ class MXNetBackend(Backend):
         # Of size 1: before npx.set_np() MXNet knows no tensor of no axes.
         return int(np.random.randint(0, 2**31 - 1, size=1)[0])
 
+    def reshape(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return tensor.reshape(shape)
+
+    def normal(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
+        return np.random.normal(0, scale, shape)
+
+    def loader(
+        self, arrays: Sequence[np.ndarray], batch_size: int, shuffle: bool
+    ) -> gluon.data.DataLoader:
+        dataset = gluon.data.ArrayDataset(*arrays)
+        return gluon.data.DataLoader(dataset, batch_size, shuffle=shuffle)
+
     def devices(self) -> tuple[list[mxnet.Context], mxnet.Context]:
         return [npx.gpu(i) for i in range(npx.num_gpus())], npx.cpu()
 
@@ -129,6 +138,11 @@ train_ch3 = _backend.train_ch3
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+synthetic_data = _backend.synthetic_data
+linreg = _backend.linreg
+squared_loss = _backend.squared_loss
+evaluate_loss = _backend.evaluate_loss
+load_array = _backend.load_array
 
 _aliases = aliases(
     np,
@@ -145,27 +159,3 @@ _aliases = aliases(
 globals().update(_aliases)
 __all__ = [*EVERYWHERE, *_aliases]
 __getattr__, __dir__ = missing(__name__, __all__)
-
-_regression = Regression(
-    _backend,
-    reshape=lambda x, shape: x.reshape(shape),
-    normal=lambda scale, shape: np.random.normal(0, scale, shape),
-)
-synthetic_data = _regression.synthetic_data
-linreg = _regression.linreg
-squared_loss = _regression.squared_loss
-evaluate_loss = _regression.evaluate_loss
-
-
-def load_array(
-    data_arrays: Sequence[np.ndarray], batch_size: int, is_train: bool = True
-) -> gluon.data.DataLoader:
-    """Return Gluon's loader of minibatches of arrays, ``(n, ...)`` each.
-
-    Args:
-        data_arrays: Such as features and targets.
-        batch_size: Examples per batch; the last holds what is left.
-        is_train: Whether each pass draws a new order.
-    """
-    dataset = gluon.data.ArrayDataset(*data_arrays)
-    return gluon.data.DataLoader(dataset, batch_size, shuffle=is_train)

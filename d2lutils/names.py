@@ -1,8 +1,7 @@
 """Names that notebooks of *Dive into Deep Learning* 0.17 use beside the training loop.
 
-Its chapters 3 and 4 call a framework's functions by names that are the same in all, and
-define a few of their own for regression. All others get an answer, too: where in that
-book they come from.
+Its chapters 3 and 4 call a framework's functions by names that are the same in all. All
+others get an answer, too: where in that book they come from.
 """
 
 from __future__ import annotations
@@ -14,8 +13,14 @@ import numpy as np
 
 from d2lutils import metrics, plotting
 from d2lutils.arguments import to_numpy
-from d2lutils.backend import Backend, Batches, Loss, Net, _check_not_empty
-from d2lutils.metrics import Accumulator
+from d2lutils.fashion_mnist import get_fashion_mnist_labels
+from d2lutils.metrics import *  # noqa: F403
+from d2lutils.minibatches import get_dataloader_workers
+from d2lutils.plotting import *  # noqa: F403
+
+# What is the same object in every framework's module.
+READY = (get_fashion_mnist_labels.__name__, get_dataloader_workers.__name__)
+__all__ = [*metrics.__all__, *plotting.__all__, *READY]
 
 # Which the frameworks have themselves, nearly all of them.
 SHORT = (
@@ -24,14 +29,13 @@ SHORT = (
     *("reduce_mean", "reduce_sum", "reshape", "sin", "sinh", "stack", "tanh"),
     *("tensor", "transpose", "zeros"),
 )
-FUNCTIONS = (
-    *("load_data_fashion_mnist", "get_fashion_mnist_labels", "get_dataloader_workers"),
-    *("accuracy", "evaluate_accuracy", "evaluate_loss", "predict_ch3", "sgd"),
-    *("train_epoch_ch3", "train_ch3", "set_seed", "try_gpu", "try_all_gpus"),
-    *("load_array", "synthetic_data", "linreg", "squared_loss"),
-)
 # What every framework's module offers beside its aliases.
-EVERYWHERE = (*metrics.__all__, *plotting.__all__, *FUNCTIONS)
+EVERYWHERE = (
+    *__all__,
+    *("load_data_fashion_mnist", "accuracy", "evaluate_accuracy", "evaluate_loss"),
+    *("predict_ch3", "sgd", "train_epoch_ch3", "train_ch3", "set_seed", "try_gpu"),
+    *("try_all_gpus", "load_array", "synthetic_data", "linreg", "squared_loss"),
+)
 
 # Where that book defines what is not here.
 ELSEWHERE = {
@@ -137,68 +141,3 @@ def missing(
         raise AttributeError(message, name=name)
 
     return __getattr__, lambda: sorted(offered)
-
-
-class Regression:
-    """What those chapters define for linear regression, over two functions.
-
-    Args:
-        backend: A framework's.
-        reshape: Takes a tensor and a shape.
-        normal: Draws normal numbers, given their standard deviation and a shape.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        reshape: Callable[..., Any],
-        normal: Callable[[float, tuple[int, ...]], Any] | None = None,
-    ) -> None:
-        self.backend, self.reshape, self.normal = backend, reshape, normal
-
-    def synthetic_data(self, w: Any, b: float, num_examples: int) -> tuple[Any, Any]:
-        """Draw the features and targets of a linear model with noise.
-
-        Args:
-            w, b: Weights ``(d,)`` or ``(d, 1)``, and bias.
-            num_examples: How many.
-
-        Returns:
-            ``X``, ``(num_examples, d)``, standard normal; and ``y = X w + b`` with
-            noise of standard deviation 0.01, ``(num_examples, 1)``.
-        """
-        X = self.normal(1.0, (num_examples, len(w)))
-        noise = self.normal(0.01, (num_examples, 1))
-        return X, X @ self.reshape(w, (-1, 1)) + b + noise
-
-    def linreg(self, X: Any, w: Any, b: Any) -> Any:
-        """Return ``X w + b``, the predictions of linear regression."""
-        return X @ w + b
-
-    def squared_loss(self, y_hat: Any, y: Any) -> Any:
-        """Return half the squared error of every prediction, in the shape of these."""
-        return (y_hat - self.reshape(y, y_hat.shape)) ** 2 / 2
-
-    def evaluate_loss(self, net: Net, data_iter: Batches, loss: Loss) -> float:
-        """Return the mean loss on a data set, of a model in evaluation mode.
-
-        Args:
-            net: A model or any function of ``X``.
-            data_iter: Yields batches ``(X, y)``.
-            loss: Returns one number per example; or one number, if it says by its
-                ``reduction`` whether that is their mean or their sum.
-
-        Raises:
-            ValueError: ``data_iter`` yields nothing, or ``loss`` returned one number
-                and does not say which it is.
-        """
-        metric = Accumulator(2)
-        with self.backend.inference(net) as predict:
-            for X, y in data_iter:
-                y_hat = predict(X)
-                if y_hat.shape[1:] == (1,):  # else (n, 1) and (n,) make a square
-                    y = self.reshape(y, y_hat.shape)
-                _, total = self.backend.objective(loss, y_hat, y, summed=True)
-                metric.add(to_numpy(total), len(y))
-        _check_not_empty("data_iter", metric[1])
-        return metric[0] / metric[1]

@@ -16,11 +16,8 @@ import numpy as np
 from d2lutils import require
 from d2lutils.arguments import check_gradients
 from d2lutils.backend import Backend, Loss, Net, Step, check_scores
-from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
-from d2lutils.metrics import *  # noqa: F403
-from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
-from d2lutils.names import EVERYWHERE, Regression, aliases, missing
-from d2lutils.plotting import *  # noqa: F403
+from d2lutils.names import *  # noqa: F403
+from d2lutils.names import EVERYWHERE, aliases, missing
 
 # Keeps what it is given, and writes it to standard error unless all ended well.
 KEEPER = """
@@ -144,6 +141,20 @@ class TensorFlowBackend(Backend):
     def draw_seed(self) -> int:
         return int(tf.random.uniform((), maxval=2**31 - 1, dtype=tf.int32))
 
+    def reshape(self, tensor: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+        return tf.reshape(tensor, shape)
+
+    def normal(self, scale: float, shape: tuple[int, ...]) -> tf.Tensor:
+        return tf.random.normal(shape, stddev=scale)
+
+    def loader(
+        self, arrays: Sequence[tf.Tensor], batch_size: int, shuffle: bool
+    ) -> tf.data.Dataset:
+        dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays))
+        if shuffle:
+            dataset = dataset.shuffle(len(arrays[0]))
+        return dataset.batch(batch_size)
+
     def devices(self) -> tuple[list[tf.device], tf.device]:
         count = len(tf.config.list_physical_devices("GPU"))
         return [tf.device(f"/GPU:{i}") for i in range(count)], tf.device("/CPU:0")
@@ -210,6 +221,11 @@ train_ch3 = _backend.train_ch3
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+synthetic_data = _backend.synthetic_data
+linreg = _backend.linreg
+squared_loss = _backend.squared_loss
+evaluate_loss = _backend.evaluate_loss
+load_array = _backend.load_array
 
 _aliases = aliases(
     tf,
@@ -223,29 +239,3 @@ _aliases = aliases(
 globals().update(_aliases)
 __all__ = [*EVERYWHERE, "Updater", *_aliases]
 __getattr__, __dir__ = missing(__name__, __all__)
-
-_regression = Regression(
-    _backend,
-    reshape=tf.reshape,
-    normal=lambda scale, shape: tf.random.normal(shape, stddev=scale),
-)
-synthetic_data = _regression.synthetic_data
-linreg = _regression.linreg
-squared_loss = _regression.squared_loss
-evaluate_loss = _regression.evaluate_loss
-
-
-def load_array(
-    data_arrays: Sequence[tf.Tensor], batch_size: int, is_train: bool = True
-) -> tf.data.Dataset:
-    """Return a data set of TensorFlow's, minibatches of tensors, ``(n, ...)`` each.
-
-    Args:
-        data_arrays: Such as features and targets.
-        batch_size: Examples per batch; the last holds what is left.
-        is_train: Whether each pass draws a new order.
-    """
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(data_arrays))
-    if is_train:
-        dataset = dataset.shuffle(len(data_arrays[0]))
-    return dataset.batch(batch_size)

@@ -11,11 +11,8 @@ import numpy as np
 from d2lutils import require
 from d2lutils.arguments import check_gradients
 from d2lutils.backend import Backend, Loss, Net, Step, check_scores
-from d2lutils.fashion_mnist import get_fashion_mnist_labels  # noqa: F401
-from d2lutils.metrics import *  # noqa: F403
-from d2lutils.minibatches import get_dataloader_workers  # noqa: F401
-from d2lutils.names import EVERYWHERE, Regression, aliases, method, missing
-from d2lutils.plotting import *  # noqa: F403
+from d2lutils.names import *  # noqa: F403
+from d2lutils.names import EVERYWHERE, aliases, method, missing
 
 torch = require("torch")
 nn = torch.nn
@@ -89,6 +86,18 @@ class TorchBackend(Backend):
     def draw_seed(self) -> int:
         return int(torch.empty((), dtype=torch.int64).random_())
 
+    def reshape(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.reshape(tensor, shape)
+
+    def normal(self, scale: float, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.normal(0.0, scale, shape)
+
+    def loader(
+        self, arrays: Sequence[torch.Tensor], batch_size: int, shuffle: bool
+    ) -> torch.utils.data.DataLoader:
+        dataset = torch.utils.data.TensorDataset(*arrays)
+        return torch.utils.data.DataLoader(dataset, batch_size, shuffle=shuffle)
+
     def devices(self) -> tuple[list[torch.device], torch.device]:
         count = torch.cuda.device_count()
         return [torch.device(f"cuda:{i}") for i in range(count)], torch.device("cpu")
@@ -125,6 +134,11 @@ train_ch3 = _backend.train_ch3
 set_seed = _backend.set_seed
 try_gpu = _backend.try_gpu
 try_all_gpus = _backend.try_all_gpus
+synthetic_data = _backend.synthetic_data
+linreg = _backend.linreg
+squared_loss = _backend.squared_loss
+evaluate_loss = _backend.evaluate_loss
+load_array = _backend.load_array
 
 _aliases = aliases(
     torch,
@@ -137,27 +151,3 @@ _aliases = aliases(
 globals().update(_aliases)
 __all__ = [*EVERYWHERE, *_aliases]
 __getattr__, __dir__ = missing(__name__, __all__)
-
-_regression = Regression(
-    _backend,
-    reshape=torch.reshape,
-    normal=lambda scale, shape: torch.normal(0.0, scale, shape),
-)
-synthetic_data = _regression.synthetic_data
-linreg = _regression.linreg
-squared_loss = _regression.squared_loss
-evaluate_loss = _regression.evaluate_loss
-
-
-def load_array(
-    data_arrays: Sequence[torch.Tensor], batch_size: int, is_train: bool = True
-) -> torch.utils.data.DataLoader:
-    """Return PyTorch's loader of minibatches of tensors, ``(n, ...)`` each.
-
-    Args:
-        data_arrays: Such as features and targets.
-        batch_size: Examples per batch; the last holds what is left.
-        is_train: Whether each pass draws a new order.
-    """
-    dataset = torch.utils.data.TensorDataset(*data_arrays)
-    return torch.utils.data.DataLoader(dataset, batch_size, shuffle=is_train)

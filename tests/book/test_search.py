@@ -25,9 +25,8 @@ from distributed import Client, LocalCluster, versions
 from nbconvert import PythonExporter
 from optuna.trial import TrialState
 
-from benchmarks.search import chapter
 from booktools import FRAMEWORKS, missing_modules
-from searching import KILL, TRIALS, Objective
+from searching import KILL, TRIALS, Objective, chapter
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "searching.py"
 PATH = f"{SCRIPT.parents[2]}{os.pathsep}{SCRIPT.parent}"
@@ -453,7 +452,7 @@ def test_several_people_share_a_study_in_postgresql(tmp_path):
 
 ACCURACIES = """
 import itertools, json, sys
-from benchmarks.search import chapter
+from searching import chapter
 train = chapter(sys.argv[1])["train"]
 settings = dict(lr=0.1, width=32, depth=2, batch_size=64, weight_decay=1e-3, scale=1.4)
 print(json.dumps([*itertools.islice(train(settings | {"dropout": 0.0}), 3)]))

@@ -86,15 +86,9 @@ class Reader:
 
 
 WRITTEN = {
-    "the chapter's own": PLAIN,
     "print": """
         def net(X):
             print("here")
-            return mlp(X)
-    """,
-    "print of TensorFlow's": """
-        def net(X):
-            tf.print("here")
             return mlp(X)
     """,
     "a branch on data": """
@@ -102,17 +96,6 @@ WRITTEN = {
             if tf.reduce_sum(X) > 6270:
                 return mlp(X)
             return 2 * mlp(X)
-    """,
-    "randomness": """
-        rng = np.random.default_rng(3)
-        def net(X):
-            return mlp(X + rng.random())
-    """,
-    "a counter": """
-        calls = []
-        def net(X):
-            calls.append(len(calls))
-            return mlp(X) * (1.0 + len(calls))
     """,
     "a global": """
         calls = 0
@@ -127,36 +110,9 @@ WRITTEN = {
             seen.append(1)
             return len(seen) * tf.nn.sparse_softmax_cross_entropy_with_logits(y, y_hat)
     """,
-    "an object": """
-        class Net:
-            calls = 0
-            def __call__(self, X):
-                self.calls += 1
-                return mlp(X) * float(self.calls)
-        net = Net()
-    """,
     "NumPy": """
         def net(X):
             return mlp(X) * float(X.numpy().mean())
-    """,
-    "len of a tensor": """
-        def net(X):
-            return mlp(tf.reshape(X, (len(X), -1)))
-    """,
-    "another function of that name": """
-        seen = []
-        def net(X):
-            seen.append(1)
-            if len(seen) == 3:
-                global relu
-                relu = lambda X: tf.minimum(X, 0)
-            return mlp(X)
-    """,
-    "a decorated helper": """
-        helper = tf.function(mlp)
-        def net(X):
-            print("here")
-            return helper(X)
     """,
 }
 

@@ -6,7 +6,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from test_backend import B0, W0, images_and_labels, softmax_step
+from test_backend import (
+    B0,
+    W0,
+    images_and_labels,
+    one_number,
+    per_example,
+    softmax_step,
+)
 
 from frameworks import BackendKit
 
@@ -113,10 +120,6 @@ def updaters(backend: BackendKit, kind: str):
     return net, backend.optimizer(net, 0.1), lambda: backend.layer_weights(net)
 
 
-def per_example(backend: BackendKit, y_hat, y):
-    return backend.losses(backend.loss("none"), y_hat, y)
-
-
 WRONG = {
     "(1,)": lambda backend, y_hat, y: per_example(backend, y_hat, y)[:1],
     "(5,)": lambda backend, y_hat, y: per_example(backend, y_hat, y)[:5],
@@ -145,46 +148,6 @@ def test_a_loss_that_is_no_tensor_is_named(backend: BackendKit):
 
 
 # -- a loss that is one number -------------------------------------------------
-
-
-def one_number(backend: BackendKit, said: str):
-    """A loss that returns a sum or a mean, and says so or not."""
-
-    def loss(y_hat, y, reduction="mean"):
-        total = backend.total(per_example(backend, y_hat, y))
-        return total if reduction == "sum" else total / y.shape[0]
-
-    def silent(y_hat, y):
-        return loss(y_hat, y)
-
-    def marked(y_hat, y):
-        return loss(y_hat, y, "sum")
-
-    marked.reduction = "sum"
-    return {
-        "default": loss,
-        "bound": partial(loss, reduction="sum"),
-        "bound twice": partial(partial(loss, reduction="mean"), reduction="sum"),
-        "attribute": marked,
-        "attribute, bound": partial(marked),
-        "unsaid": silent,
-        "unsaid, bound": partial(silent),
-    }[said]
-
-
-@pytest.mark.parametrize("kind", ["own", "optimizer"])
-@pytest.mark.parametrize(
-    "said", ["default", "bound", "bound twice", "attribute", "attribute, bound"]
-)
-def test_a_single_number_is_what_the_loss_says(backend: BackendKit, kind, said):
-    net, updater, read = updaters(backend, kind)
-    X, y = images_and_labels(8)
-    loss = one_number(backend, said)
-    mean, _ = backend.d2l.train_epoch_ch3(net, backend.batches((X, y)), loss, updater)
-    W, b, total, _ = softmax_step(W0, B0, X, y, 0.1)
-    assert mean == pytest.approx(total / 8, rel=1e-5)
-    np.testing.assert_allclose(read()[0], W, atol=1e-6)
-    np.testing.assert_allclose(read()[1], b, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["own", "optimizer"])

@@ -36,6 +36,8 @@ def test_history_reads_as_a_sentence():
     assert str(history) == (
         "epoch 2: train loss 0.381, train accuracy 0.865, test accuracy 0.852"
     )
+    assert repr(history) == "History(2 epochs)"  # it may end a cell
+    assert history.validation_accuracy == history.test_accuracy == [0.75, 0.8522]
 
 
 def test_a_sweep_trains_with_every_setting_and_seed(capsys):

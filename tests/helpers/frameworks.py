@@ -97,10 +97,6 @@ class BackendKit:
         """The sum of a tensor."""
         return losses.sum()
 
-    def gradients(self, net: Any, loss: Any, X: Any, y: Any, params: list) -> list[Any]:
-        """Gradients of the mean loss by the framework's automatic differentiation."""
-        raise NotImplementedError
-
     def loss(self, reduction: str) -> Any:
         """Cross-entropy on logits, or a skip where there is none so reduced."""
         raise NotImplementedError
@@ -167,9 +163,6 @@ class TorchKit(BackendKit):
             tensor.copy_(self.tensor(values))
         tensor.grad = None  # or the next backward would add to it
 
-    def gradients(self, net, loss, X, y, params):
-        return self.torch.autograd.grad(self.losses(loss, net(X), y).mean(), params)
-
     def loss(self, reduction):
         return self.torch.nn.CrossEntropyLoss(reduction=reduction)
 
@@ -225,12 +218,6 @@ class MXNetKit(BackendKit):
 
     def assign(self, tensor, values):
         tensor[:] = self.tensor(values)
-
-    def gradients(self, net, loss, X, y, params):
-        with self.mxnet.autograd.record():
-            mean = self.losses(loss, net(X), y).mean()
-        mean.backward()
-        return [param.grad for param in params]
 
     def loss(self, reduction):
         per_example = self.mxnet.gluon.loss.SoftmaxCrossEntropyLoss()
@@ -304,11 +291,6 @@ class TensorFlowKit(BackendKit):
         if isinstance(loss, self.tf.keras.losses.Loss):
             return loss(y, y_hat)
         return loss(y_hat, y)
-
-    def gradients(self, net, loss, X, y, params):
-        with self.tf.GradientTape() as tape:
-            mean = self.tf.reduce_mean(self.losses(loss, net(X), y))
-        return tape.gradient(mean, params)
 
     def loss(self, reduction):
         names = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
@@ -487,11 +469,6 @@ class JaxKit(BackendKit):
 
     def assign(self, tensor, values):
         tensor.value = self.tensor(values)
-
-    def gradients(self, net, loss, X, y, params):
-        pure = self.pure(net, params)
-        mean = lambda values: self.losses(loss, pure(values, X), y).mean()  # noqa: E731
-        return self.jax.grad(mean)([cell.value for cell in params])
 
     def loss(self, reduction):
         per_example = self.optax.softmax_cross_entropy_with_integer_labels

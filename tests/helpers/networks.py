@@ -116,17 +116,6 @@ class Chapter:
         [(X, _)] = self.backend.batches((X, np.zeros(len(X))))
         return self.backend.numpy(self.net(X))
 
-    def losses(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """What ``loss`` gives: one number per example, or their mean."""
-        [(X, y)] = self.backend.batches((X, y))
-        return self.backend.numpy(self.backend.losses(self.loss, self.net(X), y))
-
-    def gradients(self, X: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-        """Gradients of the mean loss."""
-        [(X, y)] = self.backend.batches((X, y))
-        found = self.backend.gradients(self.net, self.loss, X, y, self.tensors)
-        return [self._turned(self.backend.numpy(gradient)) for gradient in found]
-
 
 @functools.cache
 def open_chapter(framework: str, section: str) -> Chapter:

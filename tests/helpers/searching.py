@@ -6,6 +6,7 @@ settings. The objective writes a line to LOG whenever it starts and ends.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -13,8 +14,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+PAGE = Path(__file__).parents[2] / "chapters" / "search.md"
 TRIALS = 12
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has the second only
+
+
+@functools.cache
+def chapter(framework: str | None = "pytorch") -> dict[str, Any]:
+    """Return what the cells of the chapter define, without its searches.
+
+    Without a framework, it is what those define that all frameworks share.
+    """
+    from booktools.source.sections import read_section  # which workers do not need
+
+    names: dict[str, Any] = {"__name__": "chapter_search"}
+    section = read_section(PAGE.read_text("utf-8"), PAGE)
+    for cell in section.code_cells(framework or "pytorch"):
+        shared = set(cell.frameworks) == set(section.frameworks)
+        starts = ("from ", "import ", "def ", "class ", "space", "NUM_")
+        if cell.source.startswith(starts) and (framework or shared):
+            exec(compile(cell.source, str(PAGE), "exec"), names)
+    return names
 
 
 class Objective:
@@ -39,8 +59,6 @@ class Objective:
 
 def main(journal: str, workers: str, log: str, seconds: str) -> None:
     """Search to the end."""
-    from benchmarks.search import chapter  # of which workers need nothing
-
     names = chapter(None)
     study = names["open_study"](journal)
     options = {"threads_per_worker": 1, "dashboard_address": ":0"}

@@ -1,0 +1,69 @@
+"""The same network by hand in NumPy, in float32, and its five matrix products alone.
+
+They are two forward and three backward: nobody needs the gradient of the images.
+"""
+
+import numpy as np
+
+from benchmarks.work import Work
+from d2lutils import fashion_mnist
+from d2lutils.minibatches import Minibatches
+
+
+class Measured(Work):
+    """The network with its parameters, and the training images in batches."""
+
+    def __init__(self, width=256, batch_size=256):
+        data = fashion_mnist.load()
+        batches = Minibatches(
+            data.train_images,
+            data.train_labels,
+            batch_size,
+            shuffle=True,
+            to_tensors=lambda X, y: (X, y),
+        )
+        super().__init__({"train_iter": batches})
+        rng = np.random.default_rng(0)
+        self.W1 = rng.normal(0, 0.01, (784, width)).astype(np.float32)
+        self.b1 = np.zeros(width, np.float32)
+        self.W2 = rng.normal(0, 0.01, (width, 10)).astype(np.float32)
+        self.b2 = np.zeros(10, np.float32)
+        shapes = (batch_size, 784), (batch_size, width), (batch_size, 10)
+        self.rows = [rng.random(shape, np.float32) for shape in shapes]
+
+    def train_epoch(self, batches):
+        """Train for an epoch, and count as the library does."""
+        total = right = 0
+        for X, y in batches:
+            n = np.arange(len(y))
+            X = X.reshape(len(y), 784)
+            H = np.maximum(X @ self.W1 + self.b1, 0)
+            scores = H @ self.W2 + self.b2
+            scores -= scores.max(axis=1, keepdims=True)
+            P = np.exp(scores)
+            S = P.sum(axis=1, keepdims=True)
+            total += float((np.log(S[:, 0]) - scores[n, y]).sum())
+            right += int((scores.argmax(axis=1) == y).sum())
+            P /= S
+            P[n, y] -= 1
+            P *= np.float32(0.1 / len(y))
+            D = (P @ self.W2.T) * (H > 0)
+            self.W2 -= H.T @ P
+            self.b2 -= P.sum(axis=0)
+            self.W1 -= X.T @ D
+            self.b1 -= D.sum(axis=0)
+
+    def products(self):
+        """Compute the products of an epoch and nothing else."""
+        for _, y in self.batches:
+            X, H, P = (each[: len(y)] for each in self.rows)
+            X @ self.W1
+            H @ self.W2
+            H.T @ P
+            P @ self.W2.T
+            X.T @ H
+
+    def products_time(self, times=1):
+        """Return their seconds, without those of making batches."""
+        self.batches = [(None, y) for _, y in self.train_iter]
+        return self.clock(self.products, times)
