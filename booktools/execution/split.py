@@ -12,7 +12,8 @@ from nbformat import NotebookNode
 from booktools.execution.convert import Converter
 from booktools.execution.install import install_cell
 from booktools.source.book import Book, Page
-from booktools.source.sections import Cell, Section
+from booktools.source.claims import assertions
+from booktools.source.sections import CLAIM, Cell, Section
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -32,7 +33,8 @@ def split(book: Book, page: Page, framework: str) -> tuple[NotebookNode, list[in
         The notebook, and for each of its cells the line of the section.
 
     Raises:
-        SourceError: a label or a work is unknown, or something has no plain form.
+        SourceError: a label or a work is unknown, something has no plain form, or a
+            claim asserts nothing.
     """
     section, converter = page.section, Converter(book, page, framework)
     parts: list[tuple[Cell | int, str]] = []
@@ -40,6 +42,8 @@ def split(book: Book, page: Page, framework: str) -> tuple[NotebookNode, list[in
         if cell.kind == "markdown":
             parts.append((cell.line, converter.markdown(cell.source, cell.line)))
         elif framework in cell.frameworks:
+            if CLAIM in cell.tags:
+                assertions(cell, section.path)  # says where one is missing
             parts.append((cell, cell.source))
     last = section.cells[-1].line if section.cells else 1
     parts += [(last, converter.references()), (last, converter.navigation())]

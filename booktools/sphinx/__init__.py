@@ -9,6 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from booktools.sphinx.claims import setup_claims
 from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
 from booktools.sphinx.interactive import setup_interactive
@@ -25,6 +26,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     sources = setup_sources(app)
     setup_tabs(app)
     setup_exercises(app, sources)
+    setup_claims(app, sources)
     setup_interactive(app, sources)
     setup_menus(app, sources)
     app.add_domain(References, override=True)
