@@ -20,9 +20,9 @@ CLAIM = "claim"
 """The tag of a cell that asserts what the text beside it says."""
 
 TAGS = {
-    CLAIM, "full-width", "hide-cell", "hide-input", "hide-output", "margin", "output_scroll",
-    "raises-exception", "remove-cell", "remove-input", "remove-output", "remove-stderr",
-    "remove-stdout", "same-code", "scroll-output",
+    CLAIM, "full-width", "hide-cell", "hide-input", "hide-output", "margin",
+    "output_scroll", "raises-exception", "remove-cell", "remove-input", "remove-output",
+    "remove-stderr", "remove-stdout", "same-code", "scroll-output",
 }  # fmt: skip
 """Tags a cell may have besides those of the frameworks.
 
