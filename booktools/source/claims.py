@@ -91,7 +91,7 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
                 claimed = True
             else:
                 yield from settle()
-                claimed, after_output = False, True
+                claimed, after_output = False, after_output or _shows(cell)
             continue
         marked = False
         for block in blocks(cell.source, section.path, cell.line):
@@ -105,6 +105,18 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
                 waiting += _comparing(block, section.path, marked)
             marked = False
     yield from settle()
+
+
+def _shows(cell: Cell) -> bool:
+    """Whether a cell does more than define and assign, so that it may show something."""
+    waiting: list[ast.AST] = list(ast.parse(cell.source).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Expr):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+    return False
 
 
 def _comparing(block: Block, path: Path, marked: bool) -> Iterator[tuple[int, str]]:
