@@ -16,6 +16,8 @@ try:
     from booktools.execution.figures import MARK, unfounded
     from booktools.execution.jobs import Job, jobs, orphans, outdated
     from booktools.source.book import Book
+    from booktools.source.claims import MARK as CLAIM_MARK
+    from booktools.source.claims import unclaimed
 except ModuleNotFoundError as error:
     missing = str(error.name).partition(".")[0]
     sys.exit(
@@ -63,8 +65,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "check",
         help="say which notebooks no longer match their section",
         description="Say which notebooks no longer match their section or d2lutils, "
-        "and which figures in the prose match no notebook. Nothing is executed or "
-        "written.",
+        "which figures in the prose match no notebook, and which comparisons rest on "
+        "no claim. Nothing is executed or written.",
     )
     check.set_defaults(run=_check)
     for command in (notebooks, check):
@@ -127,7 +129,7 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
 def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     problems = [str(problem) for job in wanted if (problem := job.problem())]
     if not problems:
-        problems += _figures(book, wanted)
+        problems += [*_figures(book, wanted), *_unclaimed(wanted)]
     problems += outdated(wanted)
     problems += [
         f"{path.as_posix()}: no section makes it; delete it" for path in orphans(book)
@@ -148,6 +150,17 @@ def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
                 "code, output or formula of this part of the section, nor of what the "
                 "paragraph refers to; correct it, refer to where it stands, or say "
                 f"where it comes from, in the line before the paragraph: {MARK} ..."
+            )
+
+
+def _unclaimed(wanted: list[Job]) -> Iterator[str]:
+    """Say which sentences compare although no claim stands beside them."""
+    for page in dict.fromkeys(each.page for each in wanted):
+        for line, word in unclaimed(page.section):
+            yield (
+                f"{page.path}:{line}: {word!r} says something about results, and no "
+                "cell with the tag claim asserts it below; add one, or say why it "
+                f"needs none, in the line before the paragraph: {CLAIM_MARK} ..."
             )
 
 

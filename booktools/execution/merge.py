@@ -10,7 +10,8 @@ from nbformat import NotebookNode
 
 from booktools.execution.split import NOTEBOOK_METADATA, cell_metadata
 from booktools.execution.stored import code_cells
-from booktools.source.sections import Cell, Section
+from booktools.source.claims import assertions
+from booktools.source.sections import CLAIM, Cell, Section
 
 
 def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:
@@ -34,16 +35,26 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
             merged.cells.append(nbformat.v4.new_markdown_cell(cell.source))
             source_map.append(cell.line - 1)
             continue
+        metadata = cell_metadata(cell) | _folded(cell, section)
         executed = {n: next(outputs[n]) for n in cell.frameworks if n in outputs}
         for own, copy in _copies(cell, executed, number):
             new = nbformat.v4.new_code_cell(
-                cell.source, metadata=cell_metadata(cell) | own, outputs=copy.outputs
+                cell.source, metadata=metadata | own, outputs=copy.outputs
             )
             new.execution_count = copy.execution_count
             merged.cells.append(new)
             source_map.append(cell.line - 1)
     merged.metadata.source_map = source_map
     return merged
+
+
+def _folded(cell: Cell, section: Section) -> dict[str, Any]:
+    """Return what lets MyST-NB fold a claim to a line that says what was checked."""
+    if CLAIM not in cell.tags:
+        return {}
+    line = "Checked: " + "; ".join(text for text, _ in assertions(cell, section.path))
+    prompts = {"code_prompt_show": line, "code_prompt_hide": line}
+    return {"tags": [*cell.tags, "hide-input"], "mystnb": prompts}
 
 
 def _copies(

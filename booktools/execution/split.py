@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 from booktools.execution.convert import Converter
 from booktools.execution.install import install_cell
 from booktools.source.book import Book, Page
-from booktools.source.sections import Cell
+from booktools.source.claims import assertions
+from booktools.source.sections import CLAIM, Cell
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -39,6 +40,10 @@ def split(
     Returns:
         The notebook, its cells' identifiers derived from their content; and for each
         cell the line of the section.
+
+    Raises:
+        SourceError: a label or a work is unknown, something has no plain form, or a
+            claim asserts nothing.
     """
     section, convert = page.section, converter(book, page, framework)
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
@@ -60,6 +65,8 @@ def split(
         if cell.kind == "markdown":
             add(cell.line, convert.markdown(cell.blocks))
         elif framework in cell.frameworks:
+            if CLAIM in cell.tags:
+                assertions(cell, section.path)  # says where one is missing
             metadata = cell_metadata(cell)
             notebook.cells.append(
                 nbformat.v4.new_code_cell(cell.source, metadata=metadata)

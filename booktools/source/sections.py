@@ -18,15 +18,18 @@ from booktools import ALL, FRAMEWORKS, SourceError, chosen_frameworks
 from booktools.source.files import read_yaml
 from booktools.source.markdown import Block, blocks
 
+CLAIM = "claim"
+"""The tag of a cell that asserts what the text beside it says."""
+
 TAGS = {
-    "full-width", "hide-cell", "hide-input", "hide-output", "margin", "output_scroll",
-    "raises-exception", "remove-cell", "remove-input", "remove-output", "remove-stderr",
-    "remove-stdout", "same-code", "scroll-output",
+    CLAIM, "full-width", "hide-cell", "hide-input", "hide-output", "margin",
+    "output_scroll", "raises-exception", "remove-cell", "remove-input", "remove-output",
+    "remove-stderr", "remove-stdout", "same-code", "scroll-output",
 }  # fmt: skip
 """Tags a cell may have besides those of the frameworks.
 
-All are Jupyter Book's but ``same-code``, which says that the function in the cell
-is one that ``d2lutils`` holds too.
+All are Jupyter Book's but ``claim`` and ``same-code``, which says that the function
+in the cell is one that ``d2lutils`` holds too.
 """
 
 IGNORED = {

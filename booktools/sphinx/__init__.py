@@ -9,6 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from booktools.sphinx.claims import setup_claims
 from booktools.sphinx.directives import setup_directives
 from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
@@ -29,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     setup_tabs(app)
     setup_outputs(app)
     setup_exercises(app, sources)
+    setup_claims(app, sources)
     setup_interactive(app, sources)
     setup_menus(app, sources)
     app.add_domain(References, override=True)

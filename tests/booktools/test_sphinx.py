@@ -343,6 +343,17 @@ def test_where_the_book_stands_is_said_once_it_is_known(root):
     assert f'<base href="{address}/"/>' in missing
 
 
+def test_a_claim_is_folded_to_a_line_and_listed(built):
+    second = page(built, "second")
+    (claim,) = second.find_all("div", class_="tag_claim")
+    told = [each.get_text() for each in claim.summary.find_all("p")]
+    assert told == ["Checked: the first is the larger"] * 2
+    assert "assert learned[0]" in claim.details.pre.get_text()
+    assert "open" not in claim.details.attrs
+    listed = [each.get_text() for each in page(built, "plain").find_all("li")]
+    assert "The first is the larger: learned[0] > learned[1]" in listed
+
+
 def test_latex_keeps_one_framework_and_floats_no_code(root):
     done = build(root, "--builder", "latex")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -350,6 +361,8 @@ def test_latex_keeps_one_framework_and_floats_no_code(root):
     text = path.read_text(encoding="utf-8")
     code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)
     assert "torch: train loss 0.360" in code
+    assert "What is learned first is the larger." in text
+    assert r"\PYG{k}{assert}" not in text
     for other in ("mx: train", "tf: train", "Not for the third", "MXNet"):
         assert other not in code
     floats = re.findall(r"\\begin\{figure\}.*?\\end\{figure\}", text, re.S)
@@ -367,6 +380,8 @@ def test_another_framework_can_be_the_one(root):
     assert "mx: train loss 0.330" in text
     assert "torch: train loss" not in text
     assert text.count("<figure") == 2
+    second = root / "_build/epub/chapters/second.xhtml"
+    assert "assert" not in second.read_text(encoding="utf-8")
     replace(root / "_config.yml", "framework: mxnet", "framework: caffe")
     assert "booktools_framework is 'caffe'; expected one of" in build(root).stderr
 

@@ -1,0 +1,138 @@
+"""Reads the claims of a section: what its text says about results, asserted in cells.
+
+A cell with the tag ``claim`` holds assertions, each with a message that says in words
+what it checks. A reminder finds sentences that seem to need one: they compare, rank or
+generalize, in a paragraph after an output, and no claim stands beside them. Where a
+sentence needs none, a comment in the line before its paragraph says why::
+
+    % claim: by definition
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from booktools import SourceError
+from booktools.source.markdown import Block
+from booktools.source.sections import CLAIM, Cell, Section
+
+MARK = "% claim:"
+WORDS = re.compile(
+    r"\b(all|none|always|never|each time|most|mostly|nearly|almost|hardly"
+    r"|faster|slower|better|worse|best|worst|higher|lower|highest|lowest|largest"
+    r"|smallest|larger|smaller|fewer|rises?|falls?|grows?|shrinks?|ahead|behind"
+    r"|overtakes?|twice|half)\b",
+    re.I,
+)
+"""What a sentence says when it compares, ranks or generalizes."""
+
+PARAGRAPH = re.compile(r"\n\s*\n")
+
+
+def assertions(cell: Cell, path: Path) -> list[tuple[str, str]]:
+    """Return what a claim's cell asserts, in words, and the conditions as code.
+
+    Raises:
+        SourceError: an assertion has no message that is a plain text, or the cell
+            asserts nothing.
+    """
+    found: list[tuple[str, str]] = []
+    try:
+        tree = ast.parse(cell.source)
+    except SyntaxError as error:
+        message = f"the claim cannot be read: {error.msg}"
+        raise SourceError(path, cell.line + (error.lineno or 1) - 1, message) from None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assert):
+            continue
+        if not (isinstance(node.msg, ast.Constant) and isinstance(node.msg.value, str)):
+            raise SourceError(
+                path,
+                cell.line + node.lineno - 1,
+                "an assertion of a claim needs a message that says the claim in "
+                "words: assert a < b, 'a is below b'",
+            )
+        found.append((node.msg.value, ast.unparse(node.test)))
+    if not found:
+        raise SourceError(path, cell.line, "the claim asserts nothing")
+    return found
+
+
+def claims(section: Section) -> Iterator[Cell]:
+    """Yield the cells of a section that hold claims."""
+    for cell in section.cells:
+        if CLAIM in cell.tags:
+            yield cell
+
+
+def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
+    """Find paragraphs after an output that compare, with no claim beside them.
+
+    Beside a paragraph is whatever stands between the code before it and the code or
+    the heading after it. Exercises and their short answers are left out.
+
+    Yields:
+        The line of the paragraph, and the word that needs a claim.
+    """
+    waiting: list[tuple[int, str]] = []
+    claimed, after_output = False, False
+
+    def settle() -> Iterator[tuple[int, str]]:
+        if not claimed:
+            yield from waiting
+        waiting.clear()
+
+    for cell in section.cells:
+        if cell.kind == "code":
+            if CLAIM in cell.tags:
+                claimed = True
+            else:
+                yield from settle()
+                claimed, after_output = False, after_output or _shows(cell)
+            continue
+        marked = False
+        for block in cell.blocks:
+            if block.kind == "heading":
+                yield from settle()
+                claimed, after_output = False, False
+            elif block.kind == "comment":
+                marked = block.text.startswith(MARK)
+                continue
+            elif after_output:
+                waiting += _comparing(block, marked)
+            marked = False
+    yield from settle()
+
+
+def _shows(cell: Cell) -> bool:
+    """Whether a cell does more than define and assign: it may show something."""
+    waiting: list[ast.AST] = list(ast.parse(cell.source).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Expr):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+    return False
+
+
+def _comparing(block: Block, marked: bool) -> Iterator[tuple[int, str]]:
+    if block.kind == "directive" and block.name in ("framework", "output-figure"):
+        for each in block.inside:
+            if each.kind == "comment":
+                marked = marked or each.text.startswith(MARK)
+            else:
+                yield from _comparing(each, marked)
+                marked = False
+        return
+    if block.kind != "text":
+        return
+    start = 0
+    for number, paragraph in enumerate(PARAGRAPH.split(block.text)):
+        start = block.text.index(paragraph, start)
+        match = WORDS.search(re.sub(r"`[^`]*`|\$[^$]*\$", "", paragraph))
+        if match and not (marked and number == 0):
+            yield block.line + block.text.count("\n", 0, start), match[0]

@@ -1,0 +1,65 @@
+"""Lists the claims of the book, and leaves them out on paper."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+from booktools import SourceError
+from booktools.source.claims import assertions, claims
+from booktools.source.sections import CLAIM
+from booktools.sphinx.sources import Sources
+
+
+class ClaimList(SphinxDirective):
+    """What each section claims, and the conditions that its cells assert."""
+
+    sources: Sources
+
+    def run(self) -> list[nodes.Node]:
+        """Write the list in Markdown, and let it be read as if it stood there."""
+        lines: list[str] = []
+        for page in self.sources.book.sections:
+            found: list[tuple[str, str]] = []
+            for cell in claims(page.section):
+                try:
+                    new = assertions(cell, page.path)
+                except SourceError as error:
+                    raise self.error(str(error)) from None
+                found += [each for each in new if each not in found]
+            if not found:
+                continue
+            plural = "s" if found[1:] else ""
+            lines += [f"**{{doc}}`/{page.docname}`**, {len(found)} claim{plural}", ""]
+            for text, condition in found:
+                lines += [f"- {text[0].upper()}{text[1:]}: `{condition}`"]
+            lines.append("")
+        node = nodes.Element()
+        place, _ = self.get_source_info()
+        self.state.nested_parse(StringList(lines, place), self.content_offset, node)
+        return node.children
+
+
+class LeaveOutClaims(SphinxPostTransform):
+    """Removes the cells of claims where nothing can be folded: in LaTeX and EPUB."""
+
+    # After one framework was kept (150).
+    default_priority = 155
+
+    def run(self, **kwargs: object) -> None:
+        if self.app.builder.format == "html" and self.app.builder.name != "epub":
+            return
+        for node in list(self.document.findall(nodes.container)):
+            if CLAIM in node.get("cell_metadata", {}).get("tags", []):
+                node.parent.remove(node)
+
+
+def setup_claims(app: Sphinx, sources: Sources) -> None:
+    """Offer the directive ``claim-list``."""
+    app.add_directive(
+        "claim-list", type("ClaimList", (ClaimList,), {"sources": sources})
+    )
+    app.add_post_transform(LeaveOutClaims)

@@ -1,0 +1,85 @@
+"""What a section claims is asserted by a cell, told to readers, and asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from booktools import SourceError
+from booktools.source.claims import assertions, unclaimed
+from booktools.source.sections import read_section
+
+HEADER = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+"""
+OUTPUT = """
+# Title
+
+```{code-cell} ipython3
+a, b = 1, 2
+```
+
+"""
+CLAIM = """
+```{code-cell} ipython3
+:tags: [claim]
+assert a < b, "a is below b"
+```
+"""
+
+
+def section(text):
+    return read_section(HEADER + text, Path("page.md"))
+
+
+def reminded(text):
+    return [word for _, word in unclaimed(section(OUTPUT + text))]
+
+
+def test_a_claim_says_in_words_what_it_asserts():
+    cell = section(OUTPUT + CLAIM).cells[-1]
+    assert assertions(cell, Path("page.md")) == [("a is below b", "a < b")]
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "problem"),
+    [
+        ("assert a < b", 12, "needs a message"),
+        ('assert a < b, f"{a} is below"', 12, "needs a message"),
+        ("print(a)", 12, "asserts nothing"),
+        ("assert a <", 12, "cannot be read"),
+    ],
+)
+def test_a_claim_that_says_nothing_is_an_error_where_it_stands(code, line, problem):
+    text = OUTPUT + CLAIM.replace('assert a < b, "a is below b"', code)
+    with pytest.raises(SourceError, match=rf"page.md:\d+: .*{problem}") as caught:
+        assertions(section(text).cells[-1], Path("page.md"))
+    lines = (HEADER + text).split("\n")
+    assert lines[caught.value.line - 1] == code
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The first is faster.", ["faster"]),
+        ("The first is `faster`.", []),
+        ("The first is 1.", []),
+        ("% claim: by definition\nThe first is faster.", []),
+        ("% claim: by definition\nThe first is 1.\n\nIt is faster.", ["faster"]),
+        (":::{framework} jax\nMost are.\n:::", ["Most"]),
+        (":::{exercise} Which\n:label: ex_a\nWhich is faster?\n:::", []),
+        (f"The first is faster.\n{CLAIM}", []),
+        (f"{CLAIM}\nThe first is faster.", []),
+        (f"{CLAIM}\n## Next\n\nThe first is faster.", []),
+        (f"{CLAIM}\n```{{code-cell}} ipython3\na\n```\n\nMost are.", ["Most"]),
+    ],
+)
+def test_a_comparison_after_an_output_asks_for_a_claim(text, words):
+    assert reminded(text) == words
+
+
+def test_what_stands_before_all_outputs_is_left_alone():
+    assert list(unclaimed(section("# Title\n\nThe first is faster.\n"))) == []
