@@ -95,3 +95,34 @@ def test_figures_are_medians_differences_and_ratios_of_rounds():
 def test_figures_are_found_among_other_words():
     printed = f'epoch 1\n{MARK}{{"a": 1.5}}\nnoise {MARK}\n{MARK}{{"b": 2}}\n'
     assert figures_in(printed) == {"a": 1.5, "b": 2}
+
+
+def test_the_page_claims_what_the_tables_show(results):
+    """The page is no notebook, so its claims are asserted here."""
+    rows = [
+        [each.strip() for each in line.strip("| ").split("|")]
+        for line in "\n".join(report.tables(results).values()).split("\n")
+    ]
+    names = [each.title for each in FRAMEWORKS.values()]
+    measured = {
+        (row[0], name): float(cell)
+        for row in rows
+        for name, cell in zip(names, row[1:], strict=False)
+        if cell.replace(".", "").isdigit()
+    }
+    for name in ("MXNet", "PyTorch"):
+        batches = measured["original: making the batches", name]
+        rest = measured["original: the rest of training", name]
+        assert 0.4 < batches / (batches + rest) < 0.6
+        parts = "the rest of training", "evaluation", "one drawing"
+        assert batches > sum(measured[f"`d2lutils`: {part}", name] for part in parts)
+        written = measured["with layers, as written", name]
+        assert measured["with layers, compiled", name] > written
+    for name in ("MXNet", "PyTorch", "TensorFlow"):
+        own = measured["the framework's own loader", name]
+        assert own > 2 * measured["`d2lutils`: making the batches", name]
+    for name, share in (("TensorFlow", 0.5), ("JAX", 0.1)):
+        written = measured["with layers, as written", name]
+        assert measured["with layers, compiled", name] < share * written
+    first = measured["with layers, compiled: first epoch", "PyTorch"]
+    assert first > 2 * measured["with layers, compiled", "PyTorch"]

@@ -512,7 +512,7 @@ def test_a_first_visit_is_light_and_nothing_moves(page, server, html, name):
     assert not [path for path in files if re.search(r"fontawesome|searchindex", path)]
 
 
-DESCENT = "chapters/backprop"
+DESCENT = "chapters/gradient-descent"
 
 
 def descent(page, html, address=""):
