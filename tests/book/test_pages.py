@@ -19,7 +19,7 @@ from playwright.sync_api import expect
 from booktools import FRAMEWORKS
 from booktools.source.book import Book
 from browser import served
-from small_book import ROOT, build
+from small_book import ROOT, built
 
 PAGES = [page.docname for page in Book(ROOT).pages]
 ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404"]
@@ -31,10 +31,7 @@ WIDTHS = (360, 640, 768, 1400, 2000)  # 640: a window of 1280 at 200 %
 @pytest.fixture(scope="module")
 def html(tmp_path_factory) -> Path:
     """The book as it stands, built."""
-    folder = tmp_path_factory.mktemp("pages")
-    done = build(ROOT, "--path-output", str(folder))
-    assert done.returncode == 0, done.stderr
-    return folder / "_build" / "html"
+    return built(tmp_path_factory.mktemp("pages"))
 
 
 @pytest.fixture(scope="module")

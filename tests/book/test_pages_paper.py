@@ -12,14 +12,11 @@ import pytest
 from sphinx.errors import ExtensionError
 
 from booktools.sphinx.latex import SvgConverter
-from small_book import ROOT, build
+from small_book import built
 
 
-def test_pictures_stand_in_the_pdf_as_drawings(tmp_path, monkeypatch):
-    monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", "tensorflow")
-    done = build(ROOT, "--path-output", str(tmp_path), "--builder", "latex")
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "_build" / "latex"
+def test_pictures_stand_in_the_pdf_as_drawings(tmp_path):
+    folder = built(tmp_path, "latex", "tensorflow")
     (path,) = folder.glob("*.tex")
     text = path.read_text(encoding="utf-8")
     assert "Figure size" not in text
@@ -51,15 +48,7 @@ def test_a_picture_becomes_a_page_of_its_size(tmp_path):
 
 @pytest.fixture(scope="module")
 def epub(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("epub")
-    done = build(
-        ROOT,
-        "--path-output",
-        str(folder),
-        *("--builder", "custom", "--custom-builder", "epub"),
-    )
-    assert done.returncode == 0, done.stderr
-    (path,) = (folder / "_build" / "epub").glob("*.epub")
+    (path,) = built(tmp_path_factory.mktemp("epub"), "epub").glob("*.epub")
     return path
 
 

@@ -1,12 +1,14 @@
-"""A small book that the tests of booktools build, in a folder of its own."""
+"""The books that tests look at: a small one of their own, and this one."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from booktools.execution import execute
@@ -47,6 +49,26 @@ def build(
         text=True,
         encoding="utf-8",
     )
+
+
+def built(folder: Path, builder: str = "html", framework: str = "") -> Path:
+    """Return this book in a format, built into a folder unless that was done just now.
+
+    Whoever has built it sets ``BOOKTOOLS_BUILT`` to where the formats lie, as .ci/run
+    does. A format with a framework other than the usual lies in ``latex-NAME``.
+    """
+    if ready := os.environ.get("BOOKTOOLS_BUILT"):
+        format = ROOT / ready / "-".join(filter(None, (builder, framework)))
+        if format.is_dir():
+            return format
+    options = [] if builder == "html" else ["--builder", builder]
+    if builder == "epub":
+        options = ["--builder", "custom", "--custom-builder", builder]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOOKTOOLS_FRAMEWORK", framework)
+        done = build(ROOT, "--path-output", str(folder), *options)
+    assert done.returncode == 0, done.stderr
+    return folder / "_build" / builder
 
 
 def change_output(path: Path, old: str, new: str) -> None:
