@@ -11,7 +11,6 @@ import io
 import itertools
 import json
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -200,5 +199,7 @@ class Work:
         """Run the rest of the section with five epochs; return its peak memory."""
         self.train(5)
         self.predict()
+        import resource  # not on Windows
+
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {"memory": peak * 1024}

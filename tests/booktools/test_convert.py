@@ -69,7 +69,7 @@ def test_equations_keep_their_number(root):
 def test_figures_and_exercises_are_numbered_and_named(root):
     found = text(root)
     assert "**Figure 1.** The line $y = wx$ for one slope." in found
-    assert "**Figure 2.** A dot, the same for all." in found
+    assert "**Figure 2.** A dot, the same everywhere." in found
     assert "**Exercise 1: Slope**\n\nWhat is $w$ in (1)?" in found
     folded = (
         "<details>\n<summary>Solution to Exercise 1</summary>\n\nIt is\n\n```python\n"

@@ -10,8 +10,10 @@ import pytest
 
 from booktools.__main__ import main
 from booktools.source.book import Book
-from small_book import build, copy_book, replace
+from small_book import ROOT, build, copy_book, replace
 
+SECOND = (ROOT / "tests/booktools/small_book/chapters/second.md").read_text("utf-8")
+SECOND = SECOND[SECOND.index("```") :]
 FIRST, PLAIN, CONFIG = "chapters/first.md", "chapters/plain.md", "_config.yml"
 FIGURE = "interactive/beads/figure.yml"
 NOTE = ":::{note}\nWith a"  # the end of the first section
@@ -49,8 +51,8 @@ MISTAKES = {
         "names all pytorch; expected one or more of all"),
     "frameworks of frameworks": ((FIRST, "[mxnet, pytorch, tensorflow]", "[{a: b}]"), 0,
         r"names \{'a': 'b'\}; expected one or more of mxnet"),
-    "no code for one": (("chapters/second.md", '```{code-cell} ipython3\nprint("all '
-        'together")\n\nlearned = [2.5, 0.1]\n```', ""), None, "no code cell is for all; add one, or make a plain"),
+    "no code for one": (("chapters/second.md", SECOND, ""), None,
+        "no code cell is for all; add one, or make a plain"),
     "option's YAML": (cell("```{code-cell} ipython3\n---\ntags: [mxnet\n---\nx = 1"), 2,
         "options of code-cell cannot be read .*write a line 'key: value' for each"),
     "options not ended": (cell("```{code-cell} ipython3\n---\ntags: [mxnet]\nx = 1"), 0,
