@@ -357,6 +357,7 @@ const bookClothes = {};
       }
       const until = performance.now() + 60;
       const n = data.labels.length;
+      const before = at ? sums : { loss: 0, right: 0, n: 0 };
       do {
         if (at === 0) {
           order = bookNetwork.shuffled(n, random);
@@ -371,6 +372,9 @@ const bookClothes = {};
         at += rows.length;
       } while (at < n && performance.now() < until);
       const said = { at: epoch + at / n, loss: sums.loss / sums.n, accuracy: sums.right / sums.n, images: epoch * n + at };
+      // The curve shows what was learned lately, and so it does not jump when an epoch ends.
+      const since = sums.n - before.n;
+      Object.assign(said, { lately: [(sums.loss - before.loss) / since, (sums.right - before.right) / since] });
       if (at >= n) {
         const count = data.testLabels.length;
         const scores = bookNetwork.forward(net, tests, count).at(-1);
@@ -472,8 +476,8 @@ const bookClothes = {};
     const x = (epoch) => (630 * epoch) / training.epochs;
     const line = (pairs) => pairs.map(([a, b]) => `${x(a).toFixed(1)},${(198 - 196 * Math.min(1, b)).toFixed(1)}`).join(" ");
     find(".clothes-curves").innerHTML = `
-      <polyline class="path" points="${line(training.history.map(({ at, loss }) => [at, (loss || 0) / 2.4]))}"/>
-      <polyline class="path dashed" points="${line(training.history.map(({ at, accuracy }) => [at, accuracy]))}"/>
+      <polyline class="path" points="${line(training.history.map(({ at, lately }) => [at, (lately[0] || 0) / 2.4]))}"/>
+      <polyline class="path dashed" points="${line(training.history.map(({ at, lately }) => [at, lately[1]]))}"/>
       ${training.tests.map((pair) => { const [a, b] = line([pair]).split(",");
         return `<path class="dot" d="M${a} ${b}h0"/>`; }).join("")}`;
   }

@@ -25,9 +25,9 @@ const bookFolds = {
     return { t: t.slice(0, -1), w: slopes.map((s, j) => s - (slopes[j - 1] ?? 0)), b: values[0] };
   },
 
-  /* The largest distance between sum and curve, at 400 places. */
+  /* The largest distance between sum and curve, at the 1,001 places of the section. */
   error(folds, curve) {
-    const far = Array.from({ length: 400 }, (_, i) => this.low + (i * (this.high - this.low)) / 399)
+    const far = Array.from({ length: 1001 }, (_, i) => this.low + (i * (this.high - this.low)) / 1000)
       .map((x) => Math.abs(this.sum(folds, x) - this.curves[curve].value(Math.min(x, this.high - 1e-9))));
     return Math.max(...far);
   },
@@ -76,7 +76,7 @@ const bookFolds = {
   const near = (number) => within(number, [-5e3, 5e3]).toFixed(1);
 
   function take({ t, w, b }) {
-    Object.assign(state, { t: t.map(round), w: w.map(round), b: round(b) });
+    Object.assign(state, { t, w, b });
     state.chosen = Math.min(state.chosen, t.length - 1);
   }
 
@@ -123,7 +123,7 @@ const bookFolds = {
   function say() {
     const units = state.t.length;
     tell(`${units} hidden unit${units > 1 ? "s" : ""} (solid) and ${bookFolds.curves[state.f].name} ` +
-      `(dashed): largest distance ${shown(bookFolds.error(state, state.f), 3)}.`);
+      `(dashed): largest distance ${shown(bookFolds.error(state, state.f), 4)}.`);
   }
   const settle = bookInteractive.resting(() => {
     say();

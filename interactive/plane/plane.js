@@ -57,6 +57,7 @@
   let points, X, y, net, losses;
   let playing = 0;
   let trying = 0;
+  let told = 0;
   let axes = null; // directions of the projection
 
   const options = (list) => list.map(([value, text]) => `<option value="${value}">${text}</option>`).join("");
@@ -332,8 +333,10 @@
   }
 
 
-  function say() {
-    if (playing || trying) return;
+  const say = () => playing || trying || sayNow();
+
+  function sayNow() {
+    find(".interactive-status").setAttribute("aria-live", playing ? "off" : "polite");
     if (!points.length) return tell("No point is set yet.");
     const now = loss();
     tell(`After ${state.n.toLocaleString("en")} step${state.n === 1 ? "" : "s"}: ` +
@@ -368,6 +371,12 @@
       return;
     }
     draw();
+    // Often enough to be read; whoever only hears it is told at rest.
+    const now = performance.now();
+    if (now - told > 250) {
+      told = now;
+      sayNow();
+    }
     playing = requestAnimationFrame(frameOfTraining);
   }
 

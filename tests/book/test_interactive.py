@@ -130,6 +130,7 @@ def test_plane_trains_until_it_is_paused(page, folder):
     plane = figure(page, folder, "plane", "#plane?h=8")
     plane.get_by_role("button", name="Train").click()
     said = plane.locator("[data-says=steps]")
+    expect(status(plane)).to_have_text(re.compile(r"^After [1-9]\d* steps"))
     expect(said).to_have_text(re.compile(r"^[2-9]\d\d steps"))
     plane.get_by_role("button", name="Pause").click()
     expect(status(plane)).to_contain_text("4 of 4 points right")
@@ -265,6 +266,13 @@ def test_folds_are_those_of_the_section(page, folder):
         )
         expected = names["approximate"](np.sin, units, 0, 2 * np.pi)(x)
         np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-8)
+
+
+def test_folds_print_the_error_that_the_section_prints(page, folder):
+    text = (ROOT / "notebooks/jax/mlp.ipynb").read_text("utf-8")
+    printed = re.search(r"4 hidden units: largest error ([\d.]+)", text)[1]
+    said = status(figure(page, folder, "folds")).inner_text()
+    assert f"largest distance {printed}" in said
 
 
 def test_folds_obey_every_control(page, folder):
