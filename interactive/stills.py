@@ -22,7 +22,7 @@ HTML = HERE.parent / "_build" / "html"
 STYLE = """
     .interactive { font-size: 17px; line-height: 1.3; width: 460px; }
     .interactive p { font-size: 1em !important; }
-    .interactive-sliders, .interactive-row { display: none !important; }
+    .interactive-settings, .interactive-bar { display: none !important; }
 """
 """Legible on a phone, where a third of the size is lost; without what is pressed."""
 
@@ -32,6 +32,7 @@ def take(page, name: str, still: dict[str, str]) -> bytes:
     page.set_viewport_size({"width": 720, "height": 1600})
     page.goto(f"{(HTML / still['page']).as_uri()}.html#{name}?{still['state']}")
     page.add_style_tag(content=STYLE + still["style"])
+    page.wait_for_timeout(500)  # It draws itself anew in this width.
     return page.locator(f"#{name} {still['part']}").screenshot()
 
 

@@ -10,18 +10,22 @@ const bookDescent = {
       gradient: ([w]) => [2 * (w - 3)],
       value: ([w]) => (w - 3) ** 2,
       curvatures: [2],
+      names: ["w"],
+      distances: ["w − 3"],
       start: [1],
       rates: [0.02, 1.2, 0.02],
-      rate: 0.1,
+      presets: [0.1, 0.5, 0.9, 1.1],
     },
     valley: {
       formula: "f(w₁, w₂) = (w₁² + 10 w₂²) / 2",
       gradient: ([a, b]) => [a, 10 * b],
       value: ([a, b]) => (a * a + 10 * b * b) / 2,
       curvatures: [1, 10],
+      names: ["w₁", "w₂"],
+      distances: ["w₁", "w₂"],
       start: [4, 1],
       rates: [0.005, 0.24, 0.005],
-      rate: 0.15,
+      presets: [0.02, 0.15, 0.205],
     },
   },
 
@@ -36,221 +40,222 @@ const bookDescent = {
     return path;
   },
 
-  /* Says what will become of the path. Along each axis, a step multiplies the distance
-     from the minimum by 1 - rate * curvature. */
+  /* What a step multiplies the distance from the minimum by, along each axis. */
+  factors: (name, rate) => bookDescent.functions[name].curvatures.map((c) => 1 - rate * c),
+
+  /* Says what will become of the path. */
   verdict(name, rate) {
-    const factors = this.functions[name].curvatures.map((c) => 1 - rate * c);
+    const factors = this.factors(name, rate);
     const largest = Math.max(...factors.map(Math.abs));
-    if (Math.abs(largest - 1) < 1e-9) return "It neither arrives nor leaves.";
-    if (largest > 1) return "It diverges: each jump is longer than the one before.";
-    if (Math.min(...factors) < -1e-9) return "It arrives, jumping from side to side.";
-    return "It arrives without overshooting.";
+    if (Math.abs(largest - 1) < 1e-9) return "it neither arrives nor leaves";
+    if (largest > 1) return "it diverges";
+    if (Math.min(...factors) < -1e-9) return name === "valley" ? "it zigzags" : "it jumps to and fro";
+    return largest > 0.9 ? "it creeps" : "it arrives without overshooting";
   },
 };
 
 (() => {
-  const place = document.getElementById("descent");
-  if (!place) return;
-  const { asked, remember, copy, calm } = bookInteractive;
+  if (!document.getElementById("descent")) return;
+  const { arrow, axes, button, calm, controls, copy, drag, nearest, range, shown, within } = bookInteractive;
   const MOST = 30;
-  const SIZE = { width: 340, height: 230 };
-  const VIEW = { parabola: [-4, 10, -4, 36], valley: [-5, 5, -3.4, 3.4] };
-  const LIMITS = { w1: [-4, 4.5, 0.1], w2: [-3, 3, 0.1], n: [0, MOST, 1] };
-  const state = { f: "valley", lr: 0.15, w1: 4, w2: 1, n: 12 };
-  let timer = 0;
-
-  place.innerHTML = `
-    <figure aria-labelledby="descent-title">
-      <figcaption id="descent-title">Try it: gradient descent by hand</figcaption>
-      <div class="interactive-row" role="radiogroup" aria-label="Function">
-        <label><input type="radio" name="descent-f" value="parabola"> one parameter</label>
-        <label><input type="radio" name="descent-f" value="valley"> two parameters</label>
-      </div>
-      <p class="interactive-formula"></p>
-      <svg viewBox="0 0 ${SIZE.width} ${SIZE.height}" aria-hidden="true"></svg>
-      <div class="interactive-sliders">
-        <label>learning rate <span></span><input type="range" data-name="lr"></label>
-        <label>steps <span></span>
-          <input type="range" data-name="n"></label>
-        <label>start, w<sub>1</sub> <span></span>
-          <input type="range" data-name="w1"></label>
-        <label>start, w<sub>2</sub> <span></span>
-          <input type="range" data-name="w2"></label>
-      </div>
-      <div class="interactive-row">
-        <button type="button" data-do="step">One step</button>
-        <button type="button" data-do="play">Play</button>
-        <button type="button" data-do="reset">Back to the start</button>
-        <button type="button" data-do="code">Copy the code</button>
-      </div>
-      <p class="interactive-status" role="status"></p>
-    </figure>`;
-  const { find, tell } = bookInteractive.parts(place);
-  const svg = find("svg");
-  const sliders = [...place.querySelectorAll("input[type=range]")];
+  const VIEW = { parabola: [-4, 10, -2, 36], valley: [-5, 5, -3.2, 3.2] };
+  const LEVELS = [0.5, 2, 4.5, 8, 12.5, 18, 32, 50];
+  const state = { f: "valley", lr: 0.15, w1: 4, w2: 1, n: 0 };
+  const about = () => bookDescent.functions[state.f];
+  const settings = {
+    f: { label: "function", options: { parabola: "parabola", valley: "valley" } },
+    lr: { label: "learning rate", list: () => range(...about().rates) },
+    n: { label: "steps", list: range(0, MOST, 1) },
+    w1: { label: "start, w<sub>1</sub>", list: range(-4, 4.5, 0.1) },
+    w2: { label: "start, w<sub>2</sub>", list: range(-3, 3, 0.1) },
+  };
+  const html = `
+    <div class="descent-picture">
+      <div><p data-says="formula"></p><svg data-panel="path" tabindex="0" role="img"
+        aria-label="The path downhill. Arrow keys move its start."></svg></div>
+      <div><p>f after each step</p><svg data-panel="values" aria-hidden="true"></svg></div>
+    </div>
+    <div class="interactive-bar">${button("play", "Play", 'data-text="Play"')}${button("step", "Step")}${button("reset", "Reset")}
+      <p class="interactive-status" role="status"></p></div>
+    <div class="interactive-settings descent-settings">
+      <div class="descent-rate">${controls(settings, "lr")}<div class="descent-bands" aria-hidden="true"></div></div>
+      <div class="descent-presets" role="group" aria-label="Learning rates of the section"></div>
+      ${controls(settings, "n", "f")}
+    </div>
+    <details><summary>The start and the code</summary>
+      <div class="interactive-settings">${controls(settings, "w1", "w2")}</div>
+      <div class="interactive-bar">${button("code", "Copy the code")}</div>
+    </details>`;
 
   const start = () => (state.f === "valley" ? [state.w1, state.w2] : [state.w1]);
-  /* Least, most and step of a setting. */
-  const limits = (name) => LIMITS[name] || bookDescent.functions[state.f].rates;
-  const path = () => bookDescent.walk(state.f, start(), state.lr, state.n);
+  const walk = (rate, steps) => bookDescent.walk(state.f, start(), rate, steps);
+  const value = (w) => about().value(w);
 
-  /* From the function's coordinates to those of the drawing, and back. */
-  function scale() {
+  function drawPath() {
     const [left, right, low, high] = VIEW[state.f];
-    const across = SIZE.width / (right - left);
-    const up = SIZE.height / (high - low);
-    return {
-      x: (w) => (w - left) * across,
-      y: (v) => SIZE.height - (v - low) * up,
-      back: (x, y) => [left + x / across, low + (SIZE.height - y) / up],
+    const two = state.f === "valley";
+    const { x, y, ground, inside, line } = axes(panel.path,
+      { low: left, high: right, label: two ? "w₁" : "w" }, { low, high, label: two ? "w₂" : "f" });
+    const path = walk(state.lr, state.n);
+    const spot = two ? ([a, b]) => [a, b] : ([w]) => [w, value([w])];
+    const here = path.at(-1);
+    const next = walk(state.lr, state.n + 1).at(-1);
+    const slope = about().gradient(here);
+    const arrow = (from, to, text) => {
+      const [a, b, c, d] = [x(from[0]), y(from[1]), x(to[0]), y(to[1])];
+      const length = Math.hypot(c - a, d - b);
+      if (length < 4) return "";
+      const [u, v] = [(c - a) / length, (d - b) / length];
+      const head = [[-9, 4.5], [-9, -4.5]].map(([p, q]) => `${c + p * u - q * v} ${d + p * v + q * u}`);
+      return `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head[0]}L${head[1]}L${c} ${d}"/>
+        <text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
     };
+    let scene = "";
+    if (two) {
+      for (const level of LEVELS) {
+        scene += `<ellipse class="contour" cx="${x(0)}" cy="${y(0)}" rx="${x(Math.sqrt(2 * level)) - x(0)}" ry="${y(0) - y(Math.sqrt(level / 5))}"/>`;
+        if ([2, 8, 18, 32].includes(level)) scene += `<text class="number level" text-anchor="middle" x="${x(-0.5 * Math.sqrt(2 * level))}"
+          y="${y(0.866 * Math.sqrt(level / 5)) + 4}">${level}</text>`;
+      }
+      scene += `<path class="least" d="M${x(0) - 6} ${y(0)}h12M${x(0)} ${y(0) - 6}v12"/>`;
+    } else {
+      scene = line(range(left, right, 0.1).map((w) => [w, value([w])]), "contour") +
+        `<path class="least" d="M${x(3) - 6} ${y(0)}h12M${x(3)} ${y(0) - 6}v12"/>` +
+        line([[here[0] - 3, value(here) - 3 * slope[0]], [here[0] + 3, value(here) + 3 * slope[0]]], "path dashed") +
+        `<path class="drop" d="M${x(here[0])} ${y(value(here))}V${y(0)}M${x(next[0])} ${y(value(next))}V${y(0)}"/>`;
+    }
+    const spots = path.map(spot);
+    const [a, b] = [x(spots[0][0]), y(spots[0][1])];
+    panel.path.innerHTML = ground + inside(`${scene}${two ? line(spots) : ""}
+      ${spots.slice(1).map((place, i) => `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`).join("")}
+      ${two ? arrow(here, next, "−η∇f") : arrow([here[0], 0], [next[0], 0], "−ηf′")}
+      <circle class="grip" cx="${a}" cy="${b}" r="22"/>
+      <rect class="start" x="${a - 7}" y="${b - 7}" width="14" height="14"/>`);
+  }
+
+  function drawValues() {
+    // The axes fit all the steps, and so stay where they are while it plays.
+    const floor = 1e-8;
+    const all = walk(state.lr, MOST).map((w) => Math.max(floor, value(w)));
+    const up = { low: 10 ** Math.floor(Math.log10(Math.min(...all))), high: 10 ** Math.ceil(Math.log10(Math.max(...all)) + 1e-9), label: "f", log: true };
+    const { x, y, ground, inside, line } = axes(panel.values, { low: -0.7, high: MOST, label: "step" }, up, [8, 14, 34, 48]);
+    const done = all.slice(0, state.n + 1).map((v, i) => [i, v]);
+    panel.values.innerHTML = ground + inside(line(done) +
+      done.map(([i, v]) => `<circle class="step" cx="${x(i)}" cy="${y(v)}" r="2.5"/>`).join("") +
+      `<circle class="step last" cx="${x(state.n)}" cy="${y(done.at(-1)[1])}" r="5"/>`);
+  }
+
+  /* Which rates creep, zigzag and diverge, along the slider. */
+  function drawBands() {
+    const [low, high] = about().rates;
+    const steepest = Math.max(...about().curvatures);
+    const ends = [1 / steepest, 2 / steepest, high].map((end) => (end - low) / (high - low));
+    const middle = state.f === "valley" ? "zigzags" : "jumps";
+    ui.find(".descent-bands").innerHTML = ["creeps", middle, "diverges"].map((text, i) =>
+      `<span style="width: ${(100 * (ends[i] - (ends[i - 1] || 0))).toFixed(2)}%">${text}</span>`).join("");
+  }
+
+  /* The section's rates as small pictures of their paths. */
+  function drawPresets() {
+    const [left, right, low, high] = { valley: [-1, 5, -3.2, 3.2], parabola: VIEW.parabola }[state.f];
+    bookInteractive.refill(ui.find(".descent-presets"), about().presets.map((rate) => {
+      const path = walk(rate, 12);
+      const points = path.map((w, i) => state.f === "valley"
+        ? [((w[0] - left) / (right - left)) * 64, ((high - w[1]) / (high - low)) * 40]
+        : [2 + 5 * i, ((right - w[0]) / (right - left)) * 40]);
+      return `<button type="button" data-do="preset" data-key="${rate}" aria-label="learning rate ${rate}" aria-pressed="${rate === state.lr}">
+        <svg viewBox="0 0 64 40" aria-hidden="true"><polyline class="path" points="${points.map((p) => p.map((v) => within(v, -999, 999).toFixed(1))).join(" ")}"/></svg>${rate}</button>`;
+    }).join(""));
   }
 
   function draw() {
-    const { x, y } = scale();
-    // Far outside nothing is seen, and browsers draw numbers without end badly.
-    const near = (number) => Math.max(-5e3, Math.min(5e3, number)).toFixed(1);
-    const spot = (w) =>
-      state.f === "valley" ? [w[0], w[1]] : [w[0], bookDescent.functions.parabola.value(w)];
-    const points = path().map(spot).map(([a, b]) => [near(x(a)), near(y(b))]);
-    let ground = "";
-    if (state.f === "valley")
-      for (const level of [0.5, 2, 4.5, 8, 12.5, 18, 32])
-        ground += `<ellipse cx="${x(0)}" cy="${y(0)}" rx="${x(Math.sqrt(2 * level)) - x(0)}"
-          ry="${y(0) - y(Math.sqrt(level / 5))}"/>`;
-    else {
-      const curve = Array.from({ length: 71 }, (_, i) => -4 + i / 5);
-      ground = `<polyline points="${curve.map((w) => [x(w), y((w - 3) ** 2)]).join(" ")}"/>`;
-    }
-    const [a, b] = points[0].map(Number);
-    svg.innerHTML = `<g class="ground">${ground}</g>
-      <polyline class="path" points="${points.join(" ")}"/>
-      ${points.slice(1).map(([p, q]) => `<circle cx="${p}" cy="${q}" r="3.5"/>`).join("")}
-      <rect class="start" x="${a - 7}" y="${b - 7}" width="14" height="14"/>`;
+    ui.says("formula", about().formula);
+    drawPath();
+    drawValues();
+    if (ui.isPlaying()) return;
+    drawBands();
+    drawPresets();
+    ui.find("[data-name=w2]").parentElement.hidden = state.f !== "valley";
+    ui.find("[data-do=step]").disabled = state.n >= MOST;
   }
 
-  /* Shows the state everywhere. */
-  function show() {
-    const about = bookDescent.functions[state.f];
-    for (const radio of place.querySelectorAll("input[type=radio]"))
-      radio.checked = radio.value === state.f;
-    find(".interactive-formula").textContent = about.formula;
-    for (const slider of sliders) {
-      const name = slider.dataset.name;
-      const [min, max, step] = limits(name);
-      Object.assign(slider, { min, max, step });
-      slider.value = state[name];
-      slider.parentElement.querySelector("span").textContent = Number(state[name].toFixed(3));
-      if (name === "w2") slider.parentElement.hidden = state.f !== "valley";
-    }
-    find("[data-do=play]").textContent = timer ? "Pause" : "Play";
-    find("[data-do=step]").disabled = state.n >= MOST;
-    draw();
-    settle();
-  }
-
-  /* Puts it into words and into the address, once it has come to rest. */
-  function say(keep = true) {
-    if (timer) return;
-    const end = path().at(-1);
-    const names = end.length > 1 ? ["w₁", "w₂"] : ["w"];
-    const { shown } = bookInteractive;
-    tell(`After ${state.n} step${state.n === 1 ? "" : "s"}: ` +
-      `${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
-      `f = ${shown(bookDescent.functions[state.f].value(end))}. ${bookDescent.verdict(state.f, state.lr)}`);
-    if (keep) remember("descent", state);
-  }
-  const settle = bookInteractive.resting(() => say());
-
-  function pause() {
-    clearInterval(timer);
-    timer = 0;
-  }
-
-  function play() {
-    if (state.n >= MOST) state.n = 0;
-    if (calm()) {
-      state.n = MOST;
-      show();
-      return;
-    }
-    timer = setInterval(() => {
-      if (document.hidden) return;
-      state.n++;
-      if (state.n >= MOST) pause();
-      show();
-    }, 250);
-    show();
-  }
-
-  function choose(name) {
-    const about = bookDescent.functions[name];
-    Object.assign(state, { f: name, lr: about.rate, w1: about.start[0], n: 12 });
+  function say() {
+    const end = walk(state.lr, state.n).at(-1);
+    const { names, distances } = about();
+    const factors = bookDescent.factors(state.f, state.lr);
+    return `Step ${state.n}: ${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
+      `f = ${shown(value(end))}. Each step multiplies ` +
+      `${distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ")}: ${bookDescent.verdict(state.f, state.lr)}.`;
   }
 
   function code() {
-    const rate = Number(state.lr.toFixed(3));
+    const rate = state.lr;
     return state.f === "parabola"
       ? `w = ${state.w1}\nfor step in range(${state.n}):\n    w = w - ${rate} * 2 * (w - 3)\n    print(step + 1, w)\n`
       : `import numpy\n\nw = numpy.array([${state.w1}, ${state.w2}])\nfor step in range(${state.n}):\n` +
           `    w = w - ${rate} * numpy.array([1, 10]) * w\n    print(step + 1, w)\n`;
   }
 
-  place.addEventListener("input", ({ target }) => {
-    pause();
-    if (target.type === "radio") choose(target.value);
-    else state[target.dataset.name] = Number(target.value);
-    show();
-  });
-  place.addEventListener("click", async ({ target }) => {
-    const action = target.dataset?.do;
-    if (!action) return;
-    const playing = timer !== 0;
-    pause();
-    if (action === "step") state.n = Math.min(MOST, state.n + 1);
-    if (action === "reset") state.n = 0;
-    if (action === "play" && !playing) return play();
-    show();
-    if (action === "code") {
-      tell(await copy(code()));
-    }
-  });
+  const acts = {
+    play(was) {
+      if (was) return ui.show();
+      if (state.n >= MOST) state.n = 0;
+      if (calm()) {
+        state.n = MOST;
+        return ui.show();
+      }
+      ui.play(() => ++state.n < MOST, 250);
+    },
+    step() {
+      state.n = Math.min(MOST, state.n + 1);
+      ui.show();
+    },
+    reset() {
+      state.n = 0;
+      ui.show();
+    },
+    preset(was, { dataset }) {
+      state.lr = Number(dataset.key);
+      ui.show();
+    },
+    async code() {
+      ui.show();
+      ui.tell(await copy(code()));
+    },
+  };
 
-  /* The start can be dragged; the sliders do the same for keyboards. */
-  function drag(event) {
-    const box = svg.getBoundingClientRect();
-    const factor = SIZE.width / box.width;
-    const [w1, w2] = scale().back(
-      (event.clientX - box.left) * factor, (event.clientY - box.top) * factor);
-    const within = (value, [least, most]) => Number(Math.max(least, Math.min(most, value)).toFixed(1));
-    state.w1 = within(w1, LIMITS.w1);
-    if (state.f === "valley") state.w2 = within(w2, LIMITS.w2);
-    show();
+  function changed(name) {
+    if (name !== "f") return;
+    Object.assign(state, { lr: about().presets[state.f === "valley" ? 1 : 0], w1: about().start[0], n: 0 });
   }
-  svg.addEventListener("pointerdown", (event) => {
-    if (!event.target.classList.contains("start")) return;
-    pause();
+
+  const ui = bookInteractive.figure("descent", { title: "Try it: gradient descent", html, settings, state, acts, changed, draw, say, keep: () => state });
+  const panel = { path: ui.find("[data-panel=path]"), values: ui.find("[data-panel=values]") };
+
+  /* The start can be dragged, and moved by keys. */
+  function put(w1, w2) {
+    state.w1 = nearest(settings.w1.list, w1);
+    if (state.f === "valley") state.w2 = nearest(settings.w2.list, w2);
+    ui.show();
+  }
+  drag(panel.path, (event) => {
+    if (!event.target.matches(".start, .grip")) return null;
+    ui.pause();
+    const [left, right, low, high] = VIEW[state.f];
+    const { back } = axes(panel.path, { low: left, high: right }, { low, high });
+    return (at) => put(...back(at));
+  });
+  panel.path.addEventListener("keydown", (event) => {
+    const by = arrow(event);
+    if (!by) return;
     event.preventDefault();
-    svg.setPointerCapture(event.pointerId);
-    svg.onpointermove = drag;
-    svg.onpointerup = svg.onpointercancel = (end) => {
-      svg.onpointermove = svg.onpointerup = svg.onpointercancel = null;
-      drag(end);
-    };
+    ui.pause();
+    put(state.w1 + 0.1 * by[0], state.w2 + 0.1 * by[1]);
   });
 
-  /* A teacher's address opens with the teacher's settings; what makes no sense in it
-     is left aside. */
-  const wanted = asked("descent");
-  if (wanted) {
-    if (Object.hasOwn(bookDescent.functions, wanted.get("f"))) choose(wanted.get("f"));
-    for (const key of ["lr", "w1", "w2", "n"]) {
-      const [least, most] = limits(key);
-      const value = Number.parseFloat(wanted.get(key));
-      if (value >= least && value <= most) state[key] = key === "n" ? Math.round(value) : value;
-    }
-    place.scrollIntoView();
+  if (ui.wanted && state.f !== "valley") {
+    changed("f");
+    ui.take();
   }
-  show();
-  say(Boolean(wanted));
+  ui.showFirst();
 })();

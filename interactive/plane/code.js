@@ -18,11 +18,11 @@ bookInteractive.code.plane = (framework, state, points, params) => {
     }
     return `[\n    ${lines.join("\n    ")}\n]`;
   };
-  const numbers = (array) => [...array].map((v) => Number(v.toFixed(3)));
   const names = state.h ? ["W1", "b1", "W2", "b2"] : ["W", "b"];
   const firsts = names.map((name, k) => {
     const width = state.h && k < 2 ? state.h : 2;
-    return k % 2 ? `[0.0] * ${width}` : filled(rows(numbers(params[k]), width));
+    const values = params[k].map((v) => (Number.isInteger(v) ? `${v}.0` : String(v)));
+    return filled(k % 2 ? values : rows(values, width));
   });
   const steps = state.n || 1000;
 

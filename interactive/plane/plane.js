@@ -3,27 +3,46 @@
 "use strict";
 
 (() => {
-  const place = document.getElementById("plane");
-  if (!place) return;
-  const { asked, remember, copyCode, calm, shown } = bookInteractive;
-  const SIZE = 300; // of a square panel, in the units of its drawing
-  const GRID = 60; // the region is computed for so many points, times as many
+  if (!document.getElementById("plane")) return;
+  const { arrow, axes, button, calm, controls, copyCode, drag, key, paint, refill, shown, size, within } = bookInteractive;
+  const GRID = 60; // planes are computed for so many points, times as many
+  const SMALL = 22; // and those of the starts
   const MOST = 10000; // steps
   const TRY = 1000; // steps of each start when ten are tried
   const PER_FRAME = 4;
   const MOST_POINTS = 100;
-  const COLORS = [[0, 114, 178], [213, 94, 0]];
   const FRAMES = { unit: [-0.5, 1.5], wide: [-1.6, 1.6] };
-  const CHOICES = {
-    h: Array.from({ length: 17 }, (_, i) => i),
-    lr: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
-    s: [0.01, 0.1, 0.3, 0.5, 1, 2, 4],
-    seed: Array.from({ length: 400 }, (_, i) => i + 1),
+  const BY_HAND = [[1, 1, 1, 1], [0, -1], [0, 1, 0, -2], [0.5, 0]];
+  const EXAMPLES = {
+    stuck: { seed: 3 },
+    hand: { first: BY_HAND },
+    dead: { seed: 2 },
+    triangle: { d: "circles", h: 3, seed: 2 },
+    spiral: { d: "spiral", h: 16, a: "tanh", lr: 1, s: 2, seed: 2 },
+    rate: { h: 8, lr: 5, seed: 1 },
   };
-  const LABELS = {
-    h: "hidden units", lr: "learning rate", s: "initial scale", seed: "seed",
+  const weight = { list: bookInteractive.range(-8, 8, 0.1), text: (v) => shown(v) };
+  const settings = {
+    e: { label: "example", options: { "": "choose one", stuck: "a stuck start", hand: "XOR by hand",
+      dead: "two dead units", triangle: "a triangle", spiral: "a spiral", rate: "too large a rate" } },
+    d: { label: "points", options: { xor: "XOR", circles: "circles", moons: "moons", spiral: "spiral", own: "your own" } },
+    h: { label: "hidden units", list: bookInteractive.range(0, 16, 1) },
+    lr: { label: "learning rate", list: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] },
+    a: { label: "activation", options: { relu: "ReLU", tanh: "tanh", sigmoid: "sigmoid", none: "none" } },
+    s: { label: "initial scale", list: [0.01, 0.1, 0.3, 0.5, 1, 2, 4] },
+    c: { label: "a click adds", options: { 0: "class 0, circle", 1: "class 1, square" } },
+    seed: { list: bookInteractive.range(1, 400, 1) },
+    n: { list: bookInteractive.range(0, MOST, 1) },
+    w1: { label: "weight of x<sub>1</sub>", ...weight },
+    w2: { label: "weight of x<sub>2</sub>", ...weight },
+    b: { label: "bias", ...weight },
+    v0: { label: "to class 0", ...weight },
+    v1: { label: "to class 1", ...weight },
   };
-
+  const DEFAULT = { e: "", d: "xor", h: 2, a: "relu", lr: 0.5, s: 1, seed: 3, n: 0 };
+  const UNIT = ["w1", "w2", "b", "v0", "v1"];
+  const state = { ...DEFAULT, c: "0", w1: 0, w2: 0, b: 0, v0: 0, v1: 0 };
+  const count = (n) => n.toLocaleString("en");
   const round = (number) => Math.round(number * 100) / 100;
 
   /* The sets of points, each as [x1, x2, class]. */
@@ -51,93 +70,64 @@
     ]);
   }
 
-  const state = { d: "xor", h: 4, a: "relu", lr: 0.5, s: 1, seed: 1, n: 0 };
   let own = []; // points that the reader set, and the frame in which
   let frame = FRAMES.unit;
+  let first = null; // weights that the reader set
   let points, X, y, net, losses;
-  let playing = 0;
+  let [pinned, hovered] = [-1, -1]; // units
+  let thumbs = [];
   let trying = 0;
-  let axes = null; // directions of the projection
-
-  const options = (list) => list.map(([value, text]) => `<option value="${value}">${text}</option>`).join("");
-  const slider = (name) => `<label>${LABELS[name]} <span></span>
-    <input type="range" data-name="${name}" min="0" max="${CHOICES[name].length - 1}" step="1"></label>`;
-  place.innerHTML = `
-    <figure aria-labelledby="plane-title">
-      <figcaption id="plane-title">Try it: a network in two dimensions</figcaption>
-      <div class="interactive-row">
-        <label>points <select data-name="d">${options([["xor", "XOR"], ["circles", "circles"],
-          ["moons", "moons"], ["spiral", "spiral"], ["own", "your own"]])}</select></label>
-        <label>activation <select data-name="a">${options([["relu", "ReLU"], ["tanh", "tanh"],
-          ["sigmoid", "sigmoid"], ["none", "none"]])}</select></label>
-      </div>
-      <div class="interactive-sliders">${Object.keys(CHOICES).map(slider).join("")}</div>
-      <div class="interactive-row">
-        <button type="button" data-do="play">Train</button>
-        <button type="button" data-do="step">One step</button>
-        <button type="button" data-do="reset">Start anew</button>
-        <button type="button" data-do="ten">Try ten seeds</button>
-        <button type="button" data-do="code">Copy the code</button>
-      </div>
-      <div class="interactive-panels">
-        <div><p>the inputs, and what the network says of them</p>
-          <div class="interactive-panel" data-panel="inputs">
-            <canvas width="${GRID}" height="${GRID}" aria-hidden="true"></canvas>
-            <svg viewBox="0 0 ${SIZE} ${SIZE}" aria-hidden="true"></svg></div></div>
-        <div><p data-says="hidden"></p>
-          <div class="interactive-panel" data-panel="hidden">
-            <canvas width="${GRID}" height="${GRID}" aria-hidden="true"></canvas>
-            <svg viewBox="0 0 ${SIZE} ${SIZE}" aria-hidden="true"></svg></div></div>
-        <div class="interactive-wide"><p>loss, <span data-says="steps"></span></p>
-          <svg data-panel="loss" viewBox="0 0 640 120" preserveAspectRatio="none" aria-hidden="true"></svg></div>
-      </div>
-      <p class="interactive-status" role="status"></p>
-      <details><summary>Set points</summary>
-        <p>Click into the panel of the inputs, or move the cross there and add a point.
-          A click on a point removes it.</p>
-        <div class="interactive-row" role="radiogroup" aria-label="Class of new points">
-          <label><input type="radio" name="plane-class" value="0" checked> class 0, circle</label>
-          <label><input type="radio" name="plane-class" value="1"> class 1, square</label>
-        </div>
-        <div class="interactive-sliders">
-          <label>x<sub>1</sub> <span></span><input type="range" data-cross="0" step="0.05"></label>
-          <label>x<sub>2</sub> <span></span><input type="range" data-cross="1" step="0.05"></label>
-        </div>
-        <div class="interactive-row">
-          <button type="button" data-do="add">Add at the cross</button>
-          <button type="button" data-do="remove">Remove the nearest</button>
-          <button type="button" data-do="clear">Remove all</button>
-        </div>
-      </details>
-      <details><summary>The parameters</summary><pre data-says="parameters" tabindex="0"></pre></details>
-    </figure>`;
-  const { find, tell } = bookInteractive.parts(place);
-  const [inputs, hidden] = ["inputs", "hidden"].map((name) => {
-    const panel = find(`[data-panel=${name}]`);
-    const canvas = panel.querySelector("canvas");
-    return { canvas: canvas.getContext("2d"), svg: panel.querySelector("svg") };
-  });
-  const [setting] = place.querySelectorAll("details");
-  const parameters = find("[data-says=parameters]");
   const cross = [0.5, 0.5];
+
+  const strip = (name, title, inner) => `<input type="radio" name="plane-strip" id="plane-strip-${name}"
+      ${name === "hidden" ? "checked" : ""}><label for="plane-strip-${name}">${title}</label>
+    <div class="plane-strip" data-strip="${name}">${inner}</div>`;
+  const html = `
+    <div class="plane-picture">
+      <div class="plane-network" role="group" aria-label="The network, unit by unit"><svg aria-hidden="true"></svg></div>
+      <div class="plane-output"><canvas aria-hidden="true"></canvas>
+        <svg tabindex="0" role="img" aria-label="The points and the network’s answer. Arrow keys move a cross, 0 and 1 add a point of that class, Delete removes the nearest."></svg></div>
+      ${key('<span data-says="low"></span>', "0", '<span data-says="high"></span> a unit’s value')}
+      ${key('<span data-says="from"></span>', '<span data-says="middle"></span>', '<span data-says="to"></span>')}
+    </div>
+    <div class="interactive-bar">
+      ${button("play", "Train", 'data-text="Train"')}${button("step", "Step")}${button("reset", "Reset")}${button("seed", "New start")}<p class="interactive-status" role="status"></p>
+    </div>
+    <div class="plane-strips">
+      ${strip("hidden", "hidden layer", '<p data-says="hidden"></p><div class="plane-hidden"><canvas aria-hidden="true"></canvas><svg aria-hidden="true"></svg></div>')}
+      ${strip("loss", "loss", '<p>loss over the steps</p><svg data-panel="loss" aria-hidden="true"></svg>')}
+      ${strip("starts", "ten starts", `<p data-says="thumbs"></p><div class="plane-thumbs"></div>`)}
+      <div class="plane-unit" role="group" aria-label="The weights of a unit" hidden>
+        <p data-says="unit"></p>
+        <div class="interactive-settings">${controls(settings, ...UNIT)}</div>
+      </div>
+    </div>
+    <div class="interactive-settings">${controls(settings, "e", "d", "h", "lr")}</div>
+    <details><summary>More settings and the code</summary>
+      <p>Click into the plane to add a point, drag one, or click on one to remove it.</p>
+      <div class="interactive-settings">${controls(settings, "a", "s", "c")}</div>
+      <div class="interactive-bar">${button("clear", "Remove all points")}${button("code", "Copy the code")}</div>
+    </details>`;
 
   // What is computed
 
   const widths = () => (state.h ? [2, state.h, 2] : [2, 2]);
   const start = (seed) => bookNetwork.create(widths(), state.a, state.s, seed, 3);
-
-  /* Takes the points and draws new weights; then as many steps as the state says. */
+  const given = () => ({ ...start(1), params: first.map((values) => Float32Array.from(values)) });
+  
+  /* Takes the points and the first weights; then as many steps as the state says. */
   function begin() {
     points = state.d === "own" ? own : DATA[state.d]();
     if (state.d !== "own") frame = state.d === "xor" ? FRAMES.unit : FRAMES.wide;
     X = Float32Array.from(points.flatMap(([a, b]) => [a, b]));
     y = Uint8Array.from(points, (point) => point[2]);
-    net = start(state.seed);
-    losses = [];
-    axes = null;
+    net = first ? given() : start(state.seed);
+    [losses, trying] = [[], 0];
+    if (pinned >= state.h) pinned = -1;
     const steps = state.n;
     state.n = 0;
     train(steps);
+    takeUnit();
   }
 
   function train(steps) {
@@ -147,358 +137,425 @@
     }
   }
 
-  /* How many points a network has right. */
-  function right(of) {
-    const scores = bookNetwork.forward(of, X, points.length).at(-1);
-    return points.filter((_, i) => (scores[2 * i + 1] > scores[2 * i]) === (y[i] === 1)).length;
+  /* Spots of a plane, row by row from the top. */
+  function spots(side, [left, low], [right, high]) {
+    const all = new Float32Array(2 * side * side);
+    for (let i = 0; i < side * side; i++) {
+      all[2 * i] = left + (((i % side) + 0.5) / side) * (right - left);
+      all[2 * i + 1] = high - ((Math.floor(i / side) + 0.5) / side) * (high - low);
+    }
+    return all;
+  }
+  const plane = (side) => spots(side, [frame[0], frame[0]], [frame[1], frame[1]]);
+
+  /* The units that are 0 for every point: no gradient reaches them any more. */
+  function dead() {
+    if (state.a !== "relu" || !state.h || !points.length) return [];
+    const H = bookNetwork.forward(net, X, points.length)[1];
+    return [...Array(state.h).keys()].filter((j) => points.every((_, i) => H[i * state.h + j] === 0));
   }
 
-  const loss = () => bookNetwork.gradients(net, X, y, points.length).loss;
+  /* How strongly a unit, or without hidden units an input, pulls towards class 1. */
+  const pull = (j) => net.params.at(-2)[2 * j + 1] - net.params.at(-2)[2 * j];
 
   // What is seen
 
-  const along = ([low, high]) => (x) => ((x - low) / (high - low)) * SIZE;
-  const clipped = (x) => Math.max(-1e4, Math.min(1e4, x)).toFixed(1);
-
-  const mark = ([a, b], c) => c
-    ? `<rect x="${clipped(a - 6)}" y="${clipped(b - 6)}" width="12" height="12" class="one"/>`
-    : `<circle cx="${clipped(a)}" cy="${clipped(b)}" r="6.5" class="zero"/>`;
-
-  /* Colours a panel by what the layers from one on say of its points. */
-  function paint(context, layers, from, [left, low], [right, high]) {
-    const picture = context.createImageData(GRID, GRID);
-    const spots = new Float32Array(2 * GRID * GRID);
-    for (let i = 0; i < GRID * GRID; i++) {
-      spots[2 * i] = left + ((i % GRID) + 0.5) / GRID * (right - left);
-      spots[2 * i + 1] = high - (Math.floor(i / GRID) + 0.5) / GRID * (high - low);
-    }
-    const part = { ...net, widths: layers, params: net.params.slice(from) };
-    const P = bookNetwork.softmax(bookNetwork.forward(part, spots, GRID * GRID).at(-1), GRID * GRID);
-    for (let i = 0; i < GRID * GRID; i++) {
-      const p = P[2 * i + 1];
-      picture.data.set(COLORS[p > 0.5 ? 1 : 0], 4 * i);
-      picture.data[4 * i + 3] = 30 + 290 * Math.abs(p - 0.5);
-    }
-    context.putImageData(picture, 0, 0);
+  /* Colors a plane by the probabilities that scores mean, paler than the points. */
+  function paintAnswer(canvas, side, scores) {
+    const P = bookNetwork.softmax(scores, side * side);
+    paint(canvas, side, (i) => P[2 * i + 1] - 0.5, 0.7);
   }
 
-  function drawInputs() {
-    const x = along(frame);
-    const spot = ([a, b]) => [x(a), SIZE - x(b)];
-    paint(inputs.canvas, widths(), 0, [frame[0], frame[0]], [frame[1], frame[1]]);
-    let lines = "";
-    if (state.h) {
-      const [W, b] = net.params;
-      for (let j = 0; j < state.h; j++) {
-        const [u, v] = [W[j], W[state.h + j]];
-        const size = Math.hypot(u, v);
-        if (size < 1e-6) continue;
-        // The line where u x1 + v x2 + b is 0, and a tick to the side where it is more.
-        const foot = [(-b[j] * u) / size ** 2, (-b[j] * v) / size ** 2];
-        const far = 4 + Math.hypot(...foot);
-        const ends = [-far, far].map((t) => spot([foot[0] - (v / size) * t, foot[1] + (u / size) * t]));
-        const middle = (frame[0] + frame[1]) / 2;
-        const slide = ((middle - foot[0]) * -v + (middle - foot[1]) * u) / size;
-        const near = [foot[0] - (v / size) * slide, foot[1] + (u / size) * slide];
-        const tick = [near, [near[0] + (u / size) * 0.12, near[1] + (v / size) * 0.12]].map(spot);
-        lines += `<path d="M${ends.map((end) => end.map(clipped)).join("L")}
-          M${tick.map((end) => end.map(clipped)).join("L")}"/>`;
-      }
-    }
-    const at = spot(cross);
-    const aim = setting.open
-      ? `<path class="cross" d="M${at[0] - 9} ${at[1]}h18M${at[0]} ${at[1] - 9}v18"/>` : "";
-    inputs.svg.innerHTML = `<g class="lines">${lines}</g>
-      ${points.map((point) => mark(spot(point), point[2])).join("")}${aim}`;
+  const mark = ([a, b], c, i) => c
+    ? `<rect data-point="${i}" x="${(a - 6).toFixed(1)}" y="${(b - 6).toFixed(1)}" width="12" height="12" class="one"/>`
+    : `<circle data-point="${i}" cx="${a.toFixed(1)}" cy="${b.toFixed(1)}" r="6.5" class="zero"/>`;
+
+  /* Points that lie on one another, spread so that each is seen. */
+  const fanned = (places) => places.map(([a, b], i) => {
+    const group = places.flatMap(([c, d], k) => (Math.hypot(a - c, b - d) < 6 ? [k] : []));
+    const turn = (2 * Math.PI * group.indexOf(i)) / group.length;
+    return group.length > 1 ? [a + 9 * Math.cos(turn), b + 9 * Math.sin(turn)] : [a, b];
+  });
+
+  const buttons = () => picture.network.querySelectorAll("button");
+
+  function drawNetwork(H, most) {
+    const [width, height] = size(picture.network);
+    const columns = Math.ceil(state.h / 4) || 1;
+    const rows = Math.ceil(state.h / columns) || 1;
+    const room = (width - 92) / columns;
+    const side = Math.min(88, height / rows - 8, room - 12);
+    const tiles = Array.from({ length: state.h }, (_, j) => [
+      56 + (Math.floor(j / rows) + 0.5) * room,
+      (height / rows) * ((j % rows) + 0.5),
+    ]);
+    const inputs = [[18, height / 3], [18, (2 * height) / 3]];
+    const out = [width - 18, height / 2];
+    const gone = dead();
+    const drawn = buttons();
+    tiles.forEach(([a, b], j) => {
+      const tile = drawn[j];
+      tile.style.cssText = `left: ${a - side / 2}px; top: ${b - side / 2}px; width: ${side}px; height: ${side}px`;
+      const half = GRID / 2; // a tile is small: every other spot will do
+      paint(tile.firstChild, half, (i) => H[2 * (Math.floor(i / half) * GRID + (i % half)) * state.h + j], most);
+      tile.classList.toggle("dead", gone.includes(j));
+      tile.classList.toggle("faded", examined() >= 0 && examined() !== j);
+      tile.setAttribute("aria-pressed", pinned === j);
+    });
+    const edges = [];
+    if (state.h)
+      tiles.forEach((tile, j) => {
+        inputs.forEach((input, k) => edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.4 : 0.6]));
+        edges.push([[tile[0] + side / 2, tile[1]], out, pull(j), j]);
+      });
+    else inputs.forEach((input, k) => edges.push([input, out, pull(k), -1]));
+    const strongest = Math.max(1e-6, ...edges.map((edge) => Math.abs(edge[2])).filter(Number.isFinite));
+    const node = ([a, b], text) => `<circle cx="${a}" cy="${b}" r="16" class="node"/><text x="${a}" y="${b + 5}" text-anchor="middle">${text}</text>`;
+    const named = examined() >= 0 || state.h <= 2;
+    refill(picture.edges, edges.map(([[a, b], [c, d], w, j]) => {
+      const faded = examined() >= 0 && j !== examined() ? " faded" : "";
+      return `<path class="${w < 0 ? "negative" : "positive"}${faded}" stroke-width="${(0.5 + (6 * Math.abs(w)) / strongest || 0.5).toFixed(1)}"
+        d="M${a} ${b}L${c} ${d}"/>`;
+    }).join("") + inputs.map((place, k) => node(place, `x<tspan dy="3" font-size="10">${k + 1}</tspan>`)).join("") + node(out, "o") +
+      edges.filter((edge) => named && (examined() < 0 || edge[3] === examined())).map(([[a, b], [c, d], w, , at = 0.5]) =>
+        `<text class="number" x="${a + at * (c - a)}" y="${b + at * (d - b) + 4}" text-anchor="middle">${shown(w)}</text>`).join(""));
+    picture.edges.setAttribute("viewBox", `0 0 ${width} ${height}`);
   }
 
-  /* The principal components: directions in which rows vary most, by repeated multiplication with their
-     covariance matrix, from the directions of the frame before. */
-  function directions(rows) {
-    const d = rows[0].length;
-    const covariance = Array.from({ length: d }, (_, i) => Array.from({ length: d }, (_, j) =>
-      rows.reduce((sum, row) => sum + row[i] * row[j], 0)));
-    const found = [];
-    for (let k = 0; k < 2; k++) {
-      let v = axes?.[k]?.length === d ? axes[k] : Array.from({ length: d }, (_, i) => 1 / (1 + i + k));
-      for (let times = 0; times < 30; times++) {
-        let w = covariance.map((row) => row.reduce((sum, c, i) => sum + c * v[i], 0));
-        for (const other of found) {
-          const share = w.reduce((sum, c, i) => sum + c * other[i], 0);
-          w = w.map((c, i) => c - share * other[i]);
-        }
-        const size = Math.hypot(...w);
-        if (size < 1e-9) break;
-        v = w.map((c) => c / size);
-      }
-      found.push(v);
-    }
-    axes = found;
-    return found;
+  function drawOutput(H, O, most) {
+    const [side] = size(picture.svg);
+    picture.svg.setAttribute("viewBox", `0 0 ${side} ${side}`);
+    const along = (x) => ((x - frame[0]) / (frame[1] - frame[0])) * side;
+    const spot = ([a, b]) => [along(a), side - along(b)];
+    if (examined() < 0) paintAnswer(picture.canvas, GRID, O);
+    else paint(picture.canvas, GRID, (i) => H[i * state.h + examined()], most);
+    // A unit changes where its sum is 0; the line is the darker, the more the unit counts.
+    const counts = [...Array(state.h).keys()].map((j) =>
+      Math.abs(pull(j)) * Math.hypot(net.params[0][j], net.params[0][state.h + j]));
+    const strongest = Math.max(1e-6, ...counts.filter(Number.isFinite));
+    const lines = counts.map((count, j) => {
+      const [u, v, b] = [net.params[0][j], net.params[0][state.h + j], net.params[1][j]];
+      const length = Math.hypot(u, v);
+      if (!(length > 1e-6) || (examined() >= 0 && examined() !== j)) return `<path d=""/>`;
+      const foot = [(-b * u) / length ** 2, (-b * v) / length ** 2];
+      const far = 4 + Math.hypot(...foot);
+      const ends = [-far, far].map((t) => spot([foot[0] - (v / length) * t, foot[1] + (u / length) * t]));
+      return `<path opacity="${Math.max(0.15, count / strongest || 0).toFixed(2)}"
+        d="M${ends.map((end) => end.map((x) => within(x, -1e4, 1e4).toFixed(1))).join("L")}"/>`;
+    });
+    const [a, b] = spot(cross);
+    refill(picture.svg, `<g class="lines">${lines.join("")}</g>
+      ${points.map((point, i) => mark(spot(point), point[2], i)).join("")}
+      <path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`);
   }
 
   function drawHidden() {
-    const says = find("[data-says=hidden]");
     const n = points.length;
-    let spots = [];
-    if (!state.h) says.textContent = "no hidden layer: the scores see the inputs";
-    else if (state.h === 1) says.textContent = "as the hidden unit sees the points";
-    else if (state.h === 2) says.textContent = "as the two hidden units see the points";
-    else says.textContent = "the hidden layer along its two principal components";
-    if (n && state.h) {
-      const H = bookNetwork.forward(net, X, n)[1];
-      const rows = Array.from({ length: n }, (_, i) => [...H.subarray(i * state.h, (i + 1) * state.h)]);
-      if (state.h === 1) spots = rows.map(([h]) => [h, 0]);
-      else if (state.h === 2) spots = rows;
-      else {
-        const mean = rows[0].map((_, j) => rows.reduce((sum, row) => sum + row[j], 0) / n);
-        const centred = rows.map((row) => row.map((h, j) => h - mean[j]));
-        const [first, second] = directions(centred);
-        const share = (row, v) => row.reduce((sum, h, j) => sum + h * v[j], 0);
-        spots = centred.map((row) => [share(row, first), share(row, second)]);
-      }
-    } else if (n) spots = points.map(([a, b]) => [a, b]);
-    // One unit of length is as long across as up.
-    const middle = [0, 1].map((k) => {
-      const values = spots.map((spot) => spot[k]);
-      return n ? (Math.min(...values) + Math.max(...values)) / 2 : 0;
-    });
-    const reach = 1.25 * Math.max(0.4, ...spots.flatMap((spot) => spot.map((v, k) => Math.abs(v - middle[k]))));
-    const low = middle.map((m) => m - reach);
-    const high = middle.map((m) => m + reach);
-    hidden.canvas.clearRect(0, 0, GRID, GRID);
-    if (state.h === 2) paint(hidden.canvas, [2, 2], 2, low, high);
-    if (state.h === 0) paint(hidden.canvas, [2, 2], 0, low, high);
-    const [x, up] = [along([low[0], high[0]]), along([low[1], high[1]])];
-    const frameLines = state.h <= 2
-      ? `<path d="M${clipped(x(0))} 0V${SIZE}M0 ${clipped(SIZE - up(0))}H${SIZE}"/>` : "";
-    hidden.svg.innerHTML = `<g class="ground">${frameLines}</g>
-      ${spots.map(([a, b], i) => mark([x(a), SIZE - up(b)], y[i])).join("")}`;
+    const two = state.h === 2;
+    ui.says("hidden", two ? "what the hidden layer sees" : "the scores of the points");
+    picture.hidden.hidden = !two;
+    const outputs = n ? bookNetwork.forward(net, X, n) : [[], []];
+    const values = Array.from({ length: n }, (_, i) => two
+      ? [outputs[1][2 * i], outputs[1][2 * i + 1]]
+      : [outputs.at(-1)[2 * i + 1] - outputs.at(-1)[2 * i], y[i]]);
+    const reach = (k, least) => {
+      const all = values.map((value) => value[k]).filter(Number.isFinite);
+      const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
+      const room = Math.max(least, 0.2 * (high - low));
+      return { low: low - room, high: high + room };
+    };
+    const across = { ...reach(0, 0.2), label: two ? "h₁" : "score 1 − score 0" };
+    const up = two ? { ...reach(1, 0.2), label: "h₂" } : { low: -0.6, high: 1.6, ticks: [], label: "" };
+    const { x, y: above, ground, inside } = axes(picture.hiddenSvg, across, up);
+    if (two) {
+      const last = { ...net, widths: [2, 2], params: net.params.slice(2) };
+      const seen = bookNetwork.forward(last, spots(GRID, [across.low, up.low], [across.high, up.high]), GRID * GRID)[1];
+      paintAnswer(picture.hidden, GRID, seen);
+    }
+    const places = values.map(([a, b]) => [x(a), above(b)]);
+    picture.hiddenSvg.innerHTML = ground + inside(`<g class="interactive-axes"><path d="M${x(0)} 0V400${two ? `M0 ${above(0)}H900` : ""}"/></g>
+      ${(two ? fanned(places) : places).map((place, i) => mark(place, y[i], i)).join("")}`);
   }
 
   function drawLoss() {
-    const last = Math.max(losses.length, 100);
-    const most = Math.max(1, ...losses.slice(0, 1).filter(Number.isFinite));
-    const every = Math.ceil(losses.length / 320);
-    const path = losses.filter((_, i) => i % every === 0).map((value, i) =>
-      `${((i * every * 640) / last).toFixed(1)},${(120 - 116 * Math.min(1, (value || 0) / most)).toFixed(1)}`);
-    const coin = 120 - (116 * Math.LN2) / most;
-    find("[data-panel=loss]").innerHTML = `<path class="ground" d="M0 ${coin}H640"/>
-      <polyline class="path" points="${path.join(" ")}"/>`;
-    find("[data-says=steps]").textContent =
-      `${losses.length.toLocaleString("en")} steps, from ${shown(most)} down to 0; the thin line is ln 2`;
+    const most = within(losses[0] || 1, 1, 2);
+    const every = Math.ceil(losses.length / 300);
+    const { x, y: above, ground, inside, line } = axes(picture.loss,
+      { low: 0, high: Math.max(100, losses.length), label: "step" }, { low: 0, high: most });
+    const pairs = losses.map((loss, i) => [i, loss]).filter((_, i) => i % every === 0);
+    picture.loss.innerHTML = ground + inside(`<path class="dashed" d="M0 ${above(Math.LN2)}H900"/>
+      <text x="${x(0) + 6}" y="${above(Math.LN2) - 5}">ln 2, a coin’s</text>${line(pairs)}`);
   }
 
-  function showParameters() {
-    if (!parameters.parentElement.open) return;
-    const names = state.h ? ["W1", "b1", "W2", "b2"] : ["W", "b"];
-    parameters.textContent = names.map((name, k) => {
-      const width = state.h && k < 2 ? state.h : 2;
-      const rows = [...net.params[k]].map((v) => shown(v).padStart(6));
-      const lines = [];
-      for (let i = 0; i < rows.length; i += width) lines.push(rows.slice(i, i + width).join(" "));
-      return `${name}\n${lines.join("\n")}`;
-    }).join("\n\n");
+  function drawThumbs() {
+    const box = ui.find(".plane-thumbs");
+    refill(box, thumbs.map(({ text, label }, i) => `<button type="button" data-do="open" data-key="${i}" data-thumb="${i}"
+      aria-label="${label}"><canvas></canvas>${text}</button>`).join("") ||
+      button("ten", "Try ten starts", points.length ? "" : "disabled"));
+    thumbs.forEach(({ scores }, i) => paintAnswer(box.children[i].firstChild, SMALL, scores));
   }
+
+  const examined = () => (hovered >= 0 && hovered < state.h ? hovered : pinned);
 
   function draw() {
-    drawInputs();
+    if (buttons().length !== state.h) {
+      buttons().forEach((one) => one.remove());
+      picture.network.insertAdjacentHTML("beforeend", Array.from({ length: state.h }, (_, j) =>
+        `<button type="button" class="plane-tile" data-do="pin" data-unit="${j}"><canvas></canvas></button>`).join(""));
+    }
+    const outputs = bookNetwork.forward(net, plane(GRID), GRID * GRID);
+    let most = 1e-6;
+    if (state.h) for (const value of outputs[1]) if (Math.abs(value) > most) most = Math.abs(value);
+    const [one, end] = [examined() + 1, shown(most, 1)];
+    ui.says("low", `−${end}`);
+    ui.says("high", end);
+    ui.says("from", one ? `−${end}` : "class 0");
+    ui.says("middle", one ? 0 : "½");
+    ui.says("to", one ? `${end} unit ${one}` : "class 1");
+    drawNetwork(outputs[1], most);
+    drawOutput(outputs[1], outputs.at(-1), most);
     drawHidden();
     drawLoss();
-    showParameters();
+    for (const action of ["play", "step", "code"])
+      ui.find(`[data-do=${action}]`).disabled = !points.length || (action === "step" && state.n >= MOST);
+    if (ui.isPlaying()) return;
+    buttons().forEach((one, j) => one.setAttribute("aria-label", describe(j) + (one.matches(".dead") ? ", dead" : "")));
+    picture.unit.hidden = pinned < 0;
+    picture.strips.classList.toggle("pinned", pinned >= 0);
+    ui.says("unit", pinned < 0 ? "" : `${describe(pinned)}. Press it again to let it go.`);
   }
 
-  /* Shows the state everywhere, and says it once nothing moves any more. */
-  function show() {
-    for (const control of place.querySelectorAll("[data-name]")) {
-      const { name } = control.dataset;
-      if (!CHOICES[name]) control.value = state[name];
-      else {
-        control.value = CHOICES[name].indexOf(state[name]);
-        control.setAttribute("aria-valuetext", state[name]);
-        control.parentElement.querySelector("span").textContent = state[name];
-      }
-    }
-    for (const control of place.querySelectorAll("[data-cross]")) {
-      [control.min, control.max] = frame;
-      control.value = cross[control.dataset.cross];
-      control.parentElement.querySelector("span").textContent = shown(cross[control.dataset.cross]);
-    }
-    find("[data-do=play]").textContent = playing ? "Pause" : "Train";
-    for (const action of ["play", "step", "ten", "code"])
-      find(`[data-do=${action}]`).disabled = !points.length || (action === "step" && state.n >= MOST);
-    draw();
-    settle();
+  function describe(j) {
+    const [u, v, b] = [net.params[0][j], net.params[0][state.h + j], net.params[1][j]].map((w) => shown(w));
+    return `Unit ${j + 1}: weights ${u} and ${v}, bias ${b}; pulls to class ${+(pull(j) > 0)} by ${shown(Math.abs(pull(j)))}`;
   }
-
 
   function say() {
-    if (playing || trying) return;
-    if (!points.length) return tell("No point is set yet.");
-    const now = loss();
-    tell(`After ${state.n.toLocaleString("en")} step${state.n === 1 ? "" : "s"}: ` +
-      (Number.isFinite(now) ? `loss ${shown(now, 3)}` : "the loss is no number any more") +
-      `, ${right(net)} of ${points.length} points right.`);
+    if (trying) return `Start ${thumbs.length + 1} of 10 …`;
+    if (!points.length) return "No point is set yet.";
+    const { loss, right: good } = bookNetwork.gradients(net, X, y, points.length);
+    const gone = dead().length;
+    return `${first ? "Your weights" : `Start ${state.seed}`}, step ${count(state.n)}: ` +
+      (Number.isFinite(loss) ? `loss ${shown(loss, 3)}` : "the loss is no number any more") +
+      `, ${good} of ${points.length} right${gone ? `, ${gone} unit${gone > 1 ? "s" : ""} dead` : ""}.`;
   }
 
-  const settle = bookInteractive.resting(() => {
-    say();
-    if (playing || trying) return;
-    const kept = { ...state };
+  /* A number with just the digits that 32 bits tell apart. */
+  const exact = (v) => Number([v.toFixed(3), v.toPrecision(9)].find((text) => Math.fround(text) === v));
+
+  function keep() {
+    const { e, c, w1, w2, b, v0, v1, ...kept } = state;
+    if (first) kept.w = first.map((values) => [...values].map(exact).join("_")).join("__");
     if (state.d === "own") Object.assign(kept, {
       v: frame === FRAMES.unit ? "unit" : "wide",
       p: own.map((point) => point.join(",")).join(";"),
     });
-    remember("plane", kept);
-  });
+    return kept;
+  }
 
   // What is touched
 
-  function pause() {
-    cancelAnimationFrame(playing);
-    playing = 0;
+  const wheres = (j) => [[0, j], [0, state.h + j], [1, j], [2, 2 * j], [2, 2 * j + 1]];
+
+  /* The sliders of the pinned unit show its weights. */
+  function takeUnit() {
+    if (pinned >= 0) wheres(pinned).forEach(([k, i], which) => { state[UNIT[which]] = net.params[k][i]; });
+  }
+
+  function changed(name) {
     trying = 0;
+    if (UNIT.includes(name)) {
+      const [k, i] = wheres(pinned)[UNIT.indexOf(name)];
+      net.params[k][i] = state[name];
+      first = net.params.map((param) => param.slice());
+    } else if (name === "e") {
+      const { first: weights = null, ...example } = EXAMPLES[state.e] || {};
+      Object.assign(state, DEFAULT, example, { e: state.e });
+      first = weights;
+    } else if ("has".includes(name)) first = null; // other weights are drawn
+    if (name === "lr" || name === "c") return;
+    if (name !== "e") state.e = "";
+    if (name === "d" && state.d === "own") own = points.map((point) => [...point]);
+    anew();
   }
 
-  function frameOfTraining() {
-    train(PER_FRAME);
-    if (state.n >= MOST) {
-      pause();
-      show();
-      return;
-    }
-    draw();
-    playing = requestAnimationFrame(frameOfTraining);
-  }
-
-  function play() {
-    if (state.n >= MOST) {
-      state.n = 0;
-      begin();
-    }
-    if (calm()) train(TRY);
-    else playing = requestAnimationFrame(frameOfTraining);
-    show();
-  }
-
-  /* Ten starts from the seed on, each for a thousand steps; one after the other, so
-     that the page stays awake. */
-  async function tryTen() {
-    const mine = (trying = Date.now() + Math.random());
-    let solved = 0;
-    for (let i = 0; i < 10; i++) {
-      tell(`Start ${i + 1} of 10 …`);
-      await new Promise((done) => setTimeout(done));
-      if (trying !== mine) return;
-      const one = start(state.seed + i);
-      for (let n = 0; n < TRY; n++) bookNetwork.step(one, X, y, points.length, state.lr);
-      if (right(one) === points.length) solved++;
-    }
-    trying = 0;
-    tell(`Seeds ${state.seed} to ${state.seed + 9}, ${TRY.toLocaleString("en")} steps each: ` +
-      `${solved} of 10 networks have all ${points.length} points right.`);
+  /* From step 0 again, with the same first weights or others. */
+  function anew() {
+    thumbs = [];
+    state.n = 0;
+    begin();
+    drawThumbs();
+    ui.says("thumbs", "ten starts");
   }
 
   /* Makes the points the reader's own, to be changed. */
   function change(edit) {
-    pause();
-    own = points.map((point) => [...point]);
+    ui.pause();
+    if (state.d !== "own") own = points.map((point) => [...point]);
     edit();
-    Object.assign(state, { d: "own", n: 0 });
-    begin();
-    show();
+    state.d = "own";
+    anew();
+    ui.show();
   }
+
+  const thumb = (of, text, label, open) => ({ text, label, open,
+    scores: bookNetwork.forward(of, plane(SMALL), SMALL * SMALL).at(-1) });
+
+  /* Ten starts, each for a thousand steps; one after the other, so that the page stays
+     awake. */
+  async function tryTen() {
+    const mine = (trying = Math.random());
+    thumbs = [];
+    let solved = 0;
+    for (let seed = 1; seed <= 10; seed++) {
+      ui.tell(say());
+      await new Promise((done) => setTimeout(done));
+      if (trying !== mine) return;
+      const one = start(seed);
+      for (let n = 0; n < TRY; n++) bookNetwork.step(one, X, y, points.length, state.lr);
+      const good = bookNetwork.gradients(one, X, y, points.length).right;
+      if (good === points.length) solved++;
+      const text = good === points.length ? "✓" : `${good}/${points.length}`;
+      thumbs.push(thumb(one, text, `Open start ${seed}: ${good} of ${points.length} right`, () => {
+        first = null;
+        Object.assign(state, { seed, n: TRY });
+      }));
+      drawThumbs();
+    }
+    trying = 0;
+    ui.tell(`Starts 1 to 10, ${count(TRY)} steps each: ${solved} of 10 have all ${points.length} points right. Open one.`);
+  }
+
+  /* For who wants nothing to move: five stills of the course. */
+  function stills() {
+    thumbs = [];
+    for (let i = 0; i < 5; i++) {
+      if (i) train(TRY / 4);
+      const { n } = state;
+      thumbs.push(thumb(net, count(n), `Open step ${n}`, () => { state.n = n; }));
+    }
+    drawThumbs();
+    ui.says("thumbs", "the course in five steps");
+    ui.find("#plane-strip-starts").checked = true;
+    ui.show();
+  }
+
+  const acts = {
+    play(was) {
+      trying = 0;
+      if (was) return ui.show();
+      if (state.n >= MOST) anew();
+      if (calm()) return stills();
+      ui.play(() => {
+        train(PER_FRAME);
+        return state.n < MOST;
+      });
+    },
+    step() {
+      train(1);
+      takeUnit();
+      ui.show();
+    },
+    reset() {
+      anew();
+      ui.show();
+    },
+    seed() {
+      first = null;
+      state.seed = (state.seed % 400) + 1;
+      state.n = 0;
+      begin();
+      ui.show();
+    },
+    ten: tryTen,
+    open(was, { dataset }) {
+      thumbs[dataset.thumb].open();
+      begin();
+      ui.show();
+    },
+    pin(was, { dataset }) {
+      pinned = pinned === Number(dataset.unit) ? -1 : Number(dataset.unit);
+      takeUnit();
+      ui.show();
+    },
+    clear: () => change(() => { own = []; }),
+    async code() {
+      ui.show();
+      ui.tell(await copyCode("plane", state, points, (first ? given() : start(state.seed)).params.map((values) => Array.from(values, exact))));
+    },
+  };
+
+  const ui = bookInteractive.figure("plane", { title: "Try it: a network in the plane", html, settings, state, acts, changed, draw, say, keep });
+  const picture = {
+    network: ui.find(".plane-network"),
+    edges: ui.find(".plane-network svg"),
+    canvas: ui.find(".plane-output canvas"),
+    svg: ui.find(".plane-output svg"),
+    hidden: ui.find(".plane-hidden canvas"),
+    hiddenSvg: ui.find(".plane-hidden svg"),
+    loss: ui.find("[data-panel=loss]"),
+    strips: ui.find(".plane-strips"),
+    unit: ui.find(".plane-unit"),
+  };
+
+  // A unit is examined while a pointer or the focus is on it.
+  const examine = (target) => {
+    const unit = Number(target?.closest?.("[data-unit]")?.dataset.unit ?? -1);
+    if (unit === hovered) return;
+    hovered = unit;
+    draw();
+  };
+  for (const type of ["pointerover", "focusin"]) picture.network.addEventListener(type, ({ target }) => examine(target));
+  for (const type of ["pointerleave", "focusout"]) picture.network.addEventListener(type, () => examine(null));
+  picture.strips.addEventListener("change", () => ui.show());
 
   const distance = ([a, b], [c, d]) => Math.hypot(a - c, b - d);
-  const nearest = (spot) => own.reduce((best, point, i) =>
-    best < 0 || distance(point, spot) < distance(own[best], spot) ? i : best, -1);
+  const nearest = (spot) => points.reduce((best, point, i) =>
+    best < 0 || distance(point, spot) < distance(points[best], spot) ? i : best, -1);
+  const add = (spot, c) => own.length < MOST_POINTS && own.push([...spot.map(round), c]);
 
-  function add(spot) {
-    if (own.length >= MOST_POINTS) return;
-    own.push([...spot.map(round), Number(find("input[name=plane-class]:checked").value)]);
-  }
-
-  place.addEventListener("input", ({ target }) => {
-    const { name, cross: axis } = target.dataset;
-    if (axis) {
-      cross[axis] = Number(target.value);
-      show();
-    }
-    if (!name) return;
-    pause();
-    if (name === "d" && target.value === "own") own = points.map((point) => [...point]);
-    state[name] = CHOICES[name] ? CHOICES[name][target.value] : target.value;
-    if (state.d === "own" && name === "d") setting.open = true;
-    if (name !== "lr") {
-      state.n = 0;
-      begin();
-    }
-    show();
+  /* A point is dragged; a click removes it, and one beside adds another. */
+  drag(picture.svg, (event, from) => {
+    const reach = frame[1] - frame[0];
+    const [side] = size(picture.svg);
+    const back = ([a, b]) => [frame[0] + (a / side) * reach, frame[1] - (b / side) * reach].map((x) => within(x, ...frame));
+    const near = points.length ? nearest(back(from)) : -1;
+    const hit = near >= 0 && distance(points[near], back(from)) < (16 / side) * reach;
+    let moved = false;
+    return (at, end) => {
+      moved ||= Math.hypot(at[0] - from[0], at[1] - from[1]) > 4;
+      if (hit && moved) change(() => { own[near] = [...back(at).map(round), own[near][2]]; });
+      else if (end && !moved) change(() => hit ? own.splice(near, 1) : add(back(at), Number(state.c)));
+    };
+  });
+  picture.svg.addEventListener("keydown", (event) => {
+    const step = arrow(event);
+    if (step) {
+      step.forEach((by, k) => { cross[k] = within(round(cross[k] + 0.05 * by), ...frame); });
+      draw();
+      ui.tell(`The cross is at ${cross.map((x) => shown(x)).join(", ")}.`);
+    } else if ("01".includes(event.key)) change(() => add(cross, Number(event.key)));
+    else if (event.key === "Delete" || event.key === "Backspace") change(() => points.length && own.splice(nearest(cross), 1));
+    else return;
+    event.preventDefault();
   });
 
-  place.addEventListener("click", async ({ target }) => {
-    const action = target.dataset?.do;
-    if (!action) return;
-    const was = playing;
-    pause();
-    if (action === "step") train(1);
-    if (action === "reset") {
-      state.n = 0;
-      begin();
-    }
-    if (action === "play" && !was) return play();
-    if (action === "ten") return tryTen();
-    if (action === "add") return change(() => add(cross));
-    if (action === "remove") return change(() => own.length && own.splice(nearest(cross), 1));
-    if (action === "clear") return change(() => { own = []; });
-    show();
-    if (action === "code") {
-      const first = start(state.seed).params;
-      tell(await copyCode("plane", state, points, first));
-    }
-  });
-
-  inputs.svg.addEventListener("click", (event) => {
-    const box = inputs.svg.getBoundingClientRect();
-    const back = (share) => frame[0] + share * (frame[1] - frame[0]);
-    const spot = [back((event.clientX - box.left) / box.width), back((box.bottom - event.clientY) / box.height)];
-    change(() => {
-      const near = nearest(spot);
-      if (near >= 0 && distance(own[near], spot) < (frame[1] - frame[0]) / 40) own.splice(near, 1);
-      else add(spot);
-    });
-  });
-  for (const each of place.querySelectorAll("details")) each.addEventListener("toggle", draw);
-
-  // Nobody sees it: nothing is computed.
-  new IntersectionObserver(([entry]) => {
-    if (entry.isIntersecting || !playing) return;
-    pause();
-    show();
-  }).observe(place);
-
-  /* A teacher's address opens with the teacher's settings; what makes no sense in it
-     is left aside. */
-  const wanted = asked("plane");
-  if (wanted) {
-    for (const [name, choices] of Object.entries(CHOICES))
-      if (choices.includes(Number(wanted.get(name)))) state[name] = Number(wanted.get(name));
-    for (const name of ["d", "a"]) {
-      const known = [...find(`[data-name=${name}]`).options].map((option) => option.value);
-      if (known.includes(wanted.get(name))) state[name] = wanted.get(name);
-    }
-    const n = Number.parseInt(wanted.get("n"), 10);
-    if (n >= 0 && n <= MOST) state.n = n;
+  if (ui.wanted) {
+    const numbers = (text, by) => (text || "").split(by).filter(Boolean).map(Number);
     if (state.d === "own") {
-      frame = FRAMES[wanted.get("v")] || FRAMES.unit;
-      own = (wanted.get("p") || "").split(";").filter(Boolean).map((point) => point.split(",").map(Number))
+      frame = FRAMES[ui.wanted.get("v")] || FRAMES.unit;
+      own = (ui.wanted.get("p") || "").split(";").map((point) => numbers(point, ","))
         .filter((point) => point.length === 3 && point.every(Number.isFinite) &&
           (point[2] === 0 || point[2] === 1)).slice(0, MOST_POINTS);
     }
-    place.scrollIntoView();
+    const weights = (ui.wanted.get("w") || "").split("__").map((text) => numbers(text, "_"));
+    const fits = start(1).params.map((param) => param.length).join() === weights.map((list) => list.length).join();
+    if (fits && weights.flat().every(Number.isFinite)) first = weights;
   }
+  const { n } = state;
+  anew();
+  state.n = n;
   begin();
-  bookInteractive.replaceStill(place);
-  show();
-  say();
+  bookInteractive.replaceStill(ui.place);
+  ui.showFirst();
 })();

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gzip
 import re
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 import axe_playwright_python
 import nbformat
-import numpy
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import expect
@@ -509,130 +507,12 @@ def test_a_first_visit_is_light_and_nothing_moves(page, server, html, name):
     assert not [path for path in files if re.search(r"fontawesome|searchindex", path)]
 
 
-DESCENT = "chapters/gradient-descent"
-
-
-def descent(page, html, address=""):
-    page.goto(f"{html.as_uri()}/{DESCENT}.html{address}")
-    return page.locator("#descent")
-
-
-def section_functions() -> dict:
-    """What the section's own cells define."""
-    notebook = nbformat.read(ROOT / "notebooks/pytorch/backprop.ipynb", as_version=4)
-    names = {"numpy": numpy}
-    for cell in notebook.cells:
-        for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
-            if isinstance(node, ast.FunctionDef) and node.name in ("descend", "walk"):
-                exec(ast.unparse(node), names)
-    return names
-
-
-@pytest.mark.parametrize("rate", [0.02, 0.15, 0.205, 0.5, 1.1])
-def test_descent_computes_what_the_section_does(page, html, rate):
-    descent(page, html)
-    walk = "([name, start, rate]) => bookDescent.walk(name, start, rate, 12)"
-    one = page.evaluate(walk, ["parabola", [1], rate])
-    two = page.evaluate(walk, ["valley", [4, 1], rate])
-    names = section_functions()
-    assert numpy.ravel(one) == pytest.approx(names["descend"](rate, 12), rel=1e-12)
-    expected = numpy.ravel(names["walk"](rate, 12))
-    assert numpy.ravel(two) == pytest.approx(expected, rel=1e-12)
-
-
-def test_descent_obeys_every_control(page, html):
-    figure = descent(page, html)
-    status = figure.get_by_role("status")
-    assert "After 12 steps: w₁ = 0.57, w₂ = 0.00" in status.inner_text()
-    figure.get_by_label("one parameter").check()
-    assert not figure.get_by_label(re.compile("start, w2")).is_visible()
-    rate = figure.get_by_label(re.compile("learning rate"))
-    rate.fill("1.1")
-    expect(status).to_contain_text("It diverges")
-    rate.press("ArrowLeft")  # as whoever has no mouse
-    expect(rate).to_have_value("1.08")
-    figure.get_by_label(re.compile("steps")).fill("29")
-    step = figure.get_by_role("button", name="One step")
-    step.click()
-    expect(step).to_be_disabled()
-    figure.get_by_role("button", name="Back to the start").click()
-    expect(status).to_contain_text("After 0 steps: w = 1.00, f = 4.00.")
-    figure.get_by_role("button", name="Play").click()
-    expect(figure.locator("circle")).to_have_count(3)
-    figure.get_by_role("button", name="Pause").click()
-    expect(status).to_contain_text("After 3 steps")
-    assert page.wrong == []
-
-
-def test_descent_begins_where_the_start_is_dragged(page, html):
-    figure = descent(page, html)
-    handle = figure.locator(".start")
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - 100, y - 30, steps=4)
-    page.mouse.up()
-    expect(figure.get_by_role("status")).to_contain_text("After 12 steps")
-    w1, w2 = (
-        float(figure.get_by_label(re.compile(f"start, w{i}")).input_value())
-        for i in (1, 2)
-    )
-    assert -1 < w1 < 3.9
-    assert 1 < w2 <= 3
-
-
-def test_the_state_of_descent_is_in_the_address(page, html):
-    figure = descent(page, html)
-    figure.get_by_label(re.compile("steps")).fill("7")
-    page.wait_for_url(re.compile("n=7"))
-    said = figure.get_by_role("status").inner_text()
-    page.reload()
-    assert figure.get_by_role("status").inner_text() == said
-    # What makes no sense is left aside.
-    page.goto("about:blank")
-    figure = descent(page, html, "#descent?f=constructor&lr=99&w1=x&n=5")
-    assert "After 5 steps" in figure.get_by_role("status").inner_text()
-    assert figure.get_by_label(re.compile("learning rate")).input_value() == "0.15"
-    assert page.wrong == []
-
-
-@pytest.mark.parametrize("function", ["one parameter", "two parameters"])
-def test_the_code_of_descent_computes_what_it_shows(
-    page, html, server, function, capsys
-):
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(f"{server}/{DESCENT}.html")
-    figure = page.locator("#descent")
-    figure.get_by_label(function).check()
-    first = "w = " if function == "one parameter" else "w₁ = "
-    expect(figure.get_by_role("status")).to_contain_text(f"After 12 steps: {first}")
-    shown = re.findall(r"w.? = ([\d.−]+)", figure.get_by_role("status").inner_text())
-    figure.get_by_role("button", name="Copy the code").click()
-    expect(figure.get_by_role("status")).to_contain_text("clipboard")
-    names: dict = {}
-    exec(page.evaluate("navigator.clipboard.readText()"), names)
-    end = [float(each.replace("−", "-")) for each in shown]
-    assert numpy.ravel(names["w"]) == pytest.approx(end, abs=0.006)
-    assert len(capsys.readouterr().out.splitlines()) == 12
-
-
-def test_descent_does_not_move_for_who_wants_no_motion(page, html):
-    page.emulate_media(reduced_motion="reduce")
-    figure = descent(page, html)
-    figure.get_by_role("button", name="Play").click()
-    expect(figure.locator("circle")).to_have_count(30)
-
-
-def test_only_the_page_of_descent_loads_it(page, html):
-    page.goto(f"{html.as_uri()}/{SECTION}.html")
-    assert not [url for url in page.asked if "descent" in url]
-    descent(page, html)
-    assert [url for url in page.asked if "/descent/descent.js" in url]
-
-
-FIGURES = {"plane": "chapters/mlp", "folds": "chapters/mlp", "clothes": SECTION}
+FIGURES = {
+    "plane": "chapters/mlp",
+    "folds": "chapters/mlp",
+    "descent": "chapters/gradient-descent",
+    "clothes": SECTION,
+}
 
 
 def open_figure(page, address, name):
@@ -640,7 +520,7 @@ def open_figure(page, address, name):
     page.goto(f"{address}/{FIGURES[name]}.html")
     figure = page.locator(f"#{name}")
     if name == "clothes":
-        figure.get_by_role("button", name="Open the figure").click()
+        figure.get_by_role("button", name="Open the network").click()
         expect(figure.locator("[data-unit]").first).to_be_visible()
     for details in figure.locator("summary").all():
         details.click()
@@ -665,9 +545,13 @@ def test_figures_weigh_little_and_move_nothing(page, server, html, name):
     assert page.evaluate("window.moved") < 0.02
     paths = {urlsplit(url).path[1:] for url in page.asked}
     own = [path for path in paths if re.match(r"_static/interactive/.*js", path)]
-    assert f"_static/interactive/{name}/{name}.js" in own
+    assert len(own) == 1  # all in one
+    assert name in own[0]
     sizes = [len(gzip.compress((html / path).read_bytes())) for path in own]
-    assert sum(sizes) < 15_000, dict(zip(own, sizes, strict=True))
+    assert sum(sizes) < 16_000, dict(zip(own, sizes, strict=True))
+    page.asked.clear()
+    page.goto(f"{server}/chapters/index.html", wait_until="networkidle")
+    assert not [url for url in page.asked if "/interactive/" in url]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -1,3 +1,9 @@
+/* Beads on a string,
+   three of them. */
 "use strict";
 
-document.getElementById("beads").textContent = "∘∘∘";
+{
+  // A block of its own
+  const beads = "∘∘∘";
+  document.getElementById("beads").textContent = beads;
+}
