@@ -489,7 +489,9 @@ def test_the_code_of_folds_draws_the_sum(page, folder, module):
 
 def section_functions() -> dict:
     """What the section's own cells define."""
-    notebook = nbformat.read(ROOT / "notebooks/pytorch/gradient-descent.ipynb", as_version=4)
+    notebook = nbformat.read(
+        ROOT / "notebooks/pytorch/gradient-descent.ipynb", as_version=4
+    )
     names = {"numpy": np}
     for cell in notebook.cells:
         for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
