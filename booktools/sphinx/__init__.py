@@ -9,6 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from booktools.sphinx.epub import setup_epub
 from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
 from booktools.sphinx.interactive import setup_interactive
@@ -31,6 +32,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     setup_search(app, sources)
     setup_html(app)
     setup_latex(app)
+    setup_epub(app)
     return {
         "version": "1",
         "parallel_read_safe": True,
