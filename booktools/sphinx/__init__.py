@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 
 from booktools.sphinx.claims import setup_claims
 from booktools.sphinx.directives import setup_directives
+from booktools.sphinx.epub import setup_epub
 from booktools.sphinx.exercises import setup_exercises
 from booktools.sphinx.html import setup_html
 from booktools.sphinx.interactive import setup_interactive
@@ -37,6 +38,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     setup_search(app, sources)
     setup_html(app)
     setup_latex(app)
+    setup_epub(app)
     return {
         "version": "1",
         "parallel_read_safe": True,

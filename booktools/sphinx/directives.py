@@ -49,8 +49,10 @@ class FrameworkLinksDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         page = html.escape(self.arguments[0])
+        own = self.config.booktools_framework
         links = "".join(
-            f'<a href="{page}.html?framework={tag}">'
+            f'<a href="{page}.html?framework={tag}"'
+            f"{' class=primary' if tag == own else ''}>"
             f"Begin in <strong>{FRAMEWORKS[tag].title}</strong></a>"
             for tag in chosen_frameworks()
         )

@@ -46,6 +46,9 @@ MATH = re.compile(
     r"<script>window\.MathJax =[^<]*</script>|<script[^>]*/mathjax/[^>]*></script>"
 )
 BLOCKING = re.compile(r"<script(?![^>]*\b(?:defer|async)\b)(?=[^>]*\bsrc=)")
+NUMBER = re.compile(r"[–−+-]?|[−+-]?\d[\d,.]*( ?%| s)?( \([^)]*\))?")
+"""What is aligned in a table: a figure, perhaps with its range, or a dash for none."""
+HEADINGS = ["h1", "h2", "h3", "h4"]
 STATED = re.compile(r"width: ([\d.]+)px;")
 # A summary, which may hold no paragraphs, needs one of MyST-NB's two: there is no
 # style that would hide the other. Readers of EPUBs draw its arrow themselves.
@@ -131,7 +134,8 @@ def _fix_body(app: Sphinx, context: dict[str, Any]) -> None:
     if context.get("body"):
         pictures = app.builder.images.items()
         files = {name: Path(app.srcdir, path) for path, name in pictures}
-        context["body"] = fix_html(context["body"], files)
+        arranged = app.builder.name != "epub"
+        context["body"] = fix_html(context["body"], files, arranged)
 
 
 def _description(doctree: nodes.document | None) -> str:
@@ -163,8 +167,14 @@ def _changed(library: str, what: str, where: str) -> None:
     )
 
 
-def fix_html(body: str, files: dict[str, Path]) -> str:
-    """Make the libraries' markup valid and accessible; ``files``: pictures by name."""
+def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
+    """Make the libraries' markup valid and accessible.
+
+    Args:
+        body: the text of a page.
+        files: its pictures by name.
+        arranged: whether it is for a browser, which folds, hides and shows.
+    """
     soup = BeautifulSoup(body, "html.parser")
     for image in soup("img"):
         _state_size(image, files)
@@ -201,7 +211,88 @@ def fix_html(body: str, files: dict[str, Path]) -> str:
         lines.name, lines["class"] = "span", "sig-lines"
         for line in lines("dd"):
             line.name = "span"
+    if arranged:
+        _align_figures(soup)
+        _show_tabs_once(soup)
+        _fold_answers(soup)
+        _hide_predicted(soup)
     return str(soup)
+
+
+def _align_figures(soup: BeautifulSoup) -> None:
+    """Mark the columns of tables that hold figures; the first names its rows."""
+    for table in soup.select("article table, table.table"):
+        rows = [row.find_all(["td", "th"]) for row in table.select("tbody > tr")]
+        columns = list(zip(*rows, strict=False))
+        plain = [
+            all(NUMBER.fullmatch(cell.get_text(strip=True)) for cell in column)
+            for column in columns
+        ]
+        for at, found in enumerate(plain):
+            if found and (at or all(plain)):
+                for row in table("tr"):
+                    if at < len(cells := row.find_all(["td", "th"])):
+                        cells[at]["class"] = [*cells[at].get("class", []), "number"]
+
+
+def _show_tabs_once(soup: BeautifulSoup) -> None:
+    """Let the first set of tabs below each heading show them, and others a mark."""
+    sets = [
+        (tab_set.find_previous(HEADINGS), tab_set)
+        for tab_set in soup.select(".frameworks")
+    ]
+    most = max((len(tab_set("label")) for _, tab_set in sets), default=0)
+    shown = []
+    for heading, tab_set in sets:
+        if len(tab_set.select(":scope > label")) == most and heading not in shown:
+            shown.append(heading)
+            tab_set["class"].append("with-tabs")
+
+
+def _fold_answers(soup: BeautifulSoup) -> None:
+    """Fold with what browsers know how to unfold: for a search, and without scripts."""
+    for box in soup.select("details.sd-dropdown"):
+        # Without the looks of a card.
+        box["class"], box.summary["class"] = ["folded"], []
+        if marker := box.summary.select_one(".sd-summary-state-marker"):
+            marker.decompose()
+    for box in soup.select("div.admonition.dropdown"):
+        title = box.select_one(":scope > .admonition-title")
+        box.name, title.name = "details", "summary"
+        box["class"].remove("dropdown")
+        if "solution" in box["class"]:
+            # It stands below its exercise.
+            whose = title.get_text(strip=True).removeprefix("Solution")
+            title.string = "Short answer"
+            hidden = soup.new_tag("span", attrs={"class": "visually-hidden"})
+            hidden.string = re.sub(r" \(.*", "", whose.replace("to", " to ", 1))
+            title.append(hidden)
+
+
+def _hide_predicted(soup: BeautifulSoup) -> None:
+    """Mark what cells put out that would answer the question before them.
+
+    It is the first output after a folded "Predict: ...", in any framework's tab, if
+    there is one before the next heading. The page's script hides and shows it.
+    """
+    for number, question in enumerate(soup.select("details.folded")):
+        if not question.summary.get_text(strip=True).startswith("Predict:"):
+            continue
+        for after in question.find_all_next():
+            if after.name in HEADINGS:
+                break
+            if "cell_output" not in after.get("class", []):
+                continue
+            tab_set = after.find_parent(class_="frameworks")
+            for output in tab_set.select(".cell_output") if tab_set else [after]:
+                output["class"].append("predicted")
+                output["data-question"] = question["data-question"] = str(number)
+                button = soup.new_tag(
+                    "button", attrs={"type": "button", "class": "reveal"}
+                )
+                button.string = "Show the output"
+                output.insert(0, button)
+            break
 
 
 def _state_size(image: Tag, files: dict[str, Path]) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.search.en import SearchEnglish
 
 from booktools import FRAMEWORKS, SourceError
 from booktools.source.book import Book, Page
@@ -31,10 +32,11 @@ def _write_words(app: Sphinx, book: Book) -> None:
 
 
 def framework_words(page: Page) -> dict[str, str]:
-    """Return by framework, in order, the words that stand in its tabs alone.
+    """Return by framework, in order, the stems of words that are in its tabs alone.
 
     A word that all frameworks' tabs have, or the text outside of them, is nobody's.
     """
+    stem = SearchEnglish({}).stem
     everyone = page.section.frameworks if page.section else tuple(FRAMEWORKS)
     parts = _parts(page.outline, page, everyone)
     if page.section:
@@ -46,7 +48,7 @@ def framework_words(page: Page) -> dict[str, str]:
     words: dict[str, set[str]] = {framework: set() for framework in everyone}
     common: set[str] = set()
     for frameworks, text in parts:
-        found = set(re.findall(r"\w+", text.lower()))
+        found = {stem(word) for word in re.findall(r"\w+", text.lower())}
         if frameworks == everyone:
             common |= found
         else:

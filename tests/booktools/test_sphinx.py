@@ -92,8 +92,8 @@ def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
         "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n",
     )
     assert framework_words(page) == dict.fromkeys(FRAMEWORKS, "") | {
-        "mxnet": "backward of rows",
-        "pytorch": "backward of rows",
+        "mxnet": "backward of row",
+        "pytorch": "backward of row",
         "tensorflow": "a tape",
     }
     assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
@@ -247,13 +247,13 @@ def test_a_box_holds_tabs_too(built):
         link.decompose()
     shown = [
         (box, {name: " ".join(text.split()) for name, text in tabs(tab_set).items()})
-        for box in ("note", "sd-dropdown", "exercise", "solution")
+        for box in ("note", "folded", "exercise", "solution")
         for tab_set in found.select(f".{box} .sd-tab-set")
     ]
     one = "Both have it. One has a number: (1)\\[ a = b \\]"
     assert shown == [
         ("note", {"MXNet": "Both have it.", "PyTorch": one}),
-        ("sd-dropdown", {"MXNet": "In a dropdown."}),
+        ("folded", {"MXNet": "In a dropdown."}),
         ("exercise", {"PyTorch": "In an exercise, by (1)."}),
         ("solution", {"MXNet": "In a solution."}),
     ]

@@ -1,4 +1,5 @@
-/* Says in which framework's tabs a hit of the search is, where not all have it. */
+/* Shows of each hit where it is: under which heading, in which framework's tabs, in
+   what words; and leads there. */
 "use strict";
 
 /* From disk no page may read another: then hits have no excerpts, and no errors. */
@@ -6,24 +7,92 @@ if (window.location.protocol === "file:")
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 const query = new URLSearchParams(window.location.search).get("q") || "";
-const sought = query.toLowerCase().match(/\w+/g) || [];
+const shown = document.documentElement.dataset.framework;
+const stemmer = new Stemmer();
 
-/* Returns the frameworks to whose cells alone the words sought belong. */
+/* Returns the words of a text as the index has them. */
+function stems(text) {
+  return splitQuery(text.toLowerCase()).map((word) => stemmer.stemWord(word));
+}
+
+/* Solutions come last: a search for a word asks for what explains it. */
+Scorer.score = ([name, , , , score]) => score - (name.includes("/solutions/") ? 100 : 0);
+
+/* Returns the frameworks in whose tabs alone all the words sought are, if some are only
+   in tabs. */
 function frameworksOf(link) {
   const page = new URL(link.href).pathname.replace(/\.html$/, "");
   const name = Object.keys(window.frameworkWords || {}).find((each) =>
     page.endsWith(`/${each}`),
   );
-  if (!name) return [];
-  const words = window.frameworkWords[name];
-  return Object.keys(words).filter((framework) =>
-    sought.some((term) => ` ${words[framework]} `.includes(` ${term} `)),
-  );
+  const words = Object.entries(window.frameworkWords?.[name] ?? {});
+  let frameworks = null;
+  for (const sought of stems(query)) {
+    const there = words
+      .filter(([, each]) => each.split(" ").some((word) => word.startsWith(sought)))
+      .map(([framework]) => framework);
+    if (there.length)
+      frameworks = frameworks?.filter((each) => there.includes(each)) ?? there;
+  }
+  return frameworks ?? [];
+}
+
+/* Returns the best place in a page: one with most of the words sought, and among them
+   one that the reader sees without turning the tabs; not where code only imports. */
+function bestPlace(article, sought) {
+  let best = null;
+  for (const block of article.querySelectorAll("h1, h2, h3, p, li, pre, figcaption, td, dt")) {
+    const lines = block.textContent.trim().split("\n");
+    const text = lines.filter((line) => !/^(from|import)\s/.test(line)).join("\n")
+      .replace(/\\[()]/g, "");
+    const words = stems(text);
+    const found = sought.filter((each) => words.some((word) => word.includes(each)));
+    const panel = block.closest(".frameworks > .sd-tab-content");
+    const seen = !panel || panel.classList.contains(`framework-${shown}`);
+    const rank = 2 * found.length + seen;
+    if (found.length && (!best || rank > best.rank))
+      best = { rank, block, panel, text, word: found[0] };
+  }
+  return best;
+}
+
+Search.makeSearchSummary = (html, keywords, anchor) => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const article = (anchor && page.querySelector(anchor)) || page.querySelector("article");
+  if (!article) return null;
+  for (const each of article.querySelectorAll(".headerlink, .reveal, script, style"))
+    each.remove();
+  const place = bestPlace(article, [...keywords]);
+  if (!place) return null;
+  const summary = document.createElement("p");
+  summary.className = "context";
+  const heading = place.block.closest("section")?.querySelector("h1, h2, h3, h4");
+  if (heading && heading !== place.block && heading.tagName !== "H1") {
+    const where = document.createElement("strong");
+    where.textContent = heading.textContent;
+    summary.append(where, ": ");
+  }
+  const at = Math.max(place.text.toLowerCase().indexOf(place.word) - 120, 0);
+  const after = at + 240 < place.text.length ? " …" : "";
+  summary.append(`${at ? "… " : ""}${place.text.slice(at, at + 240).trim()}${after}`);
+  const target = place.block.closest("figure[id], section[id]");
+  if (!anchor && target && target.parentElement !== article) summary.dataset.target = target.id;
+  const framework = place.panel?.className.match(/framework-(\w+)/)[1];
+  if (framework) summary.dataset.framework = framework;
+  return summary;
+};
+
+/* Lets the link of a hit lead to where its excerpt is from. */
+function follow(summary) {
+  const link = summary.parentElement.querySelector("a");
+  const address = new URL(link.href);
+  if (summary.dataset.target) address.hash = summary.dataset.target;
+  if (summary.dataset.framework)
+    address.searchParams.set("framework", summary.dataset.framework);
+  link.href = address;
 }
 
 function markHit(link) {
-  if (link.dataset.marked) return;
-  link.dataset.marked = "yes";
   const frameworks = frameworksOf(link);
   if (!frameworks.length) return;
   const names = frameworks.map(
@@ -34,13 +103,14 @@ function markHit(link) {
   note.className = "hit-framework";
   note.textContent = `in ${names.join(" and ")}`;
   link.after(" ", note);
-  const shown = document.documentElement.dataset.framework;
   const address = new URL(link.href);
   address.searchParams.set("framework", frameworks.includes(shown) ? shown : frameworks[0]);
   link.href = address;
 }
 
-new MutationObserver(() =>
-  document.querySelectorAll("#search-results li > a").forEach(markHit),
-).observe(document.getElementById("search-results"), { childList: true, subtree: true });
-document.querySelectorAll("#search-results li > a").forEach(markHit);
+new MutationObserver((changes) => {
+  for (const added of changes.flatMap((change) => [...change.addedNodes])) {
+    if (added.matches?.("#search-results li")) markHit(added.querySelector("a"));
+    if (added.matches?.("#search-results p.context")) follow(added);
+  }
+}).observe(document.getElementById("search-results"), { childList: true, subtree: true });

@@ -8,22 +8,18 @@ const KEY = "sphinx-design-tab-id-framework";
 const root = document.documentElement;
 const known = (root.dataset.frameworks || "").split(" ");
 
-/* Returns the choice of an earlier visit, if there was one. */
-function earlierChoice() {
-  try {
-    return window.localStorage.getItem(KEY);
-  } catch (error) {
-    return null;
-  }
+/* Keeps the choice: for this window, which may show another framework than the one
+   beside it, and for whoever opens a new one. */
+function keepChoice(framework) {
+  sessionStorage.setItem(KEY, framework);
+  localStorage.setItem(KEY, framework);
 }
 
-/* Keeps the choice; where the browser keeps nothing, the address still does. */
-function keepChoice(framework) {
-  try {
-    window.localStorage.setItem(KEY, framework);
-  } catch (error) {
-    // Then each page starts with what its address says.
-  }
+/* Hides an element from the eye, yet not from the browser's search: that shows it. */
+function hide(element, hidden) {
+  if (!("onbeforematch" in element)) return;
+  if (hidden) element.setAttribute("hidden", "until-found");
+  else element.removeAttribute("hidden");
 }
 
 /* Brings tabs and switch into line with the choice. */
@@ -34,11 +30,28 @@ function showChoice() {
     tab.setAttribute("aria-selected", selected);
     tab.tabIndex = selected ? 0 : -1;
   }
+  for (const panel of document.querySelectorAll(".frameworks > .sd-tab-content")) {
+    const hidden = frameworkOf(panel) !== chosen;
+    hide(panel, hidden);
+    panel.ariaHidden = hidden ? "true" : null;
+    if (panel.role) panel.tabIndex = hidden ? -1 : 0;
+  }
   for (const input of document.querySelectorAll(".framework-switch input"))
     input.checked = input.value === chosen;
   for (const select of document.querySelectorAll("select.framework-switch"))
     select.value = chosen;
   letScroll();
+}
+
+/* Puts what is shown before what is hidden: a search for words that all frameworks have
+   then finds the reader's own. */
+function putShownFirst() {
+  const shown = `.frameworks > .framework-${root.dataset.framework}`;
+  for (const panel of document.querySelectorAll(shown)) {
+    const tabs = panel.parentElement.querySelector(":scope > .framework-tabs");
+    const first = tabs ? tabs.nextElementSibling : panel.parentElement.firstElementChild;
+    if (first !== panel) first.before(panel);
+  }
 }
 
 /* Shows a framework everywhere on the page, and what the reader looks at stays where
@@ -59,13 +72,25 @@ function choose(framework, looked = lookedAt()) {
 /* Chooses for the reader, and lets the address say so: a copy of it opens the same. */
 function chooseAndSay(framework, looked) {
   if (!choose(framework, looked)) return;
+  say(framework);
+  // Not at once: the browser may be about to scroll to what it found.
+  setTimeout(putShownFirst, 500);
+}
+
+function say(framework) {
   const address = new URL(window.location);
+  if (address.searchParams.get("framework") === framework) return;
   address.searchParams.set("framework", framework);
   try {
     window.history.replaceState(window.history.state, "", address);
   } catch (error) {
     // Some browsers let no page from disk change its address.
   }
+}
+
+/* Whether the address says a framework. */
+function said() {
+  return new URLSearchParams(window.location.search).has("framework");
 }
 
 /* Returns the first block of text in view. */
@@ -80,8 +105,14 @@ function lookedAt() {
   return null;
 }
 
-/* Makes of radio buttons what those who hear the page know as tabs. */
+/* Makes of radio buttons what those who hear the page know as tabs. Where only a mark
+   says which framework it is, nothing is left of them. */
 function makeTabs(tabSet) {
+  if (!tabSet.classList.contains("with-tabs")) {
+    for (const each of tabSet.querySelectorAll(":scope > :is(input, label)"))
+      each.remove();
+    return;
+  }
   const list = document.createElement("div");
   list.className = "framework-tabs";
   list.setAttribute("role", "tablist");
@@ -98,7 +129,6 @@ function makeTabs(tabSet) {
     tab.textContent = label.textContent.trim();
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
-    panel.tabIndex = 0;
     label.remove();
     input.remove();
     list.append(tab);
@@ -128,13 +158,31 @@ function moveAlongTabs(event) {
   chooseAndSay(tabs[next].dataset.syncId, tabs[next]);
 }
 
-/* Lets the keyboard reach, and so scroll, what is wider than its box. */
+/* Lets the keyboard reach, and so scroll, what is wider than its box, and tells where
+   there is more of it. */
 function letScroll() {
   const boxes = "article :is(pre, mjx-container[display], .pst-scrollable-table-container)";
   for (const box of document.querySelectorAll(boxes)) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+    tellScrolls(box);
   }
+}
+
+function tellScrolls(box) {
+  const rest = box.scrollWidth - box.clientWidth - box.scrollLeft;
+  const ways = [box.scrollLeft > 1 && "back", rest > 1 && "on"].filter(Boolean);
+  if (ways.length) box.dataset.scrolls = ways.join(" ");
+  else delete box.dataset.scrolls;
+}
+
+/* Shows the outputs that answer a question. */
+function showPredicted(question) {
+  for (const output of document.querySelectorAll(`.predicted[data-question="${question}"]`)) {
+    output.classList.add("seen");
+    for (const part of output.children) hide(part, false);
+  }
+  letScroll();
 }
 
 /* Where a link leads into a tab, chooses its framework on the whole page. */
@@ -142,20 +190,27 @@ function openLinkedTab() {
   const id = decodeURIComponent(window.location.hash.slice(1));
   const target = id && document.getElementById(id);
   if (!target) return;
+  target.closest("details")?.setAttribute("open", "");
+  const output = target.closest(".predicted");
+  if (output) showPredicted(output.dataset.question);
   const panel = target.closest(".frameworks > .sd-tab-content");
-  const tab = panel && document.getElementById(`${panel.id}-tab`);
-  if (tab && tab.dataset.syncId !== root.dataset.framework) {
-    chooseAndSay(tab.dataset.syncId, null);
-    target.scrollIntoView();
-  }
+  if (panel && frameworkOf(panel) !== root.dataset.framework)
+    chooseAndSay(frameworkOf(panel), null);
+  if (panel || output) target.scrollIntoView();
+}
+
+/* Returns the framework that a tab's content is for. */
+function frameworkOf(panel) {
+  return known.find((each) => panel.classList.contains(`framework-${each}`));
 }
 
 /* Where the address says the framework, lets links within the book say it too: some
-   browsers keep nothing from one page on disk to the next. */
+   browsers keep nothing from one page on disk to the next. So do links that may open in
+   another window. */
 function carryChoice(event) {
   const link = event.target.closest && event.target.closest("a[href]");
-  const said = new URLSearchParams(window.location.search).has("framework");
-  if (!said || !link || link.getAttribute("href").startsWith("#")) return;
+  const elsewhere = event.type !== "click" || event.ctrlKey || event.metaKey || event.shiftKey;
+  if (!(said() || elsewhere) || !link || link.getAttribute("href").startsWith("#")) return;
   const address = new URL(link.href);
   const inBook = address.protocol === window.location.protocol
     && address.host === window.location.host
@@ -174,10 +229,14 @@ function saveNotebooks() {
   }
 }
 
-/* Gives each button the name that its tooltip shows. */
+/* Gives each button the name that its tooltip shows, or the page whose others it shows. */
 function nameButtons() {
   for (const button of document.querySelectorAll("button[title]:not([aria-label])"))
     button.setAttribute("aria-label", button.title);
+  for (const summary of document.querySelectorAll(".bd-sidebar .has-children summary")) {
+    const page = summary.closest("li").querySelector("a");
+    summary.setAttribute("aria-label", `Pages of ${page.textContent.trim()}`);
+  }
 }
 
 /* Lets no line begin with the mark after a formula, and none end within short code. */
@@ -198,10 +257,15 @@ function keepTogether() {
 }
 
 document.querySelectorAll(".frameworks").forEach(makeTabs);
+for (const part of document.querySelectorAll(".predicted > :not(.reveal)")) hide(part, true);
 keepTogether();
 showChoice();
-if (new URLSearchParams(window.location.search).has("framework"))
+putShownFirst();
+sessionStorage.setItem(KEY, root.dataset.framework);
+if (said()) {
   keepChoice(root.dataset.framework);
+  say(root.dataset.framework);
+}
 saveNotebooks();
 nameButtons();
 openLinkedTab();
@@ -211,13 +275,52 @@ document.addEventListener("change", (event) => {
 });
 for (const kind of ["click", "auxclick", "contextmenu"])
   document.addEventListener(kind, carryChoice, true);
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".reveal");
+  if (!button) return;
+  const output = button.parentElement;
+  showPredicted(output.dataset.question);
+  output.tabIndex = -1;
+  output.focus({ preventScroll: true });
+});
+document.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.matches("details[data-question][open]"))
+      showPredicted(event.target.dataset.question);
+  },
+  true,
+);
+document.addEventListener("scroll", (event) => {
+  if (event.target.matches?.("[tabindex]")) tellScrolls(event.target);
+}, { capture: true, passive: true });
+// What a search of the browser, or a link to words, found in what is hidden.
+document.addEventListener("beforematch", (event) => {
+  const found = event.target;
+  const output = found.closest(".predicted");
+  if (output) showPredicted(output.dataset.question);
+  const panel = found.closest(".frameworks > .sd-tab-content");
+  if (panel) chooseAndSay(frameworkOf(panel), null);
+});
 window.addEventListener("hashchange", openLinkedTab);
 window.addEventListener("resize", letScroll);
 window.addEventListener("load", letScroll);
-// Another window, or the page before on the way back: one choice for all of them.
-window.addEventListener("storage", (event) => {
-  if (event.key === KEY) choose(event.newValue);
-});
+// The page before, on the way back: this window's choice still holds.
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) choose(earlierChoice());
+  if (!event.persisted) return;
+  choose(sessionStorage.getItem(KEY));
+  if (said()) say(root.dataset.framework);
 });
+
+/* Paper is white, whatever the screen is. */
+const paper = window.matchMedia("print");
+let onScreen = null;
+function changeTheme(printing) {
+  if (printing === (onScreen !== null)) return;
+  if (printing) onScreen = root.dataset.theme;
+  root.dataset.theme = printing ? "light" : onScreen;
+  if (!printing) onScreen = null;
+}
+paper.addEventListener("change", () => changeTheme(paper.matches));
+window.addEventListener("beforeprint", () => changeTheme(true));
+window.addEventListener("afterprint", () => changeTheme(false));

@@ -1,0 +1,72 @@
+"""Formulas for e-readers, which run no scripts: as MathML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.builders.epub3 import Epub3Builder
+from sphinx.util.math import get_node_equation_number
+
+RENDERER = "mathml"
+
+ALIKE = {"aligned": "split", "gathered": "matrix"}
+"""Environments that the converter does not know, and what looks like them."""
+
+
+class EpubBuilder(Epub3Builder):
+    """Sphinx' own, with formulas that e-readers can show."""
+
+    math_renderer_name = RENDERER
+
+    def init(self) -> None:
+        """Begin; for pages the formulas stay as they are."""
+        super().init()
+        self.app.add_html_math_renderer(RENDERER, (_visit, None), (_visit_block, None))
+
+    def build_content(self) -> None:
+        """Say which pages hold MathML, as the standard asks."""
+        super().build_content()
+        path = Path(self.outdir, "content.opf")
+        text = path.read_text("utf-8")
+        text = re.sub(
+            r'href="([^"]+\.xhtml)" media-type="[^"]*" (?=/)', self._item, text
+        )
+        path.write_text(text, "utf-8")
+
+    def _item(self, item: re.Match[str]) -> str:
+        page = Path(self.outdir, item[1]).read_text("utf-8")
+        return f'{item[0]}properties="mathml" ' if "<math " in page else item[0]
+
+
+def _visit(translator: Any, node: nodes.math) -> None:
+    translator.body.append(_formula(node, "inline"))
+    raise nodes.SkipNode
+
+
+def _visit_block(translator: Any, node: nodes.math_block) -> None:
+    translator.body.append(translator.starttag(node, "div", CLASS="math"))
+    if node["number"]:
+        number = get_node_equation_number(translator, node)
+        translator.body.append(f'<span class="eqno">({number})</span>')
+    translator.body.append(_formula(node, "block"))
+    translator.body.append("</div>")
+    raise nodes.SkipNode
+
+
+def _formula(node: nodes.Element, display: str) -> str:
+    text = node.astext()
+    for known, alike in ALIKE.items():
+        text = text.replace(f"{{{known}}}", f"{{{alike}}}")
+    if r"\\" in text and r"\begin" not in text:
+        text = rf"\begin{{split}}{text}\end{{split}}"
+    return convert(text, display=display)
+
+
+def setup_epub(app: Sphinx) -> None:
+    """Let EPUBs hold MathML."""
+    app.add_builder(EpubBuilder, override=True)
