@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import axe_playwright_python
 import nbformat
+import numpy
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import expect
