@@ -510,7 +510,8 @@ const bookClothes = {};
   function code() {
     const cells = [];
     for (const cell of document.querySelectorAll("article div.cell_input pre")) {
-      if (cell.closest("[role=tabpanel]")?.checkVisibility() === false) continue;
+      const tab = cell.closest(".frameworks > .sd-tab-content");
+      if (tab && (tab.ariaHidden === "true" || !tab.checkVisibility())) continue;
       let text = cell.textContent.trimEnd();
       const trains = /num_epochs, lr = /.test(text);
       text = text.replace(/batch_size = \d+/, `batch_size = ${state.b}`)
