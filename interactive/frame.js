@@ -80,8 +80,7 @@ const bookInteractive = {
 
   /* A number as it is read: few digits, and a true minus. */
   shown(number, digits = 2) {
-    const text =
-      Math.abs(number) < 1e4 ? number.toFixed(digits) : number.toExponential(1);
+    const text = Math.abs(number) < 1e4 ? number.toFixed(digits) : number.toExponential(1);
     return Number(text) ? text.replace("-", "−") : text.replace("-", "");
   },
 
@@ -90,10 +89,12 @@ const bookInteractive = {
   button: (action, text, more = "") => `<button type="button" data-do="${action}" ${more}>${text}</button>`,
 
   /* A setting: a slider over a list of values, or a choice among options by name. */
-  control: (name, { label, options }) => options
-    ? `<label>${label} <select data-name="${name}">${Object.entries(options).map(([value, text]) =>
-      `<option value="${value}">${text}</option>`).join("")}</select></label>`
-    : `<label class="interactive-slider">${label} <span></span>
+  control: (name, { label, options }) =>
+    options
+      ? `<label>${label} <select data-name="${name}">${Object.entries(options)
+          .map(([value, text]) => `<option value="${value}">${text}</option>`)
+          .join("")}</select></label>`
+      : `<label class="interactive-slider">${label} <span></span>
       <input type="range" data-name="${name}" min="0" step="1"></label>`,
 
   controls: (settings, ...names) => names.map((name) => bookInteractive.control(name, settings[name])).join(""),
@@ -103,8 +104,8 @@ const bookInteractive = {
     <i><b>${middle}</b></i><span>${high}</span></span>`,
 
   /* Evenly spaced values, without the dust of their addition. */
-  range: (low, high, step) => Array.from({ length: Math.round((high - low) / step) + 1 },
-    (_, i) => Number((low + i * step).toFixed(6))),
+  range: (low, high, step) =>
+    Array.from({ length: Math.round((high - low) / step) + 1 }, (_, i) => Number((low + i * step).toFixed(6))),
 
   /* Where an arrow key points, right and up, if it is one. */
   arrow: ({ key }) => ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] })[key],
@@ -123,8 +124,10 @@ const bookInteractive = {
     place.innerHTML = `<figure aria-labelledby="${name}-title">
       <figcaption id="${name}-title">${title}</figcaption>${html}</figure>`;
     const find = (selector) => place.querySelector(selector);
-    const says = (name, text) => { find(`[data-says=${name}]`).textContent = text; };
-    const values = ({ list, options }) => options ? Object.keys(options) : list.call ? list() : list;
+    const says = (name, text) => {
+      find(`[data-says=${name}]`).textContent = text;
+    };
+    const values = ({ list, options }) => (options ? Object.keys(options) : list.call ? list() : list);
     let playing = 0;
 
     /* While something plays, only who sees the status is told. */
@@ -291,7 +294,16 @@ const bookInteractive = {
     return (bookInteractive.pixels[theme] ??= (() => {
       const style = getComputedStyle(document.querySelector(".interactive"));
       const [low, middle, high] = ["low", "middle", "high"].map((end) =>
-        [1, 3, 5].map((at) => Number.parseInt(style.getPropertyValue(`--interactive-${end}`).trim().slice(at, at + 2), 16)));
+        [1, 3, 5].map((at) =>
+          Number.parseInt(
+            style
+              .getPropertyValue(`--interactive-${end}`)
+              .trim()
+              .slice(at, at + 2),
+            16,
+          ),
+        ),
+      );
       return Uint32Array.from({ length: 511 }, (_, i) => {
         const share = Math.abs(i - 255) / 255;
         const [r, g, b] = middle.map((m, k) => Math.round(m + share * ((i < 255 ? low : high)[k] - m)));
@@ -342,20 +354,32 @@ const bookInteractive = {
     };
     const [x, backX] = along(across, left, width - right);
     const [y, backY] = along(up, height - bottom, top);
-    const text = (tick) => tick !== 0 && (Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e4)
-      ? `10<tspan dy="-4" font-size="9">${String(Math.round(Math.log10(tick))).replace("-", "−")}</tspan>`
-      : String(tick).replace("-", "−");
-    const ticks = (axis, size) => axis.ticks || bookInteractive.ticks(axis.low, axis.high, axis.log, Math.max(2, Math.floor(size)));
+    const text = (tick) =>
+      tick !== 0 && (Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e4)
+        ? `10<tspan dy="-4" font-size="9">${String(Math.round(Math.log10(tick))).replace("-", "−")}</tspan>`
+        : String(tick).replace("-", "−");
+    const ticks = (axis, size) =>
+      axis.ticks || bookInteractive.ticks(axis.low, axis.high, axis.log, Math.max(2, Math.floor(size)));
     const ground = `<g class="interactive-axes">
-      ${ticks(across, width / 70).map((tick) => `<path d="M${x(tick)} ${height - bottom}v4"/>
-        <text x="${x(tick)}" y="${height - bottom + 16}" text-anchor="middle">${text(tick)}</text>`).join("")}
-      ${ticks(up, height / 40).map((tick) => `<path class="grid" d="M${left} ${y(tick)}H${width - right}"/>
-        <text x="${left - 5}" y="${y(tick) + 4}" text-anchor="end">${text(tick)}</text>`).join("")}
+      ${ticks(across, width / 70)
+        .map(
+          (tick) => `<path d="M${x(tick)} ${height - bottom}v4"/>
+        <text x="${x(tick)}" y="${height - bottom + 16}" text-anchor="middle">${text(tick)}</text>`,
+        )
+        .join("")}
+      ${ticks(up, height / 40)
+        .map(
+          (tick) => `<path class="grid" d="M${left} ${y(tick)}H${width - right}"/>
+        <text x="${left - 5}" y="${y(tick) + 4}" text-anchor="end">${text(tick)}</text>`,
+        )
+        .join("")}
       <path d="M${left} ${height - bottom}H${width - right}"/>
       <text x="${(left + width - right) / 2}" y="${height - 4}" text-anchor="middle">${across.label || ""}</text>
       <text x="11" y="${(top + height - bottom) / 2}" text-anchor="middle"
         transform="rotate(-90 11 ${(top + height - bottom) / 2})">${up.label || ""}</text></g>`;
-    const inside = (drawing) => `<svg x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"
+    const inside = (
+      drawing,
+    ) => `<svg x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"
       viewBox="${left} ${top} ${width - left - right} ${height - top - bottom}">${drawing}</svg>`;
     const line = (pairs, looks = "path") => `<polyline class="${looks}"
       points="${pairs.map(([a, b]) => `${x(a)},${y(b)}`).join(" ")}"/>`;

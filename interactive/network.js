@@ -27,8 +27,7 @@ function makeBookNetwork() {
       t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
       return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
     };
-    const normal = () =>
-      Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+    const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
     return { uniform, normal };
   }
 
@@ -42,10 +41,7 @@ function makeBookNetwork() {
     };
     const params = [];
     for (let k = 0; k + 1 < widths.length; k++)
-      params.push(
-        Float32Array.from({ length: widths[k] * widths[k + 1] }, draw),
-        new Float32Array(widths[k + 1]),
-      );
+      params.push(Float32Array.from({ length: widths[k] * widths[k + 1] }, draw), new Float32Array(widths[k + 1]));
     return { widths, activation, params };
   }
 
@@ -58,8 +54,7 @@ function makeBookNetwork() {
   function addRows(y, i, a, x, rows, length) {
     const [a0, a1, a2, a3] = a;
     const [r0, r1, r2, r3] = rows;
-    for (let k = 0; k < length; k++)
-      y[i + k] += a0 * x[r0 + k] + a1 * x[r1 + k] + a2 * x[r2 + k] + a3 * x[r3 + k];
+    for (let k = 0; k < length; k++) y[i + k] += a0 * x[r0 + k] + a1 * x[r1 + k] + a2 * x[r2 + k] + a3 * x[r3 + k];
   }
 
   /* What each layer gives for n examples, rows of X: [X, H1, ..., O]. The last layer
@@ -107,8 +102,7 @@ function makeBookNetwork() {
       const most = Math.max(...row);
       let sum = 0;
       for (let j = 0; j < classes; j++) sum += Math.exp(row[j] - most);
-      for (let j = 0; j < classes; j++)
-        P[i * classes + j] = Math.exp(row[j] - most) / sum;
+      for (let j = 0; j < classes; j++) P[i * classes + j] = Math.exp(row[j] - most) / sum;
     }
     return P;
   }

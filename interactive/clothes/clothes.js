@@ -8,9 +8,9 @@ const bookClothes = {};
 
 (() => {
   if (!document.getElementById("clothes")) return;
-  const { arrow, axes, button, calm, control, controls, copy, drag, key, load, paint, range, refill, shown, within } = bookInteractive;
-  const NAMES = ["t-shirt", "trouser", "pullover", "dress", "coat",
-    "sandal", "shirt", "sneaker", "bag", "ankle boot"];
+  const { arrow, axes, button, calm, control, controls, copy, drag, key, load, paint, range, refill, shown, within } =
+    bookInteractive;
+  const NAMES = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
   const SIDE = 28;
   const PIXELS = SIDE * SIDE;
   const UNITS = 256;
@@ -107,8 +107,11 @@ const bookClothes = {};
       images = bytes.subarray(IMAGES);
     } catch (error) {
       button.disabled = false;
-      ui.tell(error.message.startsWith("The file") ? error.message
-        : "This browser cannot unpack the weights; a newer one can.");
+      ui.tell(
+        error.message.startsWith("The file")
+          ? error.message
+          : "This browser cannot unpack the weights; a newer one can.",
+      );
       return;
     }
     net = section;
@@ -164,10 +167,17 @@ const bookClothes = {};
 
   function drawBars(now, whole, c) {
     const answer = best(now);
-    refill(ui.find(".clothes-bars"), [...now].map((p, k) => `
+    refill(
+      ui.find(".clothes-bars"),
+      [...now]
+        .map(
+          (p, k) => `
       <button type="button" data-do="ask" data-key="${k}" aria-pressed="${k === c}" class="${k === answer ? "answer" : ""}">
         <span>${NAMES[k]}${!drawn && labels[state.i - 1] === k ? " (true)" : ""}</span><span>${p.toFixed(3)}</span>
-        <i style="width: ${(100 * p).toFixed(1)}%"></i>${state.off.length ? `<i class="old" style="width: ${(100 * whole[k]).toFixed(1)}%"></i>` : ""}</button>`).join(""));
+        <i style="width: ${(100 * p).toFixed(1)}%"></i>${state.off.length ? `<i class="old" style="width: ${(100 * whole[k]).toFixed(1)}%"></i>` : ""}</button>`,
+        )
+        .join(""),
+    );
   }
 
   /* The weights of a unit as a picture, or what they make of this picture's pixels. */
@@ -180,24 +190,31 @@ const bookClothes = {};
     const added = contributions(hidden, c);
     const order = [...added.keys()].sort((a, b) => Math.abs(added[b]) - Math.abs(added[a]));
     const few = order.slice(0, SHOWN);
-    const extra = [...state.off, looked].filter((unit, i, all) => unit >= 0 && !few.includes(unit) && all.indexOf(unit) === i);
+    const extra = [...state.off, looked].filter(
+      (unit, i, all) => unit >= 0 && !few.includes(unit) && all.indexOf(unit) === i,
+    );
     const most = Math.max(1e-6, Math.abs(added[order[0]]));
     const signed = (v) => `${v >= 0 ? "+" : ""}${shown(v)}`;
     const box = ui.find(".clothes-units");
-    refill(box, [...few, ...extra].map((unit) => {
-      const off = state.off.includes(unit);
-      return `<button type="button" data-do="unit" data-unit="${unit}" data-key="${unit}" aria-pressed="${off}"
+    refill(
+      box,
+      [...few, ...extra]
+        .map((unit) => {
+          const off = state.off.includes(unit);
+          return `<button type="button" data-do="unit" data-unit="${unit}" data-key="${unit}" aria-pressed="${off}"
         aria-label="unit ${unit}, adds ${shown(added[unit])}${off ? ", off" : ""}">
         <canvas aria-hidden="true"></canvas>${off ? "off" : signed(added[unit])}
-        <i class="${added[unit] < 0 ? "low" : "high"}" style="width: ${(100 * Math.abs(added[unit]) / most).toFixed(0)}%"></i></button>`;
-    }).join(""));
+        <i class="${added[unit] < 0 ? "low" : "high"}" style="width: ${((100 * Math.abs(added[unit])) / most).toFixed(0)}%"></i></button>`;
+        })
+        .join(""),
+    );
     for (const one of box.children) drawWeights(one.querySelector("canvas"), Number(one.dataset.unit));
     const on = (units) => units.filter((unit) => !state.off.includes(unit)).reduce((sum, unit) => sum + added[unit], 0);
     const parts = [on(few), on(order.slice(SHOWN)), net.params[3][c]];
     const { scores } = look();
     ui.find("[data-says=score]").innerHTML = `The score of <b>${NAMES[c]}</b>: eight units ${signed(parts[0])},
       the others ${signed(parts[1])}, bias ${signed(parts[2])}, together <b>${shown(scores[c])}</b>`;
-    paint(part.all, 16, (unit) => state.off.includes(unit) ? 0 : added[unit], most);
+    paint(part.all, 16, (unit) => (state.off.includes(unit) ? 0 : added[unit]), most);
   }
 
   function draw() {
@@ -211,13 +228,16 @@ const bookClothes = {};
     drawCurves();
     ui.find("[data-do=erase]").setAttribute("aria-pressed", erasing);
     ui.find("[data-do=undo]").disabled = !before.length;
-    for (const radio of ui.place.querySelectorAll("[data-thumb]")) radio.checked = !drawn && Number(radio.value) === state.i;
+    for (const radio of ui.place.querySelectorAll("[data-thumb]"))
+      radio.checked = !drawn && Number(radio.value) === state.i;
   }
 
   /* The images to choose from; where the network is another, other ones are mistakes. */
   function drawThumbs() {
     const wrong = mistakes();
-    ui.place.querySelectorAll("[data-thumb]").forEach((radio, i) => radio.parentElement.classList.toggle("wrong", wrong[i] === 1));
+    ui.place
+      .querySelectorAll("[data-thumb]")
+      .forEach((radio, i) => radio.parentElement.classList.toggle("wrong", wrong[i] === 1));
   }
 
   function say() {
@@ -226,9 +246,16 @@ const bookClothes = {};
     const answer = best(probabilities);
     const whole = best(look([]).probabilities);
     const what = drawn ? "Your picture" : `Test image ${state.i}, ${NAMES[labels[state.i - 1]]}`;
-    const off = state.off.length > 3 ? `${state.off.length} units` : `unit${state.off.length > 1 ? "s" : ""} ${state.off.join(", ")}`;
-    return `${what}: the network answers ${NAMES[answer]}, with probability ${probabilities[answer].toFixed(3)}.` +
-      (state.off.length ? ` Without ${off}${whole === answer ? "; with all units it is the same class." : `; with all units it was ${NAMES[whole]}.`}` : "");
+    const off =
+      state.off.length > 3
+        ? `${state.off.length} units`
+        : `unit${state.off.length > 1 ? "s" : ""} ${state.off.join(", ")}`;
+    return (
+      `${what}: the network answers ${NAMES[answer]}, with probability ${probabilities[answer].toFixed(3)}.` +
+      (state.off.length
+        ? ` Without ${off}${whole === answer ? "; with all units it is the same class." : `; with all units it was ${NAMES[whole]}.`}`
+        : "")
+    );
   }
 
   function keep() {
@@ -252,21 +279,33 @@ const bookClothes = {};
     drawn = true;
   }
 
-  const remember = () => { before = [...before.slice(-30), { picture: picture.slice(), drawn }]; };
+  const remember = () => {
+    before = [...before.slice(-30), { picture: picture.slice(), drawn }];
+  };
   const edge = (v, most = SIDE - 1) => within(v, 0, most);
   let part;
 
   function prepare() {
-    part = { picture: ui.find(".clothes-picture"), all: ui.find(".clothes-all canvas"), loss: ui.find("[data-panel=loss]"), accuracy: ui.find("[data-panel=accuracy]") };
-    ui.find(".clothes-thumbs").innerHTML = Array.from(labels, (label, i) => `<label>
-      <input type="radio" name="clothes-image" data-thumb value="${i + 1}" aria-label="${i + 1}, ${NAMES[label]}"><canvas width="${SIDE}" height="${SIDE}"></canvas></label>`).join("");
+    part = {
+      picture: ui.find(".clothes-picture"),
+      all: ui.find(".clothes-all canvas"),
+      loss: ui.find("[data-panel=loss]"),
+      accuracy: ui.find("[data-panel=accuracy]"),
+    };
+    ui.find(".clothes-thumbs").innerHTML = Array.from(
+      labels,
+      (label, i) => `<label>
+      <input type="radio" name="clothes-image" data-thumb value="${i + 1}" aria-label="${i + 1}, ${NAMES[label]}"><canvas width="${SIDE}" height="${SIDE}"></canvas></label>`,
+    ).join("");
     ui.place.querySelectorAll(".clothes-thumbs canvas").forEach((canvas, i) => gray(canvas, pixels(i + 1)));
     drawThumbs();
     ui.find(".clothes-thumbs").addEventListener("change", ({ target }) => {
       choose(Number(target.value));
       ui.show();
     });
-    ui.find("[data-only]").addEventListener("change", ({ target }) => ui.find(".clothes-thumbs").classList.toggle("only", target.checked));
+    ui.find("[data-only]").addEventListener("change", ({ target }) =>
+      ui.find(".clothes-thumbs").classList.toggle("only", target.checked),
+    );
 
     // A stroke goes through all pixels between two places of the pointer.
     drag(part.picture, (event, start) => {
@@ -277,7 +316,8 @@ const bookClothes = {};
       const stroke = (at) => {
         const next = cell(at);
         const steps = Math.max(1, ...next.map((v, k) => Math.abs(v - last[k])));
-        for (let s = 0; s <= steps; s++) spot(...last.map((v, k) => Math.round(v + (s / steps) * (next[k] - v))), erasing ? 0 : 1);
+        for (let s = 0; s <= steps; s++)
+          spot(...last.map((v, k) => Math.round(v + (s / steps) * (next[k] - v))), erasing ? 0 : 1);
         last = next;
         cursor = last[0] * SIDE + last[1];
         ui.show();
@@ -300,7 +340,9 @@ const bookClothes = {};
 
     part.all.addEventListener("click", (event) => {
       const box = part.all.getBoundingClientRect();
-      const [row, column] = [event.clientY - box.top, event.clientX - box.left].map((v) => edge(Math.floor((v / box.width) * 16), 15));
+      const [row, column] = [event.clientY - box.top, event.clientX - box.left].map((v) =>
+        edge(Math.floor((v / box.width) * 16), 15),
+      );
       looked = 16 * row + column;
       ui.show();
     });
@@ -357,7 +399,9 @@ const bookClothes = {};
 
   // What learns
 
-  const report = (text) => { ui.says("training", text); };
+  const report = (text) => {
+    ui.says("training", text);
+  };
 
   /* In the worker: trains for a moment whenever it is asked to, and says how far it is. */
   function work() {
@@ -421,7 +465,18 @@ const bookClothes = {};
       const worker = new Worker(address);
       URL.revokeObjectURL(address);
       const none = () => ({ loss: 0, right: 0, n: 0 });
-      training = { worker, epochs: state.e, size: trainLabels.length, done: 0, spent: 0, none, lately: none(), epoch: none(), curve: [], tests: [] };
+      training = {
+        worker,
+        epochs: state.e,
+        size: trainLabels.length,
+        done: 0,
+        spent: 0,
+        none,
+        lately: none(),
+        epoch: none(),
+        curve: [],
+        tests: [],
+      };
       worker.onmessage = ({ data }) => hear(data);
       worker.onerror = () => stop("The training failed in this browser.");
       worker.postMessage({
@@ -488,9 +543,12 @@ const bookClothes = {};
     const count = training.tests.length;
     const over = count >= training.epochs;
     if (!over && !calm()) report(`Epoch ${count} of ${training.epochs}.`);
-    if (over) stop(`${count} epoch${count > 1 ? "s" : ""}: train loss ${shown(epoch.loss / epoch.n, 3)}, ` +
-      `train accuracy ${shown(epoch.right / epoch.n, 3)}, test accuracy ${shown(said.test, 3)}; ` +
-      `${Math.round(training.done / training.spent * 1000).toLocaleString("en")} images per second. The figure now shows this network.`);
+    if (over)
+      stop(
+        `${count} epoch${count > 1 ? "s" : ""}: train loss ${shown(epoch.loss / epoch.n, 3)}, ` +
+          `train accuracy ${shown(epoch.right / epoch.n, 3)}, test accuracy ${shown(said.test, 3)}; ` +
+          `${Math.round((training.done / training.spent) * 1000).toLocaleString("en")} images per second. The figure now shows this network.`,
+      );
     swap(mine); // The figure shows what it has learned so far.
     if (!over) goOn();
   }
@@ -498,10 +556,19 @@ const bookClothes = {};
   function drawCurves() {
     const { curve, tests, epochs } = training || last || { curve: [], tests: [], epochs: state.e };
     const epoch = { low: 0, high: epochs, label: "epoch" };
-    for (const [svg, column, up] of [[part.loss, 1, { low: 0, high: 2.4 }], [part.accuracy, 2, { low: 0, high: 1 }]]) {
+    for (const [svg, column, up] of [
+      [part.loss, 1, { low: 0, high: 2.4 }],
+      [part.accuracy, 2, { low: 0, high: 1 }],
+    ]) {
       const { x, y, ground, inside, line } = axes(svg, epoch, up);
-      svg.innerHTML = ground + inside(line(curve.map((point) => [point[0], point[column]])) +
-        (column === 2 ? tests : []).map(([a, b]) => `<circle class="step last" cx="${x(a)}" cy="${y(b)}" r="4"/>`).join(""));
+      svg.innerHTML =
+        ground +
+        inside(
+          line(curve.map((point) => [point[0], point[column]])) +
+            (column === 2 ? tests : [])
+              .map(([a, b]) => `<circle class="step last" cx="${x(a)}" cy="${y(b)}" r="4"/>`)
+              .join(""),
+        );
     }
   }
 
@@ -514,7 +581,8 @@ const bookClothes = {};
       if (tab && (tab.ariaHidden === "true" || !tab.checkVisibility())) continue;
       let text = cell.textContent.trimEnd();
       const trains = /num_epochs, lr = /.test(text);
-      text = text.replace(/batch_size = \d+/, `batch_size = ${state.b}`)
+      text = text
+        .replace(/batch_size = \d+/, `batch_size = ${state.b}`)
         .replace(/num_epochs, lr = \S+ \S+/, `num_epochs, lr = ${state.e}, ${state.lr}`);
       cells.push(text);
       if (trains) break;
@@ -523,11 +591,22 @@ const bookClothes = {};
   }
 
   const changed = () => {};
-  const ui = bookInteractive.figure("clothes", { title: "Try it: this section’s network", html, settings, state, acts, changed, draw, say, keep });
+  const ui = bookInteractive.figure("clothes", {
+    title: "Try it: this section’s network",
+    html,
+    settings,
+    state,
+    acts,
+    changed,
+    draw,
+    say,
+    keep,
+  });
   bookInteractive.replaceStill(ui.place);
   if (ui.wanted) {
-    state.off = [...new Set((ui.wanted.get("off") || "").split(".").filter(Boolean).map(Number))]
-      .filter((unit) => Number.isInteger(unit) && unit >= 0 && unit < UNITS);
+    state.off = [...new Set((ui.wanted.get("off") || "").split(".").filter(Boolean).map(Number))].filter(
+      (unit) => Number.isInteger(unit) && unit >= 0 && unit < UNITS,
+    );
     if (/^[0-9a-f]{784}$/.test(ui.wanted.get("x") || "")) {
       picture = Float32Array.from(ui.wanted.get("x"), (digit) => Number.parseInt(digit, 16) / 15);
       drawn = true;

@@ -94,8 +94,11 @@ const bookDescent = {
   function drawPath() {
     const [left, right, low, high] = VIEW[state.f];
     const two = state.f === "valley";
-    const { x, y, ground, inside, line } = axes(panel.path,
-      { low: left, high: right, label: two ? "w₁" : "w" }, { low, high, label: two ? "w₂" : "f" });
+    const { x, y, ground, inside, line } = axes(
+      panel.path,
+      { low: left, high: right, label: two ? "w₁" : "w" },
+      { low, high, label: two ? "w₂" : "f" },
+    );
     const path = walk(state.lr, state.n);
     const spot = two ? ([a, b]) => [a, b] : ([w]) => [w, value([w])];
     const here = path.at(-1);
@@ -106,7 +109,10 @@ const bookDescent = {
       const length = Math.hypot(c - a, d - b);
       if (length < 4) return "";
       const [u, v] = [(c - a) / length, (d - b) / length];
-      const head = [[-9, 4.5], [-9, -4.5]].map(([p, q]) => `${c + p * u - q * v} ${d + p * v + q * u}`);
+      const head = [
+        [-9, 4.5],
+        [-9, -4.5],
+      ].map(([p, q]) => `${c + p * u - q * v} ${d + p * v + q * u}`);
       return `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head[0]}L${head[1]}L${c} ${d}"/>
         <text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
     };
@@ -114,20 +120,39 @@ const bookDescent = {
     if (two) {
       for (const level of LEVELS) {
         scene += `<ellipse class="contour" cx="${x(0)}" cy="${y(0)}" rx="${x(Math.sqrt(2 * level)) - x(0)}" ry="${y(0) - y(Math.sqrt(level / 5))}"/>`;
-        if ([2, 8, 18, 32].includes(level)) scene += `<text class="number level" text-anchor="middle" x="${x(-0.5 * Math.sqrt(2 * level))}"
+        if ([2, 8, 18, 32].includes(level))
+          scene += `<text class="number level" text-anchor="middle" x="${x(-0.5 * Math.sqrt(2 * level))}"
           y="${y(0.866 * Math.sqrt(level / 5)) + 4}">${level}</text>`;
       }
       scene += `<path class="least" d="M${x(0) - 6} ${y(0)}h12M${x(0)} ${y(0) - 6}v12"/>`;
     } else {
-      scene = line(range(left, right, 0.1).map((w) => [w, value([w])]), "contour") +
+      scene =
+        line(
+          range(left, right, 0.1).map((w) => [w, value([w])]),
+          "contour",
+        ) +
         `<path class="least" d="M${x(3) - 6} ${y(0)}h12M${x(3)} ${y(0) - 6}v12"/>` +
-        line([[here[0] - 3, value(here) - 3 * slope[0]], [here[0] + 3, value(here) + 3 * slope[0]]], "path dashed") +
+        line(
+          [
+            [here[0] - 3, value(here) - 3 * slope[0]],
+            [here[0] + 3, value(here) + 3 * slope[0]],
+          ],
+          "path dashed",
+        ) +
         `<path class="drop" d="M${x(here[0])} ${y(value(here))}V${y(0)}M${x(next[0])} ${y(value(next))}V${y(0)}"/>`;
     }
     const spots = path.map(spot);
     const [a, b] = [x(spots[0][0]), y(spots[0][1])];
-    panel.path.innerHTML = ground + inside(`${scene}${two ? line(spots) : ""}
-      ${spots.slice(1).map((place, i) => `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`).join("")}
+    panel.path.innerHTML =
+      ground +
+      inside(`${scene}${two ? line(spots) : ""}
+      ${spots
+        .slice(1)
+        .map(
+          (place, i) =>
+            `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`,
+        )
+        .join("")}
       ${two ? arrow(here, next, "−η∇f") : arrow([here[0], 0], [next[0], 0], "−ηf′")}
       <circle class="grip" cx="${a}" cy="${b}" r="22"/>
       <rect class="start" x="${a - 7}" y="${b - 7}" width="14" height="14"/>`);
@@ -137,12 +162,26 @@ const bookDescent = {
     // The axes fit all the steps, and so stay where they are while it plays.
     const floor = 1e-8;
     const all = walk(state.lr, MOST).map((w) => Math.max(floor, value(w)));
-    const up = { low: 10 ** Math.floor(Math.log10(Math.min(...all))), high: 10 ** Math.ceil(Math.log10(Math.max(...all)) + 1e-9), label: "f", log: true };
-    const { x, y, ground, inside, line } = axes(panel.values, { low: -0.7, high: MOST, label: "step" }, up, [8, 14, 34, 48]);
+    const up = {
+      low: 10 ** Math.floor(Math.log10(Math.min(...all))),
+      high: 10 ** Math.ceil(Math.log10(Math.max(...all)) + 1e-9),
+      label: "f",
+      log: true,
+    };
+    const { x, y, ground, inside, line } = axes(
+      panel.values,
+      { low: -0.7, high: MOST, label: "step" },
+      up,
+      [8, 14, 34, 48],
+    );
     const done = all.slice(0, state.n + 1).map((v, i) => [i, v]);
-    panel.values.innerHTML = ground + inside(line(done) +
-      done.map(([i, v]) => `<circle class="step" cx="${x(i)}" cy="${y(v)}" r="2.5"/>`).join("") +
-      `<circle class="step last" cx="${x(state.n)}" cy="${y(done.at(-1)[1])}" r="5"/>`);
+    panel.values.innerHTML =
+      ground +
+      inside(
+        line(done) +
+          done.map(([i, v]) => `<circle class="step" cx="${x(i)}" cy="${y(v)}" r="2.5"/>`).join("") +
+          `<circle class="step last" cx="${x(state.n)}" cy="${y(done.at(-1)[1])}" r="5"/>`,
+      );
   }
 
   /* Which rates creep, zigzag and diverge, along the slider. */
@@ -151,21 +190,29 @@ const bookDescent = {
     const steepest = Math.max(...about().curvatures);
     const ends = [1 / steepest, 2 / steepest, high].map((end) => (end - low) / (high - low));
     const middle = state.f === "valley" ? "zigzags" : "jumps";
-    ui.find(".descent-bands").innerHTML = ["creeps", middle, "diverges"].map((text, i) =>
-      `<span style="width: ${(100 * (ends[i] - (ends[i - 1] || 0))).toFixed(2)}%">${text}</span>`).join("");
+    ui.find(".descent-bands").innerHTML = ["creeps", middle, "diverges"]
+      .map((text, i) => `<span style="width: ${(100 * (ends[i] - (ends[i - 1] || 0))).toFixed(2)}%">${text}</span>`)
+      .join("");
   }
 
   /* The section's rates as small pictures of their paths. */
   function drawPresets() {
     const [left, right, low, high] = { valley: [-1, 5, -3.2, 3.2], parabola: VIEW.parabola }[state.f];
-    bookInteractive.refill(ui.find(".descent-presets"), about().presets.map((rate) => {
-      const path = walk(rate, 12);
-      const points = path.map((w, i) => state.f === "valley"
-        ? [((w[0] - left) / (right - left)) * 64, ((high - w[1]) / (high - low)) * 40]
-        : [2 + 5 * i, ((right - w[0]) / (right - left)) * 40]);
-      return `<button type="button" data-do="preset" data-key="${rate}" aria-label="learning rate ${rate}" aria-pressed="${rate === state.lr}">
+    bookInteractive.refill(
+      ui.find(".descent-presets"),
+      about()
+        .presets.map((rate) => {
+          const path = walk(rate, 12);
+          const points = path.map((w, i) =>
+            state.f === "valley"
+              ? [((w[0] - left) / (right - left)) * 64, ((high - w[1]) / (high - low)) * 40]
+              : [2 + 5 * i, ((right - w[0]) / (right - left)) * 40],
+          );
+          return `<button type="button" data-do="preset" data-key="${rate}" aria-label="learning rate ${rate}" aria-pressed="${rate === state.lr}">
         <svg viewBox="0 0 64 40" aria-hidden="true"><polyline class="path" points="${points.map((p) => p.map((v) => within(v, -999, 999).toFixed(1))).join(" ")}"/></svg>${rate}</button>`;
-    }).join(""));
+        })
+        .join(""),
+    );
   }
 
   function draw() {
@@ -183,9 +230,11 @@ const bookDescent = {
     const end = walk(state.lr, state.n).at(-1);
     const { names, distances } = about();
     const factors = bookDescent.factors(state.f, state.lr);
-    return `Step ${state.n}: ${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
+    return (
+      `Step ${state.n}: ${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
       `f = ${shown(value(end))}. Each step multiplies ` +
-      `${distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ")}: ${bookDescent.verdict(state.f, state.lr)}.`;
+      `${distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ")}: ${bookDescent.verdict(state.f, state.lr)}.`
+    );
   }
 
   function code() {
@@ -229,7 +278,17 @@ const bookDescent = {
     Object.assign(state, { lr: about().presets[state.f === "valley" ? 1 : 0], w1: about().start[0], n: 0 });
   }
 
-  const ui = bookInteractive.figure("descent", { title: "Try it: gradient descent", html, settings, state, acts, changed, draw, say, keep: () => state });
+  const ui = bookInteractive.figure("descent", {
+    title: "Try it: gradient descent",
+    html,
+    settings,
+    state,
+    acts,
+    changed,
+    draw,
+    say,
+    keep: () => state,
+  });
   const panel = { path: ui.find("[data-panel=path]"), values: ui.find("[data-panel=values]") };
 
   /* The start can be dragged, and moved by keys. */

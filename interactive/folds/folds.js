@@ -103,23 +103,44 @@ const bookFolds = {
     const { at, distance } = bookFolds.worst(state, state.f);
     const [from, to] = [y(bookFolds.sum(state, at)), y(curve(at))];
     const right = x(at) < size(panel.sum)[0] - 90;
-    refill(panel.sum, ground + inside(`<polygon class="shade" points="${shade}"/>
+    refill(
+      panel.sum,
+      ground +
+        inside(`<polygon class="shade" points="${shade}"/>
       ${line(target, "path dashed")}${line(ends, "path sum")}
       <path class="bar" d="M${x(at) - 5} ${from}h10M${x(at)} ${from}V${to}M${x(at) - 5} ${to}h10"/>
       <text class="number" x="${x(at) + (right ? 10 : -10)}" y="${(from + to) / 2 + 4}" text-anchor="${right ? "start" : "end"}">${shown(distance, 4)}</text>
-      ${bookFolds.vertices(state).map(([a, b], j) => `<g class="vertex${j === chosen ? " chosen" : ""}" data-vertex="${j}" data-key="${j}" tabindex="0"
+      ${bookFolds
+        .vertices(state)
+        .map(
+          (
+            [a, b],
+            j,
+          ) => `<g class="vertex${j === chosen ? " chosen" : ""}" data-vertex="${j}" data-key="${j}" tabindex="0"
         role="slider" aria-label="vertex ${j + 1}" aria-valuenow="${b.toFixed(2)}" aria-valuetext="x ${shown(a)}, height ${shown(b)}">
-        <circle class="grip" cx="${x(a)}" cy="${y(b)}" r="22"/><circle cx="${x(a)}" cy="${y(b)}" r="7"/></g>`).join("")}`));
+        <circle class="grip" cx="${x(a)}" cy="${y(b)}" r="22"/><circle cx="${x(a)}" cy="${y(b)}" r="7"/></g>`,
+        )
+        .join("")}`),
+    );
   }
 
   function drawError() {
     const ticks = [1, 2, 4, 8];
-    const even = settings.units.list.map((units) => [units, bookFolds.worst(bookFolds.place(state.f, units), state.f).distance]);
+    const even = settings.units.list.map((units) => [
+      units,
+      bookFolds.worst(bookFolds.place(state.f, units), state.f).distance,
+    ]);
     const [units, now] = [state.t.length, Math.max(EPSILON, bookFolds.worst(state, state.f).distance)];
     const least = Math.min(now, ...even.map((pair) => pair[1]));
-    const { x, y, ground, inside, line } = axes(panel.error, { low: 0.9, high: MOST + 2, label: "hidden units", log: true, ticks },
-      { low: least < 0.01 ? EPSILON : 0.01, high: 3, log: true }, [8, 14, 34, 42]);
-    panel.error.innerHTML = ground + inside(`${line(even)}
+    const { x, y, ground, inside, line } = axes(
+      panel.error,
+      { low: 0.9, high: MOST + 2, label: "hidden units", log: true, ticks },
+      { low: least < 0.01 ? EPSILON : 0.01, high: 3, log: true },
+      [8, 14, 34, 42],
+    );
+    panel.error.innerHTML =
+      ground +
+      inside(`${line(even)}
       ${even.map(([a, b]) => `<circle class="step" cx="${x(a)}" cy="${y(b)}" r="3"/>`).join("")}
       <text x="${x(1.1)}" y="${y(even[0][1]) - 8}">even knots</text>
       <circle class="yours" cx="${x(units)}" cy="${y(now)}" r="6"/>
@@ -129,12 +150,14 @@ const bookFolds = {
   /* What each unit adds, all on one scale. */
   function drawTerms() {
     const most = Math.max(1, ...state.t.map((t, j) => Math.abs(state.w[j] * (high - t))));
-    ui.find(".folds-terms").innerHTML = state.t.map((t, j) => {
-      const [from, end] = [(100 * (t - low)) / (high - low), 30 - (27 * state.w[j] * (high - t)) / most];
-      return `<div class="${j === chosen ? "chosen" : ""}"><svg viewBox="0 0 100 60" preserveAspectRatio="none"><path class="zero-line" d="M0 30H100"/>
+    ui.find(".folds-terms").innerHTML = state.t
+      .map((t, j) => {
+        const [from, end] = [(100 * (t - low)) / (high - low), 30 - (27 * state.w[j] * (high - t)) / most];
+        return `<div class="${j === chosen ? "chosen" : ""}"><svg viewBox="0 0 100 60" preserveAspectRatio="none"><path class="zero-line" d="M0 30H100"/>
         <path class="${state.w[j] < -1e-9 ? "negative" : "positive"}" d="M0 30H${from.toFixed(1)}L100 ${end.toFixed(1)}"/></svg>
         ${shown(state.w[j])}</div>`;
-    }).join("");
+      })
+      .join("");
     ui.says("bias", shown(state.b));
   }
 
@@ -150,8 +173,12 @@ const bookFolds = {
     const units = state.t.length;
     const now = bookFolds.worst(state, state.f).distance;
     const even = bookFolds.worst(bookFolds.place(state.f, units), state.f).distance;
-    return `${units} hidden unit${units > 1 ? "s" : ""}: largest distance ${shown(now, 4)}. ` + (now < even - 5e-5
-      ? `Better than even knots (${shown(even, 4)}).` : `Drag the vertices: can you beat even knots (${shown(even, 4)})?`);
+    return (
+      `${units} hidden unit${units > 1 ? "s" : ""}: largest distance ${shown(now, 4)}. ` +
+      (now < even - 5e-5
+        ? `Better than even knots (${shown(even, 4)}).`
+        : `Drag the vertices: can you beat even knots (${shown(even, 4)})?`)
+    );
   }
 
   /* Moves a vertex as far as its neighbors let it; the last one stays at the end. */
@@ -183,7 +210,14 @@ const bookFolds = {
       let share = calm() ? 1 : 0;
       const advance = () => {
         share = Math.min(1, share + 0.08);
-        take(bookFolds.through(after.map(([x, y]) => [x, share < 1 ? bookFolds.sum(before, x) + share * (y - bookFolds.sum(before, x)) : y])));
+        take(
+          bookFolds.through(
+            after.map(([x, y]) => [
+              x,
+              share < 1 ? bookFolds.sum(before, x) + share * (y - bookFolds.sum(before, x)) : y,
+            ]),
+          ),
+        );
         return share < 1;
       };
       if (advance()) ui.play(advance);
@@ -202,7 +236,17 @@ const bookFolds = {
 
   const changed = () => take(bookFolds.place(state.f, state.units));
   const keep = () => ({ f: state.f, t: state.t.join("_"), w: state.w.join("_"), b: state.b });
-  const ui = bookInteractive.figure("folds", { title: "Try it: a curve from folds", html, settings, state, acts, changed, draw, say, keep });
+  const ui = bookInteractive.figure("folds", {
+    title: "Try it: a curve from folds",
+    html,
+    settings,
+    state,
+    acts,
+    changed,
+    draw,
+    say,
+    keep,
+  });
   const panel = { sum: ui.find("[data-panel=sum]"), error: ui.find("[data-panel=error]") };
 
   drag(panel.sum, (event) => {
@@ -217,7 +261,11 @@ const bookFolds = {
   panel.sum.addEventListener("keydown", (event) => {
     const j = Number(event.target.dataset.vertex);
     const by = arrow(event);
-    if (by) move(j, bookFolds.vertices(state)[j].map((v, k) => v + GAP * by[k]));
+    if (by)
+      move(
+        j,
+        bookFolds.vertices(state)[j].map((v, k) => v + GAP * by[k]),
+      );
     else if (event.key === "Delete" || event.key === "Backspace") remove(j);
     else return;
     event.preventDefault();
@@ -227,8 +275,15 @@ const bookFolds = {
     changed();
     const [t, w, b] = ["t", "w", "b"].map((name) => (ui.wanted.get(name) || "").split("_").filter(Boolean).map(Number));
     const order = t.map((_, j) => j).sort((i, j) => t[i] - t[j]);
-    if (t.length && t.length === w.length && t.length <= MOST && b.length === 1 && [...t, ...w, ...b].every((v) => Math.abs(v) <= 1e3) &&
-      t.every((at) => at >= low && at < high)) take({ t: order.map((j) => t[j]), w: order.map((j) => w[j]), b: b[0] });
+    if (
+      t.length &&
+      t.length === w.length &&
+      t.length <= MOST &&
+      b.length === 1 &&
+      [...t, ...w, ...b].every((v) => Math.abs(v) <= 1e3) &&
+      t.every((at) => at >= low && at < high)
+    )
+      take({ t: order.map((j) => t[j]), w: order.map((j) => w[j]), b: b[0] });
   }
   ui.showFirst();
 })();

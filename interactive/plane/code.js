@@ -6,8 +6,7 @@
 bookInteractive.code.plane = (framework, state, points, params) => {
   const rows = (list, width) => {
     const parts = [];
-    for (let i = 0; i < list.length; i += width)
-      parts.push(`[${list.slice(i, i + width).join(", ")}]`);
+    for (let i = 0; i < list.length; i += width) parts.push(`[${list.slice(i, i + width).join(", ")}]`);
     return parts;
   };
   const filled = (items) => {
@@ -31,7 +30,9 @@ bookInteractive.code.plane = (framework, state, points, params) => {
       head: "import torch\nfrom d2lutils import torch as d2l\nfrom torch import nn",
       data: "X, y = torch.tensor(points).float(), torch.tensor(classes)",
       param: (value) => `torch.tensor(${value}).requires_grad_()`,
-      relu: "torch.relu", tanh: "torch.tanh", sigmoid: "torch.sigmoid",
+      relu: "torch.relu",
+      tanh: "torch.tanh",
+      sigmoid: "torch.sigmoid",
       affine: (H, W, b) => `${H} @ ${W} + ${b}`,
       fit: `loss = nn.CrossEntropyLoss(reduction="none")
 for step in range(${steps}):
@@ -45,7 +46,9 @@ for step in range(${steps}):
       data: "X, y = np.array(points), np.array(classes)",
       param: (value) => `np.array(${value})`,
       after: "for param in params:\n    param.attach_grad()\n",
-      relu: "npx.relu", tanh: "np.tanh", sigmoid: "npx.sigmoid",
+      relu: "npx.relu",
+      tanh: "np.tanh",
+      sigmoid: "npx.sigmoid",
       affine: (H, W, b) => `np.dot(${H}, ${W}) + ${b}`,
       fit: `loss = gluon.loss.SoftmaxCrossEntropyLoss()
 for step in range(${steps}):
@@ -59,7 +62,9 @@ for step in range(${steps}):
       head: "import tensorflow as tf\nfrom d2lutils import tensorflow as d2l",
       data: "X, y = tf.constant(points, tf.float32), tf.constant(classes)",
       param: (value) => `tf.Variable(${value})`,
-      relu: "tf.nn.relu", tanh: "tf.nn.tanh", sigmoid: "tf.nn.sigmoid",
+      relu: "tf.nn.relu",
+      tanh: "tf.nn.tanh",
+      sigmoid: "tf.nn.sigmoid",
       affine: (H, W, b) => `${H} @ ${W} + ${b}`,
       fit: `loss = tf.nn.sparse_softmax_cross_entropy_with_logits
 for step in range(${steps}):
@@ -72,7 +77,9 @@ for step in range(${steps}):
       head: "import jax\nfrom d2lutils import jax as d2l\nfrom jax import numpy as jnp",
       data: "X, y = jnp.array(points, float), jnp.array(classes)",
       param: (value) => `jnp.array(${value})`,
-      relu: "jax.nn.relu", tanh: "jnp.tanh", sigmoid: "jax.nn.sigmoid",
+      relu: "jax.nn.relu",
+      tanh: "jnp.tanh",
+      sigmoid: "jax.nn.sigmoid",
       affine: (H, W, b) => `${H} @ ${W} + ${b}`,
       fit: `def total_loss(params):
     log_p = jax.nn.log_softmax(net(params, X))
@@ -88,13 +95,16 @@ for step in range(${steps}):
   const dialect = dialects[framework];
   const { affine } = dialect;
   const around = state.a === "none" ? "" : dialect[state.a];
-  const body = state.h
-    ? affine(`${around}(${affine("X", "W1", "b1")})`, "W2", "b2")
-    : affine("X", "W", "b");
+  const body = state.h ? affine(`${around}(${affine("X", "W1", "b1")})`, "W2", "b2") : affine("X", "W", "b");
   const unpack = `    ${names.join(", ")} = params\n`;
   return `${dialect.head}
 
-points = ${filled(rows(points.flatMap(([a, b]) => [a, b]), 2))}
+points = ${filled(
+    rows(
+      points.flatMap(([a, b]) => [a, b]),
+      2,
+    ),
+  )}
 classes = ${filled(points.map((point) => String(point[2])))}
 ${dialect.data}
 ${names.map((name, k) => `${name} = ${dialect.param(firsts[k])}`).join("\n")}

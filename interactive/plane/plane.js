@@ -4,7 +4,8 @@
 
 (() => {
   if (!document.getElementById("plane")) return;
-  const { arrow, axes, button, calm, controls, copyCode, drag, key, paint, refill, shown, size, within } = bookInteractive;
+  const { arrow, axes, button, calm, controls, copyCode, drag, key, paint, refill, shown, size, within } =
+    bookInteractive;
   const GRID = 60; // planes are computed for so many points, times as many
   const SMALL = 22; // and those of the starts
   const MOST = 10000; // steps
@@ -12,7 +13,12 @@
   const PER_FRAME = 4;
   const MOST_POINTS = 100;
   const FRAMES = { unit: [-0.5, 1.5], wide: [-1.6, 1.6] };
-  const BY_HAND = [[1, 1, 1, 1], [0, -1], [0, 1, 0, -2], [0.5, 0]];
+  const BY_HAND = [
+    [1, 1, 1, 1],
+    [0, -1],
+    [0, 1, 0, -2],
+    [0.5, 0],
+  ];
   const EXAMPLES = {
     stuck: { seed: 3 },
     hand: { first: BY_HAND },
@@ -23,9 +29,22 @@
   };
   const weight = { list: bookInteractive.range(-8, 8, 0.1), text: (v) => shown(v) };
   const settings = {
-    e: { label: "example", options: { "": "choose one", stuck: "a stuck start", hand: "XOR by hand",
-      dead: "two dead units", triangle: "a triangle", spiral: "a spiral", rate: "too large a rate" } },
-    d: { label: "points", options: { xor: "XOR", circles: "circles", moons: "moons", spiral: "spiral", own: "your own" } },
+    e: {
+      label: "example",
+      options: {
+        "": "choose one",
+        stuck: "a stuck start",
+        hand: "XOR by hand",
+        dead: "two dead units",
+        triangle: "a triangle",
+        spiral: "a spiral",
+        rate: "too large a rate",
+      },
+    },
+    d: {
+      label: "points",
+      options: { xor: "XOR", circles: "circles", moons: "moons", spiral: "spiral", own: "your own" },
+    },
     h: { label: "hidden units", list: bookInteractive.range(0, 16, 1) },
     lr: { label: "learning rate", list: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] },
     a: { label: "activation", options: { relu: "ReLU", tanh: "tanh", sigmoid: "sigmoid", none: "none" } },
@@ -47,19 +66,33 @@
 
   /* The sets of points, each as [x1, x2, class]. */
   const DATA = {
-    xor: () => [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]],
-    circles: () => noisy(60, (i, t) => {
-      const radius = i % 2 ? 0.5 : 1.2;
-      return [radius * Math.cos(2 * Math.PI * t), radius * Math.sin(2 * Math.PI * t)];
-    }),
-    moons: () => noisy(60, (i, t) => i % 2
-      ? [0.45 - 0.9 * Math.cos(Math.PI * t), 0.2 - 0.9 * Math.sin(Math.PI * t)]
-      : [0.9 * Math.cos(Math.PI * t) - 0.45, 0.9 * Math.sin(Math.PI * t) - 0.2]),
-    spiral: () => noisy(80, (i, t) => {
-      const angle = 3.2 * Math.PI * Math.sqrt(t) + (i % 2 ? Math.PI : 0);
-      const radius = 0.1 + 1.3 * Math.sqrt(t);
-      return [radius * Math.cos(angle), radius * Math.sin(angle)];
-    }, 0.02),
+    xor: () => [
+      [0, 0, 0],
+      [0, 1, 1],
+      [1, 0, 1],
+      [1, 1, 0],
+    ],
+    circles: () =>
+      noisy(60, (i, t) => {
+        const radius = i % 2 ? 0.5 : 1.2;
+        return [radius * Math.cos(2 * Math.PI * t), radius * Math.sin(2 * Math.PI * t)];
+      }),
+    moons: () =>
+      noisy(60, (i, t) =>
+        i % 2
+          ? [0.45 - 0.9 * Math.cos(Math.PI * t), 0.2 - 0.9 * Math.sin(Math.PI * t)]
+          : [0.9 * Math.cos(Math.PI * t) - 0.45, 0.9 * Math.sin(Math.PI * t) - 0.2],
+      ),
+    spiral: () =>
+      noisy(
+        80,
+        (i, t) => {
+          const angle = 3.2 * Math.PI * Math.sqrt(t) + (i % 2 ? Math.PI : 0);
+          const radius = 0.1 + 1.3 * Math.sqrt(t);
+          return [radius * Math.cos(angle), radius * Math.sin(angle)];
+        },
+        0.02,
+      ),
   };
 
   function noisy(n, spot, noise = 0.08) {
@@ -114,7 +147,7 @@
   const widths = () => (state.h ? [2, state.h, 2] : [2, 2]);
   const start = (seed) => bookNetwork.create(widths(), state.a, state.s, seed, 3);
   const given = () => ({ ...start(1), params: first.map((values) => Float32Array.from(values)) });
-  
+
   /* Takes the points and the first weights; then as many steps as the state says. */
   function begin() {
     points = state.d === "own" ? own : DATA[state.d]();
@@ -166,16 +199,18 @@
     paint(canvas, side, (i) => P[2 * i + 1] - 0.5, 0.7);
   }
 
-  const mark = ([a, b], c, i) => c
-    ? `<rect data-point="${i}" x="${(a - 6).toFixed(1)}" y="${(b - 6).toFixed(1)}" width="12" height="12" class="one"/>`
-    : `<circle data-point="${i}" cx="${a.toFixed(1)}" cy="${b.toFixed(1)}" r="6.5" class="zero"/>`;
+  const mark = ([a, b], c, i) =>
+    c
+      ? `<rect data-point="${i}" x="${(a - 6).toFixed(1)}" y="${(b - 6).toFixed(1)}" width="12" height="12" class="one"/>`
+      : `<circle data-point="${i}" cx="${a.toFixed(1)}" cy="${b.toFixed(1)}" r="6.5" class="zero"/>`;
 
   /* Points that lie on one another, spread so that each is seen. */
-  const fanned = (places) => places.map(([a, b], i) => {
-    const group = places.flatMap(([c, d], k) => (Math.hypot(a - c, b - d) < 6 ? [k] : []));
-    const turn = (2 * Math.PI * group.indexOf(i)) / group.length;
-    return group.length > 1 ? [a + 9 * Math.cos(turn), b + 9 * Math.sin(turn)] : [a, b];
-  });
+  const fanned = (places) =>
+    places.map(([a, b], i) => {
+      const group = places.flatMap(([c, d], k) => (Math.hypot(a - c, b - d) < 6 ? [k] : []));
+      const turn = (2 * Math.PI * group.indexOf(i)) / group.length;
+      return group.length > 1 ? [a + 9 * Math.cos(turn), b + 9 * Math.sin(turn)] : [a, b];
+    });
 
   const buttons = () => picture.network.querySelectorAll("button");
 
@@ -189,7 +224,10 @@
       56 + (Math.floor(j / rows) + 0.5) * room,
       (height / rows) * ((j % rows) + 0.5),
     ]);
-    const inputs = [[18, height / 3], [18, (2 * height) / 3]];
+    const inputs = [
+      [18, height / 3],
+      [18, (2 * height) / 3],
+    ];
     const out = [width - 18, height / 2];
     const gone = dead();
     const drawn = buttons();
@@ -205,20 +243,35 @@
     const edges = [];
     if (state.h)
       tiles.forEach((tile, j) => {
-        inputs.forEach((input, k) => edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.4 : 0.6]));
+        inputs.forEach((input, k) =>
+          edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.4 : 0.6]),
+        );
         edges.push([[tile[0] + side / 2, tile[1]], out, pull(j), j]);
       });
     else inputs.forEach((input, k) => edges.push([input, out, pull(k), -1]));
     const strongest = Math.max(1e-6, ...edges.map((edge) => Math.abs(edge[2])).filter(Number.isFinite));
-    const node = ([a, b], text) => `<circle cx="${a}" cy="${b}" r="16" class="node"/><text x="${a}" y="${b + 5}" text-anchor="middle">${text}</text>`;
+    const node = ([a, b], text) =>
+      `<circle cx="${a}" cy="${b}" r="16" class="node"/><text x="${a}" y="${b + 5}" text-anchor="middle">${text}</text>`;
     const named = examined() >= 0 || state.h <= 2;
-    refill(picture.edges, edges.map(([[a, b], [c, d], w, j]) => {
-      const faded = examined() >= 0 && j !== examined() ? " faded" : "";
-      return `<path class="${w < 0 ? "negative" : "positive"}${faded}" stroke-width="${(0.5 + (6 * Math.abs(w)) / strongest || 0.5).toFixed(1)}"
+    refill(
+      picture.edges,
+      edges
+        .map(([[a, b], [c, d], w, j]) => {
+          const faded = examined() >= 0 && j !== examined() ? " faded" : "";
+          return `<path class="${w < 0 ? "negative" : "positive"}${faded}" stroke-width="${(0.5 + (6 * Math.abs(w)) / strongest || 0.5).toFixed(1)}"
         d="M${a} ${b}L${c} ${d}"/>`;
-    }).join("") + inputs.map((place, k) => node(place, `x<tspan dy="3" font-size="10">${k + 1}</tspan>`)).join("") + node(out, "o") +
-      edges.filter((edge) => named && (examined() < 0 || edge[3] === examined())).map(([[a, b], [c, d], w, , at = 0.5]) =>
-        `<text class="number" x="${a + at * (c - a)}" y="${b + at * (d - b) + 4}" text-anchor="middle">${shown(w)}</text>`).join(""));
+        })
+        .join("") +
+        inputs.map((place, k) => node(place, `x<tspan dy="3" font-size="10">${k + 1}</tspan>`)).join("") +
+        node(out, "o") +
+        edges
+          .filter((edge) => named && (examined() < 0 || edge[3] === examined()))
+          .map(
+            ([[a, b], [c, d], w, , at = 0.5]) =>
+              `<text class="number" x="${a + at * (c - a)}" y="${b + at * (d - b) + 4}" text-anchor="middle">${shown(w)}</text>`,
+          )
+          .join(""),
+    );
     picture.edges.setAttribute("viewBox", `0 0 ${width} ${height}`);
   }
 
@@ -230,8 +283,9 @@
     if (examined() < 0) paintAnswer(picture.canvas, GRID, O);
     else paint(picture.canvas, GRID, (i) => H[i * state.h + examined()], most);
     // A unit changes where its sum is 0; the line is the darker, the more the unit counts.
-    const counts = [...Array(state.h).keys()].map((j) =>
-      Math.abs(pull(j)) * Math.hypot(net.params[0][j], net.params[0][state.h + j]));
+    const counts = [...Array(state.h).keys()].map(
+      (j) => Math.abs(pull(j)) * Math.hypot(net.params[0][j], net.params[0][state.h + j]),
+    );
     const strongest = Math.max(1e-6, ...counts.filter(Number.isFinite));
     const lines = counts.map((count, j) => {
       const [u, v, b] = [net.params[0][j], net.params[0][state.h + j], net.params[1][j]];
@@ -244,9 +298,12 @@
         d="M${ends.map((end) => end.map((x) => within(x, -1e4, 1e4).toFixed(1))).join("L")}"/>`;
     });
     const [a, b] = spot(cross);
-    refill(picture.svg, `<g class="lines">${lines.join("")}</g>
+    refill(
+      picture.svg,
+      `<g class="lines">${lines.join("")}</g>
       ${points.map((point, i) => mark(spot(point), point[2], i)).join("")}
-      <path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`);
+      <path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`,
+    );
   }
 
   function drawHidden() {
@@ -255,9 +312,9 @@
     ui.says("hidden", two ? "what the hidden layer sees" : "the scores of the points");
     picture.hidden.hidden = !two;
     const outputs = n ? bookNetwork.forward(net, X, n) : [[], []];
-    const values = Array.from({ length: n }, (_, i) => two
-      ? [outputs[1][2 * i], outputs[1][2 * i + 1]]
-      : [outputs.at(-1)[2 * i + 1] - outputs.at(-1)[2 * i], y[i]]);
+    const values = Array.from({ length: n }, (_, i) =>
+      two ? [outputs[1][2 * i], outputs[1][2 * i + 1]] : [outputs.at(-1)[2 * i + 1] - outputs.at(-1)[2 * i], y[i]],
+    );
     const reach = (k, least) => {
       const all = values.map((value) => value[k]).filter(Number.isFinite);
       const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
@@ -273,25 +330,40 @@
       paintAnswer(picture.hidden, GRID, seen);
     }
     const places = values.map(([a, b]) => [x(a), above(b)]);
-    picture.hiddenSvg.innerHTML = ground + inside(`<g class="interactive-axes"><path d="M${x(0)} 0V400${two ? `M0 ${above(0)}H900` : ""}"/></g>
+    picture.hiddenSvg.innerHTML =
+      ground +
+      inside(`<g class="interactive-axes"><path d="M${x(0)} 0V400${two ? `M0 ${above(0)}H900` : ""}"/></g>
       ${(two ? fanned(places) : places).map((place, i) => mark(place, y[i], i)).join("")}`);
   }
 
   function drawLoss() {
     const most = within(losses[0] || 1, 1, 2);
     const every = Math.ceil(losses.length / 300);
-    const { x, y: above, ground, inside, line } = axes(picture.loss,
-      { low: 0, high: Math.max(100, losses.length), label: "step" }, { low: 0, high: most });
+    const {
+      x,
+      y: above,
+      ground,
+      inside,
+      line,
+    } = axes(picture.loss, { low: 0, high: Math.max(100, losses.length), label: "step" }, { low: 0, high: most });
     const pairs = losses.map((loss, i) => [i, loss]).filter((_, i) => i % every === 0);
-    picture.loss.innerHTML = ground + inside(`<path class="dashed" d="M0 ${above(Math.LN2)}H900"/>
+    picture.loss.innerHTML =
+      ground +
+      inside(`<path class="dashed" d="M0 ${above(Math.LN2)}H900"/>
       <text x="${x(0) + 6}" y="${above(Math.LN2) - 5}">ln 2, a coin’s</text>${line(pairs)}`);
   }
 
   function drawThumbs() {
     const box = ui.find(".plane-thumbs");
-    refill(box, thumbs.map(({ text, label }, i) => `<button type="button" data-do="open" data-key="${i}" data-thumb="${i}"
-      aria-label="${label}"><canvas></canvas>${text}</button>`).join("") ||
-      button("ten", "Try ten starts", points.length ? "" : "disabled"));
+    refill(
+      box,
+      thumbs
+        .map(
+          ({ text, label }, i) => `<button type="button" data-do="open" data-key="${i}" data-thumb="${i}"
+      aria-label="${label}"><canvas></canvas>${text}</button>`,
+        )
+        .join("") || button("ten", "Try ten starts", points.length ? "" : "disabled"),
+    );
     thumbs.forEach(({ scores }, i) => paintAnswer(box.children[i].firstChild, SMALL, scores));
   }
 
@@ -300,8 +372,14 @@
   function draw() {
     if (buttons().length !== state.h) {
       buttons().forEach((one) => one.remove());
-      picture.network.insertAdjacentHTML("beforeend", Array.from({ length: state.h }, (_, j) =>
-        `<button type="button" class="plane-tile" data-do="pin" data-unit="${j}"><canvas></canvas></button>`).join(""));
+      picture.network.insertAdjacentHTML(
+        "beforeend",
+        Array.from(
+          { length: state.h },
+          (_, j) =>
+            `<button type="button" class="plane-tile" data-do="pin" data-unit="${j}"><canvas></canvas></button>`,
+        ).join(""),
+      );
     }
     const outputs = bookNetwork.forward(net, plane(GRID), GRID * GRID);
     let most = 1e-6;
@@ -335,9 +413,11 @@
     if (!points.length) return "No point is set yet.";
     const { loss, right: good } = bookNetwork.gradients(net, X, y, points.length);
     const gone = dead().length;
-    return `${first ? "Your weights" : `Start ${state.seed}`}, step ${count(state.n)}: ` +
+    return (
+      `${first ? "Your weights" : `Start ${state.seed}`}, step ${count(state.n)}: ` +
       (Number.isFinite(loss) ? `loss ${shown(loss, 3)}` : "the loss is no number any more") +
-      `, ${good} of ${points.length} right${gone ? `, ${gone} unit${gone > 1 ? "s" : ""} dead` : ""}.`;
+      `, ${good} of ${points.length} right${gone ? `, ${gone} unit${gone > 1 ? "s" : ""} dead` : ""}.`
+    );
   }
 
   /* A number with just the digits that 32 bits tell apart. */
@@ -346,20 +426,30 @@
   function keep() {
     const { e, c, w1, w2, b, v0, v1, ...kept } = state;
     if (first) kept.w = first.map((values) => [...values].map(exact).join("_")).join("__");
-    if (state.d === "own") Object.assign(kept, {
-      v: frame === FRAMES.unit ? "unit" : "wide",
-      p: own.map((point) => point.join(",")).join(";"),
-    });
+    if (state.d === "own")
+      Object.assign(kept, {
+        v: frame === FRAMES.unit ? "unit" : "wide",
+        p: own.map((point) => point.join(",")).join(";"),
+      });
     return kept;
   }
 
   // What is touched
 
-  const wheres = (j) => [[0, j], [0, state.h + j], [1, j], [2, 2 * j], [2, 2 * j + 1]];
+  const wheres = (j) => [
+    [0, j],
+    [0, state.h + j],
+    [1, j],
+    [2, 2 * j],
+    [2, 2 * j + 1],
+  ];
 
   /* The sliders of the pinned unit show its weights. */
   function takeUnit() {
-    if (pinned >= 0) wheres(pinned).forEach(([k, i], which) => { state[UNIT[which]] = net.params[k][i]; });
+    if (pinned >= 0)
+      wheres(pinned).forEach(([k, i], which) => {
+        state[UNIT[which]] = net.params[k][i];
+      });
   }
 
   function changed(name) {
@@ -398,8 +488,12 @@
     ui.show();
   }
 
-  const thumb = (of, text, label, open) => ({ text, label, open,
-    scores: bookNetwork.forward(of, plane(SMALL), SMALL * SMALL).at(-1) });
+  const thumb = (of, text, label, open) => ({
+    text,
+    label,
+    open,
+    scores: bookNetwork.forward(of, plane(SMALL), SMALL * SMALL).at(-1),
+  });
 
   /* Ten starts, each for a thousand steps; one after the other, so that the page stays
      awake. */
@@ -416,14 +510,18 @@
       const good = bookNetwork.gradients(one, X, y, points.length).right;
       if (good === points.length) solved++;
       const text = good === points.length ? "✓" : `${good}/${points.length}`;
-      thumbs.push(thumb(one, text, `Open start ${seed}: ${good} of ${points.length} right`, () => {
-        first = null;
-        Object.assign(state, { seed, n: TRY });
-      }));
+      thumbs.push(
+        thumb(one, text, `Open start ${seed}: ${good} of ${points.length} right`, () => {
+          first = null;
+          Object.assign(state, { seed, n: TRY });
+        }),
+      );
       drawThumbs();
     }
     trying = 0;
-    ui.tell(`Starts 1 to 10, ${count(TRY)} steps each: ${solved} of 10 have all ${points.length} points right. Open one.`);
+    ui.tell(
+      `Starts 1 to 10, ${count(TRY)} steps each: ${solved} of 10 have all ${points.length} points right. Open one.`,
+    );
   }
 
   /* For who wants nothing to move: five stills of the course. */
@@ -432,7 +530,11 @@
     for (let i = 0; i < 5; i++) {
       if (i) train(TRY / 4);
       const { n } = state;
-      thumbs.push(thumb(net, count(n), `Open step ${n}`, () => { state.n = n; }));
+      thumbs.push(
+        thumb(net, count(n), `Open step ${n}`, () => {
+          state.n = n;
+        }),
+      );
     }
     drawThumbs();
     ui.says("thumbs", "the course in five steps");
@@ -478,14 +580,34 @@
       takeUnit();
       ui.show();
     },
-    clear: () => change(() => { own = []; }),
+    clear: () =>
+      change(() => {
+        own = [];
+      }),
     async code() {
       ui.show();
-      ui.tell(await copyCode("plane", state, points, (first ? given() : start(state.seed)).params.map((values) => Array.from(values, exact))));
+      ui.tell(
+        await copyCode(
+          "plane",
+          state,
+          points,
+          (first ? given() : start(state.seed)).params.map((values) => Array.from(values, exact)),
+        ),
+      );
     },
   };
 
-  const ui = bookInteractive.figure("plane", { title: "Try it: a network in the plane", html, settings, state, acts, changed, draw, say, keep });
+  const ui = bookInteractive.figure("plane", {
+    title: "Try it: a network in the plane",
+    html,
+    settings,
+    state,
+    acts,
+    changed,
+    draw,
+    say,
+    keep,
+  });
   const picture = {
     network: ui.find(".plane-network"),
     edges: ui.find(".plane-network svg"),
@@ -505,37 +627,48 @@
     hovered = unit;
     draw();
   };
-  for (const type of ["pointerover", "focusin"]) picture.network.addEventListener(type, ({ target }) => examine(target));
+  for (const type of ["pointerover", "focusin"])
+    picture.network.addEventListener(type, ({ target }) => examine(target));
   for (const type of ["pointerleave", "focusout"]) picture.network.addEventListener(type, () => examine(null));
   picture.strips.addEventListener("change", () => ui.show());
 
   const distance = ([a, b], [c, d]) => Math.hypot(a - c, b - d);
-  const nearest = (spot) => points.reduce((best, point, i) =>
-    best < 0 || distance(point, spot) < distance(points[best], spot) ? i : best, -1);
+  const nearest = (spot) =>
+    points.reduce(
+      (best, point, i) => (best < 0 || distance(point, spot) < distance(points[best], spot) ? i : best),
+      -1,
+    );
   const add = (spot, c) => own.length < MOST_POINTS && own.push([...spot.map(round), c]);
 
   /* A point is dragged; a click removes it, and one beside adds another. */
   drag(picture.svg, (event, from) => {
     const reach = frame[1] - frame[0];
     const [side] = size(picture.svg);
-    const back = ([a, b]) => [frame[0] + (a / side) * reach, frame[1] - (b / side) * reach].map((x) => within(x, ...frame));
+    const back = ([a, b]) =>
+      [frame[0] + (a / side) * reach, frame[1] - (b / side) * reach].map((x) => within(x, ...frame));
     const near = points.length ? nearest(back(from)) : -1;
     const hit = near >= 0 && distance(points[near], back(from)) < (16 / side) * reach;
     let moved = false;
     return (at, end) => {
       moved ||= Math.hypot(at[0] - from[0], at[1] - from[1]) > 4;
-      if (hit && moved) change(() => { own[near] = [...back(at).map(round), own[near][2]]; });
-      else if (end && !moved) change(() => hit ? own.splice(near, 1) : add(back(at), Number(state.c)));
+      if (hit && moved)
+        change(() => {
+          own[near] = [...back(at).map(round), own[near][2]];
+        });
+      else if (end && !moved) change(() => (hit ? own.splice(near, 1) : add(back(at), Number(state.c))));
     };
   });
   picture.svg.addEventListener("keydown", (event) => {
     const step = arrow(event);
     if (step) {
-      step.forEach((by, k) => { cross[k] = within(round(cross[k] + 0.05 * by), ...frame); });
+      step.forEach((by, k) => {
+        cross[k] = within(round(cross[k] + 0.05 * by), ...frame);
+      });
       draw();
       ui.tell(`The cross is at ${cross.map((x) => shown(x)).join(", ")}.`);
     } else if ("01".includes(event.key)) change(() => add(cross, Number(event.key)));
-    else if (event.key === "Delete" || event.key === "Backspace") change(() => points.length && own.splice(nearest(cross), 1));
+    else if (event.key === "Delete" || event.key === "Backspace")
+      change(() => points.length && own.splice(nearest(cross), 1));
     else return;
     event.preventDefault();
   });
@@ -544,12 +677,17 @@
     const numbers = (text, by) => (text || "").split(by).filter(Boolean).map(Number);
     if (state.d === "own") {
       frame = FRAMES[ui.wanted.get("v")] || FRAMES.unit;
-      own = (ui.wanted.get("p") || "").split(";").map((point) => numbers(point, ","))
-        .filter((point) => point.length === 3 && point.every(Number.isFinite) &&
-          (point[2] === 0 || point[2] === 1)).slice(0, MOST_POINTS);
+      own = (ui.wanted.get("p") || "")
+        .split(";")
+        .map((point) => numbers(point, ","))
+        .filter((point) => point.length === 3 && point.every(Number.isFinite) && (point[2] === 0 || point[2] === 1))
+        .slice(0, MOST_POINTS);
     }
     const weights = (ui.wanted.get("w") || "").split("__").map((text) => numbers(text, "_"));
-    const fits = start(1).params.map((param) => param.length).join() === weights.map((list) => list.length).join();
+    const fits =
+      start(1)
+        .params.map((param) => param.length)
+        .join() === weights.map((list) => list.length).join();
     if (fits && weights.flat().every(Number.isFinite)) first = weights;
   }
   const { n } = state;

@@ -3,8 +3,7 @@
 "use strict";
 
 /* From disk no page may read another: then hits have no excerpts, and no errors. */
-if (window.location.protocol === "file:")
-  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+if (window.location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 const query = new URLSearchParams(window.location.search).get("q") || "";
 const shown = document.documentElement.dataset.framework;
@@ -22,17 +21,14 @@ Scorer.score = ([name, , , , score]) => score - (name.includes("/solutions/") ? 
    in tabs. */
 function frameworksOf(link) {
   const page = new URL(link.href).pathname.replace(/\.html$/, "");
-  const name = Object.keys(window.frameworkWords || {}).find((each) =>
-    page.endsWith(`/${each}`),
-  );
+  const name = Object.keys(window.frameworkWords || {}).find((each) => page.endsWith(`/${each}`));
   const words = Object.entries(window.frameworkWords?.[name] ?? {});
   let frameworks = null;
   for (const sought of stems(query)) {
     const there = words
       .filter(([, each]) => each.split(" ").some((word) => word.startsWith(sought)))
       .map(([framework]) => framework);
-    if (there.length)
-      frameworks = frameworks?.filter((each) => there.includes(each)) ?? there;
+    if (there.length) frameworks = frameworks?.filter((each) => there.includes(each)) ?? there;
   }
   return frameworks ?? [];
 }
@@ -43,15 +39,16 @@ function bestPlace(article, sought) {
   let best = null;
   for (const block of article.querySelectorAll("h1, h2, h3, p, li, pre, figcaption, td, dt")) {
     const lines = block.textContent.trim().split("\n");
-    const text = lines.filter((line) => !/^(from|import)\s/.test(line)).join("\n")
+    const text = lines
+      .filter((line) => !/^(from|import)\s/.test(line))
+      .join("\n")
       .replace(/\\[()]/g, "");
     const words = stems(text);
     const found = sought.filter((each) => words.some((word) => word.includes(each)));
     const panel = block.closest(".frameworks > .sd-tab-content");
     const seen = !panel || panel.classList.contains(`framework-${shown}`);
     const rank = 2 * found.length + seen;
-    if (found.length && (!best || rank > best.rank))
-      best = { rank, block, panel, text, word: found[0] };
+    if (found.length && (!best || rank > best.rank)) best = { rank, block, panel, text, word: found[0] };
   }
   return best;
 }
@@ -60,8 +57,7 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
   const page = new DOMParser().parseFromString(html, "text/html");
   const article = (anchor && page.querySelector(anchor)) || page.querySelector("article");
   if (!article) return null;
-  for (const each of article.querySelectorAll(".headerlink, .reveal, script, style"))
-    each.remove();
+  for (const each of article.querySelectorAll(".headerlink, .reveal, script, style")) each.remove();
   const place = bestPlace(article, [...keywords]);
   if (!place) return null;
   const summary = document.createElement("p");
@@ -87,8 +83,7 @@ function follow(summary) {
   const link = summary.parentElement.querySelector("a");
   const address = new URL(link.href);
   if (summary.dataset.target) address.hash = summary.dataset.target;
-  if (summary.dataset.framework)
-    address.searchParams.set("framework", summary.dataset.framework);
+  if (summary.dataset.framework) address.searchParams.set("framework", summary.dataset.framework);
   link.href = address;
 }
 
@@ -96,8 +91,7 @@ function markHit(link) {
   const frameworks = frameworksOf(link);
   if (!frameworks.length) return;
   const names = frameworks.map(
-    (each) =>
-      document.querySelector(`select.framework-switch option[value="${each}"]`).text,
+    (each) => document.querySelector(`select.framework-switch option[value="${each}"]`).text,
   );
   const note = document.createElement("span");
   note.className = "hit-framework";

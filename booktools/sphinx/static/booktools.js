@@ -36,10 +36,8 @@ function showChoice() {
     panel.ariaHidden = hidden ? "true" : null;
     if (panel.role) panel.tabIndex = hidden ? -1 : 0;
   }
-  for (const input of document.querySelectorAll(".framework-switch input"))
-    input.checked = input.value === chosen;
-  for (const select of document.querySelectorAll("select.framework-switch"))
-    select.value = chosen;
+  for (const input of document.querySelectorAll(".framework-switch input")) input.checked = input.value === chosen;
+  for (const select of document.querySelectorAll("select.framework-switch")) select.value = chosen;
   letScroll();
 }
 
@@ -95,9 +93,7 @@ function said() {
 
 /* Returns the first block of text in view. */
 function lookedAt() {
-  const blocks = document.querySelectorAll(
-    "article :is(h1, h2, h3, h4, p, li, figcaption, .frameworks)",
-  );
+  const blocks = document.querySelectorAll("article :is(h1, h2, h3, h4, p, li, figcaption, .frameworks)");
   for (const block of blocks) {
     const box = block.getBoundingClientRect();
     if (box.height && box.top >= 48) return box.top < window.innerHeight ? block : null;
@@ -109,8 +105,7 @@ function lookedAt() {
    says which framework it is, nothing is left of them. */
 function makeTabs(tabSet) {
   if (!tabSet.classList.contains("with-tabs")) {
-    for (const each of tabSet.querySelectorAll(":scope > :is(input, label)"))
-      each.remove();
+    for (const each of tabSet.querySelectorAll(":scope > :is(input, label)")) each.remove();
     return;
   }
   const list = document.createElement("div");
@@ -194,8 +189,7 @@ function openLinkedTab() {
   const output = target.closest(".predicted");
   if (output) showPredicted(output.dataset.question);
   const panel = target.closest(".frameworks > .sd-tab-content");
-  if (panel && frameworkOf(panel) !== root.dataset.framework)
-    chooseAndSay(frameworkOf(panel), null);
+  if (panel && frameworkOf(panel) !== root.dataset.framework) chooseAndSay(frameworkOf(panel), null);
   if (panel || output) target.scrollIntoView();
 }
 
@@ -212,9 +206,10 @@ function carryChoice(event) {
   const elsewhere = event.type !== "click" || event.ctrlKey || event.metaKey || event.shiftKey;
   if (!(said() || elsewhere) || !link || link.getAttribute("href").startsWith("#")) return;
   const address = new URL(link.href);
-  const inBook = address.protocol === window.location.protocol
-    && address.host === window.location.host
-    && address.pathname.endsWith(".html");
+  const inBook =
+    address.protocol === window.location.protocol &&
+    address.host === window.location.host &&
+    address.pathname.endsWith(".html");
   if (!inBook || address.searchParams.has("framework")) return;
   address.searchParams.set("framework", root.dataset.framework);
   link.href = address;
@@ -252,8 +247,7 @@ function keepTogether() {
     both.append(formula, after);
   }
   for (const code of document.querySelectorAll("p > code, li > code"))
-    if (code.textContent.length < 28 && !code.closest("td"))
-      code.classList.add("together");
+    if (code.textContent.length < 28 && !code.closest("td")) code.classList.add("together");
 }
 
 document.querySelectorAll(".frameworks").forEach(makeTabs);
@@ -273,8 +267,7 @@ openLinkedTab();
 document.addEventListener("change", (event) => {
   if (event.target.closest(".framework-switch")) chooseAndSay(event.target.value);
 });
-for (const kind of ["click", "auxclick", "contextmenu"])
-  document.addEventListener(kind, carryChoice, true);
+for (const kind of ["click", "auxclick", "contextmenu"]) document.addEventListener(kind, carryChoice, true);
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".reveal");
   if (!button) return;
@@ -286,14 +279,17 @@ document.addEventListener("click", (event) => {
 document.addEventListener(
   "toggle",
   (event) => {
-    if (event.target.matches("details[data-question][open]"))
-      showPredicted(event.target.dataset.question);
+    if (event.target.matches("details[data-question][open]")) showPredicted(event.target.dataset.question);
   },
   true,
 );
-document.addEventListener("scroll", (event) => {
-  if (event.target.matches?.("[tabindex]")) tellScrolls(event.target);
-}, { capture: true, passive: true });
+document.addEventListener(
+  "scroll",
+  (event) => {
+    if (event.target.matches?.("[tabindex]")) tellScrolls(event.target);
+  },
+  { capture: true, passive: true },
+);
 // What a search of the browser, or a link to words, found in what is hidden.
 document.addEventListener("beforematch", (event) => {
   const found = event.target;
