@@ -47,7 +47,7 @@ const bookInteractive = {
     } catch (error) {
       said = `The browser does not allow copying. The code:\n${text}`;
     }
-    await new Promise((done) => setTimeout(done, 250));
+    await new Promise(done => setTimeout(done, 250));
     return said;
   },
 
@@ -97,7 +97,7 @@ const bookInteractive = {
       : `<label class="interactive-slider">${label} <span></span>
       <input type="range" data-name="${name}" min="0" step="1"></label>`,
 
-  controls: (settings, ...names) => names.map((name) => bookInteractive.control(name, settings[name])).join(""),
+  controls: (settings, ...names) => names.map(name => bookInteractive.control(name, settings[name])).join(""),
 
   /* The scale of all signed values, with what its ends and its middle mean. */
   key: (low, middle, high) => `<span class="interactive-key"><span>${low}</span>
@@ -123,7 +123,7 @@ const bookInteractive = {
     const place = document.getElementById(name);
     place.innerHTML = `<figure aria-labelledby="${name}-title">
       <figcaption id="${name}-title">${title}</figcaption>${html}</figure>`;
-    const find = (selector) => place.querySelector(selector);
+    const find = selector => place.querySelector(selector);
     const says = (name, text) => {
       find(`[data-says=${name}]`).textContent = text;
     };
@@ -191,7 +191,7 @@ const bookInteractive = {
     /* Advances while there is more and while somebody sees it, not oftener than so. */
     function play(advance, every = 0) {
       let [last, told] = [0, 0];
-      const frame = (now) => {
+      const frame = now => {
         playing = requestAnimationFrame(frame);
         if (now - last < every) return;
         last = now;
@@ -268,17 +268,17 @@ const bookInteractive = {
   /* Calls begin(event, [x, y]) when a pointer is pressed, and what it returns, if
      anything, for each move until the pointer is released. */
   drag(element, begin) {
-    const at = (event) => {
+    const at = event => {
       const box = element.getBoundingClientRect();
       return [event.clientX - box.left, event.clientY - box.top];
     };
-    element.addEventListener("pointerdown", (event) => {
+    element.addEventListener("pointerdown", event => {
       const move = begin(event, at(event));
       if (!move) return;
       event.preventDefault();
       element.setPointerCapture(event.pointerId);
-      element.onpointermove = (moved) => move(at(moved), false);
-      element.onpointerup = element.onpointercancel = (end) => {
+      element.onpointermove = moved => move(at(moved), false);
+      element.onpointerup = element.onpointercancel = end => {
         element.onpointermove = element.onpointerup = element.onpointercancel = null;
         move(at(end), true);
       };
@@ -293,16 +293,16 @@ const bookInteractive = {
     const { theme } = document.documentElement.dataset;
     return (bookInteractive.pixels[theme] ??= (() => {
       const style = getComputedStyle(document.querySelector(".interactive"));
-      const [low, middle, high] = ["low", "middle", "high"].map((end) =>
-        [1, 3, 5].map((at) =>
+      const [low, middle, high] = ["low", "middle", "high"].map(end =>
+        [1, 3, 5].map(at =>
           Number.parseInt(
             style
               .getPropertyValue(`--interactive-${end}`)
               .trim()
               .slice(at, at + 2),
-            16,
-          ),
-        ),
+            16
+          )
+        )
       );
       return Uint32Array.from({ length: 511 }, (_, i) => {
         const share = Math.abs(i - 255) / 255;
@@ -330,11 +330,11 @@ const bookInteractive = {
       bookInteractive.range(first, first + step * Math.floor((last - first) / step + 1e-9), step);
     if (log) {
       const [from, to] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
-      return spread(from, Math.ceil((to - from + 1) / most), to).map((power) => 10 ** power);
+      return spread(from, Math.ceil((to - from + 1) / most), to).map(power => 10 ** power);
     }
     const raw = (high - low) / most;
     const unit = 10 ** Math.floor(Math.log10(raw));
-    const step = unit * [1, 2, 5, 10].find((round) => round * unit >= raw);
+    const step = unit * [1, 2, 5, 10].find(round => round * unit >= raw);
     return spread(step * Math.ceil(low / step - 1e-9), step, high);
   },
 
@@ -346,15 +346,15 @@ const bookInteractive = {
     const [top, right, bottom, left] = margin;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const along = ({ low, high, log }, from, to) => {
-      const f = log ? Math.log10 : (v) => v;
+      const f = log ? Math.log10 : v => v;
       const span = f(high) - f(low);
-      const there = (v) => bookInteractive.within(from + ((f(v) - f(low)) / span) * (to - from), -5e3, 5e3);
-      const back = (place) => f(low) + ((place - from) / (to - from)) * span;
-      return [(v) => Number((Number.isNaN(there(v)) ? to : there(v)).toFixed(1)), log ? (v) => 10 ** back(v) : back];
+      const there = v => bookInteractive.within(from + ((f(v) - f(low)) / span) * (to - from), -5e3, 5e3);
+      const back = place => f(low) + ((place - from) / (to - from)) * span;
+      return [v => Number((Number.isNaN(there(v)) ? to : there(v)).toFixed(1)), log ? v => 10 ** back(v) : back];
     };
     const [x, backX] = along(across, left, width - right);
     const [y, backY] = along(up, height - bottom, top);
-    const text = (tick) =>
+    const text = tick =>
       tick !== 0 && (Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e4)
         ? `10<tspan dy="-4" font-size="9">${String(Math.round(Math.log10(tick))).replace("-", "−")}</tspan>`
         : String(tick).replace("-", "−");
@@ -363,26 +363,25 @@ const bookInteractive = {
     const ground = `<g class="interactive-axes">
       ${ticks(across, width / 70)
         .map(
-          (tick) => `<path d="M${x(tick)} ${height - bottom}v4"/>
-        <text x="${x(tick)}" y="${height - bottom + 16}" text-anchor="middle">${text(tick)}</text>`,
+          tick => `<path d="M${x(tick)} ${height - bottom}v4"/>
+        <text x="${x(tick)}" y="${height - bottom + 16}" text-anchor="middle">${text(tick)}</text>`
         )
         .join("")}
       ${ticks(up, height / 40)
         .map(
-          (tick) => `<path class="grid" d="M${left} ${y(tick)}H${width - right}"/>
-        <text x="${left - 5}" y="${y(tick) + 4}" text-anchor="end">${text(tick)}</text>`,
+          tick => `<path class="grid" d="M${left} ${y(tick)}H${width - right}"/>
+        <text x="${left - 5}" y="${y(tick) + 4}" text-anchor="end">${text(tick)}</text>`
         )
         .join("")}
       <path d="M${left} ${height - bottom}H${width - right}"/>
       <text x="${(left + width - right) / 2}" y="${height - 4}" text-anchor="middle">${across.label || ""}</text>
       <text x="11" y="${(top + height - bottom) / 2}" text-anchor="middle"
         transform="rotate(-90 11 ${(top + height - bottom) / 2})">${up.label || ""}</text></g>`;
-    const inside = (
-      drawing,
-    ) => `<svg x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"
+    const inside =
+      drawing => `<svg x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"
       viewBox="${left} ${top} ${width - left - right} ${height - top - bottom}">${drawing}</svg>`;
     const line = (pairs, looks = "path") => `<polyline class="${looks}"
       points="${pairs.map(([a, b]) => `${x(a)},${y(b)}`).join(" ")}"/>`;
     return { x, y, back: ([a, b]) => [backX(a), backY(b)], ground, inside, line };
-  },
+  }
 };

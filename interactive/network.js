@@ -11,10 +11,10 @@
 function makeBookNetwork() {
   /* Each with its derivative, written with the value h instead of the argument. */
   const activations = {
-    none: { value: (z) => z, slope: () => 1 },
-    relu: { value: (z) => (z > 0 ? z : 0), slope: (h) => (h > 0 ? 1 : 0) },
-    tanh: { value: Math.tanh, slope: (h) => 1 - h * h },
-    sigmoid: { value: (z) => 1 / (1 + Math.exp(-z)), slope: (h) => h * (1 - h) },
+    none: { value: z => z, slope: () => 1 },
+    relu: { value: z => (z > 0 ? z : 0), slope: h => (h > 0 ? 1 : 0) },
+    tanh: { value: Math.tanh, slope: h => 1 - h * h },
+    sigmoid: { value: z => 1 / (1 + Math.exp(-z)), slope: h => h * (1 - h) }
   };
 
   /* Random numbers that a seed decides: mulberry32, and Box and Muller's normal

@@ -23,7 +23,7 @@ const bookClothes = {};
     v: { label: "show", options: { w: "weights", x: "weights × pixels" } },
     lr: { label: "learning rate", list: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1] },
     b: { label: "batch size", list: [16, 32, 64, 128, 256] },
-    e: { label: "epochs", list: range(1, 20, 1) },
+    e: { label: "epochs", list: range(1, 20, 1) }
   };
   const state = { i: 13, v: "w", lr: 0.1, b: 32, e: 10, off: [] };
   let images, labels, net, section, mine; // networks: in use, the notebook's, trained here
@@ -75,7 +75,7 @@ const bookClothes = {};
 
   /* Returns the bytes of a text: base64 of gzip. */
   async function unpack(text) {
-    const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const packed = Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
@@ -110,7 +110,7 @@ const bookClothes = {};
       ui.tell(
         error.message.startsWith("The file")
           ? error.message
-          : "This browser cannot unpack the weights; a newer one can.",
+          : "This browser cannot unpack the weights; a newer one can."
       );
       return;
     }
@@ -124,7 +124,7 @@ const bookClothes = {};
 
   // What is computed
 
-  const pixels = (i) => Float32Array.from(images.subarray((i - 1) * PIXELS, i * PIXELS), (v) => v / 255);
+  const pixels = i => Float32Array.from(images.subarray((i - 1) * PIXELS, i * PIXELS), v => v / 255);
 
   function choose(i) {
     state.i = i;
@@ -141,14 +141,14 @@ const bookClothes = {};
     return { hidden, scores, probabilities: bookNetwork.softmax(scores, 1) };
   }
 
-  const best = (values) => values.indexOf(Math.max(...values));
+  const best = values => values.indexOf(Math.max(...values));
 
   /* What each hidden unit adds to the score of a class. */
   const contributions = (hidden, c) => hidden.map((h, unit) => h * net.params[2][unit * 10 + c]);
 
   /* Which of the images this network gets wrong. */
   function mistakes() {
-    const X = Float32Array.from(images.subarray(0, IMAGES * PIXELS), (v) => v / 255);
+    const X = Float32Array.from(images.subarray(0, IMAGES * PIXELS), v => v / 255);
     const scores = bookNetwork.forward(net, X, IMAGES).at(-1);
     return labels.map((label, i) => Number(best(scores.subarray(10 * i, 10 * i + 10)) !== label));
   }
@@ -174,15 +174,15 @@ const bookClothes = {};
           (p, k) => `
       <button type="button" data-do="ask" data-key="${k}" aria-pressed="${k === c}" class="${k === answer ? "answer" : ""}">
         <span>${NAMES[k]}${!drawn && labels[state.i - 1] === k ? " (true)" : ""}</span><span>${p.toFixed(3)}</span>
-        <i style="width: ${(100 * p).toFixed(1)}%"></i>${state.off.length ? `<i class="old" style="width: ${(100 * whole[k]).toFixed(1)}%"></i>` : ""}</button>`,
+        <i style="width: ${(100 * p).toFixed(1)}%"></i>${state.off.length ? `<i class="old" style="width: ${(100 * whole[k]).toFixed(1)}%"></i>` : ""}</button>`
         )
-        .join(""),
+        .join("")
     );
   }
 
   /* The weights of a unit as a picture, or what they make of this picture's pixels. */
   function drawWeights(canvas, unit) {
-    const value = (p) => net.params[0][p * UNITS + unit] * (state.v === "x" ? picture[p] : 1);
+    const value = p => net.params[0][p * UNITS + unit] * (state.v === "x" ? picture[p] : 1);
     paint(canvas, SIDE, value, Math.max(1e-6, ...Array.from({ length: PIXELS }, (_, p) => Math.abs(value(p)))));
   }
 
@@ -191,30 +191,30 @@ const bookClothes = {};
     const order = [...added.keys()].sort((a, b) => Math.abs(added[b]) - Math.abs(added[a]));
     const few = order.slice(0, SHOWN);
     const extra = [...state.off, looked].filter(
-      (unit, i, all) => unit >= 0 && !few.includes(unit) && all.indexOf(unit) === i,
+      (unit, i, all) => unit >= 0 && !few.includes(unit) && all.indexOf(unit) === i
     );
     const most = Math.max(1e-6, Math.abs(added[order[0]]));
-    const signed = (v) => `${v >= 0 ? "+" : ""}${shown(v)}`;
+    const signed = v => `${v >= 0 ? "+" : ""}${shown(v)}`;
     const box = ui.find(".clothes-units");
     refill(
       box,
       [...few, ...extra]
-        .map((unit) => {
+        .map(unit => {
           const off = state.off.includes(unit);
           return `<button type="button" data-do="unit" data-unit="${unit}" data-key="${unit}" aria-pressed="${off}"
         aria-label="unit ${unit}, adds ${shown(added[unit])}${off ? ", off" : ""}">
         <canvas aria-hidden="true"></canvas>${off ? "off" : signed(added[unit])}
         <i class="${added[unit] < 0 ? "low" : "high"}" style="width: ${((100 * Math.abs(added[unit])) / most).toFixed(0)}%"></i></button>`;
         })
-        .join(""),
+        .join("")
     );
     for (const one of box.children) drawWeights(one.querySelector("canvas"), Number(one.dataset.unit));
-    const on = (units) => units.filter((unit) => !state.off.includes(unit)).reduce((sum, unit) => sum + added[unit], 0);
+    const on = units => units.filter(unit => !state.off.includes(unit)).reduce((sum, unit) => sum + added[unit], 0);
     const parts = [on(few), on(order.slice(SHOWN)), net.params[3][c]];
     const { scores } = look();
     ui.find("[data-says=score]").innerHTML = `The score of <b>${NAMES[c]}</b>: eight units ${signed(parts[0])},
       the others ${signed(parts[1])}, bias ${signed(parts[2])}, together <b>${shown(scores[c])}</b>`;
-    paint(part.all, 16, (unit) => (state.off.includes(unit) ? 0 : added[unit]), most);
+    paint(part.all, 16, unit => (state.off.includes(unit) ? 0 : added[unit]), most);
   }
 
   function draw() {
@@ -261,7 +261,7 @@ const bookClothes = {};
   function keep() {
     const { off, ...kept } = state;
     if (off.length) kept.off = off.join(".");
-    if (drawn) kept.x = [...picture].map((v) => Math.round(15 * v).toString(16)).join("");
+    if (drawn) kept.x = [...picture].map(v => Math.round(15 * v).toString(16)).join("");
     return kept;
   }
 
@@ -290,12 +290,12 @@ const bookClothes = {};
       picture: ui.find(".clothes-picture"),
       all: ui.find(".clothes-all canvas"),
       loss: ui.find("[data-panel=loss]"),
-      accuracy: ui.find("[data-panel=accuracy]"),
+      accuracy: ui.find("[data-panel=accuracy]")
     };
     ui.find(".clothes-thumbs").innerHTML = Array.from(
       labels,
       (label, i) => `<label>
-      <input type="radio" name="clothes-image" data-thumb value="${i + 1}" aria-label="${i + 1}, ${NAMES[label]}"><canvas width="${SIDE}" height="${SIDE}"></canvas></label>`,
+      <input type="radio" name="clothes-image" data-thumb value="${i + 1}" aria-label="${i + 1}, ${NAMES[label]}"><canvas width="${SIDE}" height="${SIDE}"></canvas></label>`
     ).join("");
     ui.place.querySelectorAll(".clothes-thumbs canvas").forEach((canvas, i) => gray(canvas, pixels(i + 1)));
     drawThumbs();
@@ -304,16 +304,16 @@ const bookClothes = {};
       ui.show();
     });
     ui.find("[data-only]").addEventListener("change", ({ target }) =>
-      ui.find(".clothes-thumbs").classList.toggle("only", target.checked),
+      ui.find(".clothes-thumbs").classList.toggle("only", target.checked)
     );
 
     // A stroke goes through all pixels between two places of the pointer.
     drag(part.picture, (event, start) => {
       part.picture.focus({ preventScroll: true });
       remember();
-      const cell = ([x, y]) => [y, x].map((v) => edge(Math.floor((v / part.picture.clientWidth) * SIDE)));
+      const cell = ([x, y]) => [y, x].map(v => edge(Math.floor((v / part.picture.clientWidth) * SIDE)));
       let last = cell(start);
-      const stroke = (at) => {
+      const stroke = at => {
         const next = cell(at);
         const steps = Math.max(1, ...next.map((v, k) => Math.abs(v - last[k])));
         for (let s = 0; s <= steps; s++)
@@ -325,7 +325,7 @@ const bookClothes = {};
       stroke(start);
       return stroke;
     });
-    part.picture.addEventListener("keydown", (event) => {
+    part.picture.addEventListener("keydown", event => {
       const step = arrow(event);
       const [row, column] = [Math.floor(cursor / SIDE), cursor % SIDE];
       if (step) cursor = edge(row - step[1]) * SIDE + edge(column + step[0]);
@@ -338,15 +338,15 @@ const bookClothes = {};
     });
     for (const change of ["focus", "blur"]) part.picture.addEventListener(change, drawPicture);
 
-    part.all.addEventListener("click", (event) => {
+    part.all.addEventListener("click", event => {
       const box = part.all.getBoundingClientRect();
-      const [row, column] = [event.clientY - box.top, event.clientX - box.left].map((v) =>
-        edge(Math.floor((v / box.width) * 16), 15),
+      const [row, column] = [event.clientY - box.top, event.clientX - box.left].map(v =>
+        edge(Math.floor((v / box.width) * 16), 15)
       );
       looked = 16 * row + column;
       ui.show();
     });
-    part.all.addEventListener("keydown", (event) => {
+    part.all.addEventListener("keydown", event => {
       const step = arrow(event);
       if (!step) return;
       event.preventDefault();
@@ -359,7 +359,7 @@ const bookClothes = {};
     open,
     unit(was, { dataset }) {
       const unit = Number(dataset.unit);
-      state.off = state.off.includes(unit) ? state.off.filter((one) => one !== unit) : [...state.off, unit];
+      state.off = state.off.includes(unit) ? state.off.filter(one => one !== unit) : [...state.off, unit];
       ui.show();
     },
     ask(was, { dataset }) {
@@ -384,7 +384,7 @@ const bookClothes = {};
     swap: () => swap(net === section ? mine : section),
     async code() {
       report(await copy(code()));
-    },
+    }
   };
 
   function swap(to) {
@@ -399,14 +399,14 @@ const bookClothes = {};
 
   // What learns
 
-  const report = (text) => {
+  const report = text => {
     ui.says("training", text);
   };
 
   /* In the worker: trains for a moment whenever it is asked to, and says how far it is. */
   function work() {
     let net, data, order, random, settings, at, tests;
-    const floats = (bytes) => Float32Array.from(bytes, (v) => v / 255);
+    const floats = bytes => Float32Array.from(bytes, v => v / 255);
     self.onmessage = ({ data: message }) => {
       if (message.settings) {
         settings = message.settings;
@@ -425,7 +425,7 @@ const bookClothes = {};
         const rows = order.subarray(at, at + settings.batch);
         const X = new Float32Array(rows.length * 784);
         rows.forEach((row, i) => X.set(data.X.subarray(row * 784, row * 784 + 784), i * 784));
-        const y = Uint8Array.from(rows, (row) => data.labels[row]);
+        const y = Uint8Array.from(rows, row => data.labels[row]);
         const { loss, right } = bookNetwork.step(net, X, y, rows.length, settings.rate);
         said.loss += loss * rows.length;
         said.right += right;
@@ -475,14 +475,14 @@ const bookClothes = {};
         lately: none(),
         epoch: none(),
         curve: [],
-        tests: [],
+        tests: []
       };
       worker.onmessage = ({ data }) => hear(data);
       worker.onerror = () => stop("The training failed in this browser.");
       worker.postMessage({
         room: WINDOW,
         settings: { rate: state.lr, batch: state.b },
-        data: { images: trainImages, labels: trainLabels, testImages, testLabels },
+        data: { images: trainImages, labels: trainLabels, testImages, testLabels }
       });
       training.asked = performance.now();
       report("Training …");
@@ -547,7 +547,7 @@ const bookClothes = {};
       stop(
         `${count} epoch${count > 1 ? "s" : ""}: train loss ${shown(epoch.loss / epoch.n, 3)}, ` +
           `train accuracy ${shown(epoch.right / epoch.n, 3)}, test accuracy ${shown(said.test, 3)}; ` +
-          `${Math.round((training.done / training.spent) * 1000).toLocaleString("en")} images per second. The figure now shows this network.`,
+          `${Math.round((training.done / training.spent) * 1000).toLocaleString("en")} images per second. The figure now shows this network.`
       );
     swap(mine); // The figure shows what it has learned so far.
     if (!over) goOn();
@@ -558,16 +558,16 @@ const bookClothes = {};
     const epoch = { low: 0, high: epochs, label: "epoch" };
     for (const [svg, column, up] of [
       [part.loss, 1, { low: 0, high: 2.4 }],
-      [part.accuracy, 2, { low: 0, high: 1 }],
+      [part.accuracy, 2, { low: 0, high: 1 }]
     ]) {
       const { x, y, ground, inside, line } = axes(svg, epoch, up);
       svg.innerHTML =
         ground +
         inside(
-          line(curve.map((point) => [point[0], point[column]])) +
+          line(curve.map(point => [point[0], point[column]])) +
             (column === 2 ? tests : [])
               .map(([a, b]) => `<circle class="step last" cx="${x(a)}" cy="${y(b)}" r="4"/>`)
-              .join(""),
+              .join("")
         );
     }
   }
@@ -600,15 +600,15 @@ const bookClothes = {};
     changed,
     draw,
     say,
-    keep,
+    keep
   });
   bookInteractive.replaceStill(ui.place);
   if (ui.wanted) {
     state.off = [...new Set((ui.wanted.get("off") || "").split(".").filter(Boolean).map(Number))].filter(
-      (unit) => Number.isInteger(unit) && unit >= 0 && unit < UNITS,
+      unit => Number.isInteger(unit) && unit >= 0 && unit < UNITS
     );
     if (/^[0-9a-f]{784}$/.test(ui.wanted.get("x") || "")) {
-      picture = Float32Array.from(ui.wanted.get("x"), (digit) => Number.parseInt(digit, 16) / 15);
+      picture = Float32Array.from(ui.wanted.get("x"), digit => Number.parseInt(digit, 16) / 15);
       drawn = true;
     }
     open();

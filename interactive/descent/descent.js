@@ -14,7 +14,7 @@ const bookDescent = {
       distances: ["w − 3"],
       start: [1],
       rates: [0.02, 1.2, 0.02],
-      presets: [0.1, 0.5, 0.9, 1.1],
+      presets: [0.1, 0.5, 0.9, 1.1]
     },
     valley: {
       formula: "f(w₁, w₂) = (w₁² + 10 w₂²) / 2",
@@ -25,8 +25,8 @@ const bookDescent = {
       distances: ["w₁", "w₂"],
       start: [4, 1],
       rates: [0.005, 0.24, 0.005],
-      presets: [0.02, 0.15, 0.205],
-    },
+      presets: [0.02, 0.15, 0.205]
+    }
   },
 
   /* Returns the points from the start on, one per step and one more. */
@@ -41,7 +41,7 @@ const bookDescent = {
   },
 
   /* What a step multiplies the distance from the minimum by, along each axis. */
-  factors: (name, rate) => bookDescent.functions[name].curvatures.map((c) => 1 - rate * c),
+  factors: (name, rate) => bookDescent.functions[name].curvatures.map(c => 1 - rate * c),
 
   /* Says what will become of the path. */
   verdict(name, rate) {
@@ -51,7 +51,7 @@ const bookDescent = {
     if (largest > 1) return "it diverges";
     if (Math.min(...factors) < -1e-9) return name === "valley" ? "it zigzags" : "it jumps to and fro";
     return largest > 0.9 ? "it creeps" : "it arrives without overshooting";
-  },
+  }
 };
 
 (() => {
@@ -67,7 +67,7 @@ const bookDescent = {
     lr: { label: "learning rate", list: () => range(...about().rates) },
     n: { label: "steps", list: range(0, MOST, 1) },
     w1: { label: "start, w<sub>1</sub>", list: range(-4, 4.5, 0.1) },
-    w2: { label: "start, w<sub>2</sub>", list: range(-3, 3, 0.1) },
+    w2: { label: "start, w<sub>2</sub>", list: range(-3, 3, 0.1) }
   };
   const html = `
     <div class="descent-picture">
@@ -89,7 +89,7 @@ const bookDescent = {
 
   const start = () => (state.f === "valley" ? [state.w1, state.w2] : [state.w1]);
   const walk = (rate, steps) => bookDescent.walk(state.f, start(), rate, steps);
-  const value = (w) => about().value(w);
+  const value = w => about().value(w);
 
   function drawPath() {
     const [left, right, low, high] = VIEW[state.f];
@@ -97,7 +97,7 @@ const bookDescent = {
     const { x, y, ground, inside, line } = axes(
       panel.path,
       { low: left, high: right, label: two ? "w₁" : "w" },
-      { low, high, label: two ? "w₂" : "f" },
+      { low, high, label: two ? "w₂" : "f" }
     );
     const path = walk(state.lr, state.n);
     const spot = two ? ([a, b]) => [a, b] : ([w]) => [w, value([w])];
@@ -111,7 +111,7 @@ const bookDescent = {
       const [u, v] = [(c - a) / length, (d - b) / length];
       const head = [
         [-9, 4.5],
-        [-9, -4.5],
+        [-9, -4.5]
       ].map(([p, q]) => `${c + p * u - q * v} ${d + p * v + q * u}`);
       return `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head[0]}L${head[1]}L${c} ${d}"/>
         <text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
@@ -128,16 +128,16 @@ const bookDescent = {
     } else {
       scene =
         line(
-          range(left, right, 0.1).map((w) => [w, value([w])]),
-          "contour",
+          range(left, right, 0.1).map(w => [w, value([w])]),
+          "contour"
         ) +
         `<path class="least" d="M${x(3) - 6} ${y(0)}h12M${x(3)} ${y(0) - 6}v12"/>` +
         line(
           [
             [here[0] - 3, value(here) - 3 * slope[0]],
-            [here[0] + 3, value(here) + 3 * slope[0]],
+            [here[0] + 3, value(here) + 3 * slope[0]]
           ],
-          "path dashed",
+          "path dashed"
         ) +
         `<path class="drop" d="M${x(here[0])} ${y(value(here))}V${y(0)}M${x(next[0])} ${y(value(next))}V${y(0)}"/>`;
     }
@@ -150,7 +150,7 @@ const bookDescent = {
         .slice(1)
         .map(
           (place, i) =>
-            `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`,
+            `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`
         )
         .join("")}
       ${two ? arrow(here, next, "−η∇f") : arrow([here[0], 0], [next[0], 0], "−ηf′")}
@@ -161,18 +161,18 @@ const bookDescent = {
   function drawValues() {
     // The axes fit all the steps, and so stay where they are while it plays.
     const floor = 1e-8;
-    const all = walk(state.lr, MOST).map((w) => Math.max(floor, value(w)));
+    const all = walk(state.lr, MOST).map(w => Math.max(floor, value(w)));
     const up = {
       low: 10 ** Math.floor(Math.log10(Math.min(...all))),
       high: 10 ** Math.ceil(Math.log10(Math.max(...all)) + 1e-9),
       label: "f",
-      log: true,
+      log: true
     };
     const { x, y, ground, inside, line } = axes(
       panel.values,
       { low: -0.7, high: MOST, label: "step" },
       up,
-      [8, 14, 34, 48],
+      [8, 14, 34, 48]
     );
     const done = all.slice(0, state.n + 1).map((v, i) => [i, v]);
     panel.values.innerHTML =
@@ -180,7 +180,7 @@ const bookDescent = {
       inside(
         line(done) +
           done.map(([i, v]) => `<circle class="step" cx="${x(i)}" cy="${y(v)}" r="2.5"/>`).join("") +
-          `<circle class="step last" cx="${x(state.n)}" cy="${y(done.at(-1)[1])}" r="5"/>`,
+          `<circle class="step last" cx="${x(state.n)}" cy="${y(done.at(-1)[1])}" r="5"/>`
       );
   }
 
@@ -188,7 +188,7 @@ const bookDescent = {
   function drawBands() {
     const [low, high] = about().rates;
     const steepest = Math.max(...about().curvatures);
-    const ends = [1 / steepest, 2 / steepest, high].map((end) => (end - low) / (high - low));
+    const ends = [1 / steepest, 2 / steepest, high].map(end => (end - low) / (high - low));
     const middle = state.f === "valley" ? "zigzags" : "jumps";
     ui.find(".descent-bands").innerHTML = ["creeps", middle, "diverges"]
       .map((text, i) => `<span style="width: ${(100 * (ends[i] - (ends[i - 1] || 0))).toFixed(2)}%">${text}</span>`)
@@ -201,17 +201,17 @@ const bookDescent = {
     bookInteractive.refill(
       ui.find(".descent-presets"),
       about()
-        .presets.map((rate) => {
+        .presets.map(rate => {
           const path = walk(rate, 12);
           const points = path.map((w, i) =>
             state.f === "valley"
               ? [((w[0] - left) / (right - left)) * 64, ((high - w[1]) / (high - low)) * 40]
-              : [2 + 5 * i, ((right - w[0]) / (right - left)) * 40],
+              : [2 + 5 * i, ((right - w[0]) / (right - left)) * 40]
           );
           return `<button type="button" data-do="preset" data-key="${rate}" aria-label="learning rate ${rate}" aria-pressed="${rate === state.lr}">
-        <svg viewBox="0 0 64 40" aria-hidden="true"><polyline class="path" points="${points.map((p) => p.map((v) => within(v, -999, 999).toFixed(1))).join(" ")}"/></svg>${rate}</button>`;
+        <svg viewBox="0 0 64 40" aria-hidden="true"><polyline class="path" points="${points.map(p => p.map(v => within(v, -999, 999).toFixed(1))).join(" ")}"/></svg>${rate}</button>`;
         })
-        .join(""),
+        .join("")
     );
   }
 
@@ -270,7 +270,7 @@ const bookDescent = {
     async code() {
       ui.show();
       ui.tell(await copy(code()));
-    },
+    }
   };
 
   function changed(name) {
@@ -287,7 +287,7 @@ const bookDescent = {
     changed,
     draw,
     say,
-    keep: () => state,
+    keep: () => state
   });
   const panel = { path: ui.find("[data-panel=path]"), values: ui.find("[data-panel=values]") };
 
@@ -297,14 +297,14 @@ const bookDescent = {
     if (state.f === "valley") state.w2 = nearest(settings.w2.list, w2);
     ui.show();
   }
-  drag(panel.path, (event) => {
+  drag(panel.path, event => {
     if (!event.target.matches(".start, .grip")) return null;
     ui.pause();
     const [left, right, low, high] = VIEW[state.f];
     const { back } = axes(panel.path, { low: left, high: right }, { low, high });
-    return (at) => put(...back(at));
+    return at => put(...back(at));
   });
-  panel.path.addEventListener("keydown", (event) => {
+  panel.path.addEventListener("keydown", event => {
     const by = arrow(event);
     if (!by) return;
     event.preventDefault();

@@ -8,9 +8,9 @@ const bookFolds = {
   high: 2 * Math.PI,
   curves: {
     sine: { value: Math.sin },
-    bump: { value: (x) => Math.exp(-((x - Math.PI) ** 2)) },
+    bump: { value: x => Math.exp(-((x - Math.PI) ** 2)) },
     // Stairs end with a step at the very end, which no piece could climb.
-    stairs: { value: (x) => Math.floor((Math.min(x, 2 * Math.PI - 1e-9) * 3) / (2 * Math.PI)) / 2 - 0.5 },
+    stairs: { value: x => Math.floor((Math.min(x, 2 * Math.PI - 1e-9) * 3) / (2 * Math.PI)) / 2 - 0.5 }
   },
 
   /* b + sum of w_j max(x - t_j, 0) */
@@ -22,17 +22,17 @@ const bookFolds = {
     return {
       t: vertices.slice(0, -1).map(([x]) => x),
       w: slopes.map((s, j) => s - (slopes[j - 1] ?? 0)),
-      b: vertices[0][1],
+      b: vertices[0][1]
     };
   },
 
-  vertices: (folds) => [...folds.t, bookFolds.high].map((x) => [x, bookFolds.sum(folds, x)]),
+  vertices: folds => [...folds.t, bookFolds.high].map(x => [x, bookFolds.sum(folds, x)]),
 
   /* Knots at equal distances, and the weights with which the sum meets the curve there. */
   place(curve, units) {
     const f = this.curves[curve].value;
     const x = Array.from({ length: units + 1 }, (_, j) => this.low + (j * (this.high - this.low)) / units);
-    return this.through(x.map((at) => [at, f(at)]));
+    return this.through(x.map(at => [at, f(at)]));
   },
 
   /* The largest distance between sum and curve at the 1,001 places of the section, and
@@ -56,7 +56,7 @@ const bookFolds = {
     const near = all.findIndex(([x]) => Math.abs(x - at) < 0.05);
     if (near >= 0) return all.map(([x, y], j) => (j === near ? [x, here[1]] : [x, y]));
     return [...all, here].sort(([a], [b]) => a - b);
-  },
+  }
 };
 
 (() => {
@@ -70,7 +70,7 @@ const bookFolds = {
   const EPSILON = 1e-4; // the lower end of a logarithmic axis
   const settings = {
     f: { label: "curve", options: { sine: "sine", bump: "bump", stairs: "stairs" } },
-    units: { label: "even knots", list: range(1, MOST, 1) },
+    units: { label: "even knots", list: range(1, MOST, 1) }
   };
   const state = { f: "sine", units: 4, ...bookFolds.place("sine", 4) };
   let chosen = -1; // the vertex that was touched last
@@ -88,17 +88,17 @@ const bookFolds = {
     <div class="interactive-settings">${controls(settings, "f", "units")}
       ${button("code", "Copy the code")}</div>`;
 
-  const curve = (x) => curves[state.f].value(x);
-  const take = (folds) => {
+  const curve = x => curves[state.f].value(x);
+  const take = folds => {
     Object.assign(state, folds, { units: folds.t.length });
     chosen = Math.min(chosen, folds.t.length);
   };
 
   function drawSum() {
     const { x, y, ground, inside, line } = axes(panel.sum, ...AXES);
-    const places = range(0, 240, 1).map((i) => low + (i * (high - low)) / 240);
-    const ends = [low, ...state.t, high].map((at) => [at, bookFolds.sum(state, at)]);
-    const target = places.map((at) => [at, curve(at)]);
+    const places = range(0, 240, 1).map(i => low + (i * (high - low)) / 240);
+    const ends = [low, ...state.t, high].map(at => [at, bookFolds.sum(state, at)]);
+    const target = places.map(at => [at, curve(at)]);
     const shade = [...target, ...ends.reverse()].map(([a, b]) => `${x(a)},${y(b)}`).join(" ");
     const { at, distance } = bookFolds.worst(state, state.f);
     const [from, to] = [y(bookFolds.sum(state, at)), y(curve(at))];
@@ -115,28 +115,28 @@ const bookFolds = {
         .map(
           (
             [a, b],
-            j,
+            j
           ) => `<g class="vertex${j === chosen ? " chosen" : ""}" data-vertex="${j}" data-key="${j}" tabindex="0"
         role="slider" aria-label="vertex ${j + 1}" aria-valuenow="${b.toFixed(2)}" aria-valuetext="x ${shown(a)}, height ${shown(b)}">
-        <circle class="grip" cx="${x(a)}" cy="${y(b)}" r="22"/><circle cx="${x(a)}" cy="${y(b)}" r="7"/></g>`,
+        <circle class="grip" cx="${x(a)}" cy="${y(b)}" r="22"/><circle cx="${x(a)}" cy="${y(b)}" r="7"/></g>`
         )
-        .join("")}`),
+        .join("")}`)
     );
   }
 
   function drawError() {
     const ticks = [1, 2, 4, 8];
-    const even = settings.units.list.map((units) => [
+    const even = settings.units.list.map(units => [
       units,
-      bookFolds.worst(bookFolds.place(state.f, units), state.f).distance,
+      bookFolds.worst(bookFolds.place(state.f, units), state.f).distance
     ]);
     const [units, now] = [state.t.length, Math.max(EPSILON, bookFolds.worst(state, state.f).distance)];
-    const least = Math.min(now, ...even.map((pair) => pair[1]));
+    const least = Math.min(now, ...even.map(pair => pair[1]));
     const { x, y, ground, inside, line } = axes(
       panel.error,
       { low: 0.9, high: MOST + 2, label: "hidden units", log: true, ticks },
       { low: least < 0.01 ? EPSILON : 0.01, high: 3, log: true },
-      [8, 14, 34, 42],
+      [8, 14, 34, 42]
     );
     panel.error.innerHTML =
       ground +
@@ -214,9 +214,9 @@ const bookFolds = {
           bookFolds.through(
             after.map(([x, y]) => [
               x,
-              share < 1 ? bookFolds.sum(before, x) + share * (y - bookFolds.sum(before, x)) : y,
-            ]),
-          ),
+              share < 1 ? bookFolds.sum(before, x) + share * (y - bookFolds.sum(before, x)) : y
+            ])
+          )
         );
         return share < 1;
       };
@@ -231,7 +231,7 @@ const bookFolds = {
     async code() {
       ui.show();
       ui.tell(await copyCode("folds", state));
-    },
+    }
   };
 
   const changed = () => take(bookFolds.place(state.f, state.units));
@@ -245,26 +245,26 @@ const bookFolds = {
     changed,
     draw,
     say,
-    keep,
+    keep
   });
   const panel = { sum: ui.find("[data-panel=sum]"), error: ui.find("[data-panel=error]") };
 
-  drag(panel.sum, (event) => {
+  drag(panel.sum, event => {
     const vertex = event.target.closest("[data-vertex]");
     if (!vertex) return null;
     ui.pause();
     vertex.focus({ preventScroll: true });
     const j = Number(vertex.dataset.vertex);
     const { back } = axes(panel.sum, ...AXES);
-    return (at) => move(j, back(at));
+    return at => move(j, back(at));
   });
-  panel.sum.addEventListener("keydown", (event) => {
+  panel.sum.addEventListener("keydown", event => {
     const j = Number(event.target.dataset.vertex);
     const by = arrow(event);
     if (by)
       move(
         j,
-        bookFolds.vertices(state)[j].map((v, k) => v + GAP * by[k]),
+        bookFolds.vertices(state)[j].map((v, k) => v + GAP * by[k])
       );
     else if (event.key === "Delete" || event.key === "Backspace") remove(j);
     else return;
@@ -273,17 +273,17 @@ const bookFolds = {
 
   if (ui.wanted) {
     changed();
-    const [t, w, b] = ["t", "w", "b"].map((name) => (ui.wanted.get(name) || "").split("_").filter(Boolean).map(Number));
+    const [t, w, b] = ["t", "w", "b"].map(name => (ui.wanted.get(name) || "").split("_").filter(Boolean).map(Number));
     const order = t.map((_, j) => j).sort((i, j) => t[i] - t[j]);
     if (
       t.length &&
       t.length === w.length &&
       t.length <= MOST &&
       b.length === 1 &&
-      [...t, ...w, ...b].every((v) => Math.abs(v) <= 1e3) &&
-      t.every((at) => at >= low && at < high)
+      [...t, ...w, ...b].every(v => Math.abs(v) <= 1e3) &&
+      t.every(at => at >= low && at < high)
     )
-      take({ t: order.map((j) => t[j]), w: order.map((j) => w[j]), b: b[0] });
+      take({ t: order.map(j => t[j]), w: order.map(j => w[j]), b: b[0] });
   }
   ui.showFirst();
 })();

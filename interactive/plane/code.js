@@ -9,7 +9,7 @@ bookInteractive.code.plane = (framework, state, points, params) => {
     for (let i = 0; i < list.length; i += width) parts.push(`[${list.slice(i, i + width).join(", ")}]`);
     return parts;
   };
-  const filled = (items) => {
+  const filled = items => {
     const lines = [""];
     for (const item of items) {
       if (lines.at(-1).length + item.length > 76) lines.push("");
@@ -20,7 +20,7 @@ bookInteractive.code.plane = (framework, state, points, params) => {
   const names = state.h ? ["W1", "b1", "W2", "b2"] : ["W", "b"];
   const firsts = names.map((name, k) => {
     const width = state.h && k < 2 ? state.h : 2;
-    const values = params[k].map((v) => (Number.isInteger(v) ? `${v}.0` : String(v)));
+    const values = params[k].map(v => (Number.isInteger(v) ? `${v}.0` : String(v)));
     return filled(k % 2 ? values : rows(values, width));
   });
   const steps = state.n || 1000;
@@ -29,7 +29,7 @@ bookInteractive.code.plane = (framework, state, points, params) => {
     pytorch: {
       head: "import torch\nfrom d2lutils import torch as d2l\nfrom torch import nn",
       data: "X, y = torch.tensor(points).float(), torch.tensor(classes)",
-      param: (value) => `torch.tensor(${value}).requires_grad_()`,
+      param: value => `torch.tensor(${value}).requires_grad_()`,
       relu: "torch.relu",
       tanh: "torch.tanh",
       sigmoid: "torch.sigmoid",
@@ -39,12 +39,12 @@ for step in range(${steps}):
     losses = loss(net(X), y)
     losses.sum().backward()
     d2l.sgd(params, ${state.lr}, len(y))`,
-      end: "loss(net(X), y).mean().item()",
+      end: "loss(net(X), y).mean().item()"
     },
     mxnet: {
       head: "from d2lutils import mxnet as d2l\nfrom mxnet import autograd, gluon, np, npx\n\nnpx.set_np()",
       data: "X, y = np.array(points), np.array(classes)",
-      param: (value) => `np.array(${value})`,
+      param: value => `np.array(${value})`,
       after: "for param in params:\n    param.attach_grad()\n",
       relu: "npx.relu",
       tanh: "np.tanh",
@@ -56,12 +56,12 @@ for step in range(${steps}):
         losses = loss(net(X), y)
     losses.backward()
     d2l.sgd(params, ${state.lr}, len(y))`,
-      end: "loss(net(X), y).mean().item()",
+      end: "loss(net(X), y).mean().item()"
     },
     tensorflow: {
       head: "import tensorflow as tf\nfrom d2lutils import tensorflow as d2l",
       data: "X, y = tf.constant(points, tf.float32), tf.constant(classes)",
-      param: (value) => `tf.Variable(${value})`,
+      param: value => `tf.Variable(${value})`,
       relu: "tf.nn.relu",
       tanh: "tf.nn.tanh",
       sigmoid: "tf.nn.sigmoid",
@@ -71,12 +71,12 @@ for step in range(${steps}):
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(loss(y, net(X)))
     d2l.sgd(params, tape.gradient(total, params), ${state.lr}, len(y))`,
-      end: "tf.reduce_mean(loss(y, net(X))).numpy()",
+      end: "tf.reduce_mean(loss(y, net(X))).numpy()"
     },
     jax: {
       head: "import jax\nfrom d2lutils import jax as d2l\nfrom jax import numpy as jnp",
       data: "X, y = jnp.array(points, float), jnp.array(classes)",
-      param: (value) => `jnp.array(${value})`,
+      param: value => `jnp.array(${value})`,
       relu: "jax.nn.relu",
       tanh: "jnp.tanh",
       sigmoid: "jax.nn.sigmoid",
@@ -89,8 +89,8 @@ for step in range(${steps}):
 for step in range(${steps}):
     grads = jax.grad(total_loss)(params)
     params = d2l.sgd(params, grads, ${state.lr}, len(y))`,
-      end: "total_loss(params) / len(y)",
-    },
+      end: "total_loss(params) / len(y)"
+    }
   };
   const dialect = dialects[framework];
   const { affine } = dialect;
@@ -102,10 +102,10 @@ for step in range(${steps}):
 points = ${filled(
     rows(
       points.flatMap(([a, b]) => [a, b]),
-      2,
-    ),
+      2
+    )
   )}
-classes = ${filled(points.map((point) => String(point[2])))}
+classes = ${filled(points.map(point => String(point[2])))}
 ${dialect.data}
 ${names.map((name, k) => `${name} = ${dialect.param(firsts[k])}`).join("\n")}
 params = [${names.join(", ")}]

@@ -17,7 +17,7 @@
     [1, 1, 1, 1],
     [0, -1],
     [0, 1, 0, -2],
-    [0.5, 0],
+    [0.5, 0]
   ];
   const EXAMPLES = {
     stuck: { seed: 3 },
@@ -25,9 +25,9 @@
     dead: { seed: 2 },
     triangle: { d: "circles", h: 3, seed: 2 },
     spiral: { d: "spiral", h: 16, a: "tanh", lr: 1, s: 2, seed: 2 },
-    rate: { h: 8, lr: 5, seed: 1 },
+    rate: { h: 8, lr: 5, seed: 1 }
   };
-  const weight = { list: bookInteractive.range(-8, 8, 0.1), text: (v) => shown(v) };
+  const weight = { list: bookInteractive.range(-8, 8, 0.1), text: v => shown(v) };
   const settings = {
     e: {
       label: "example",
@@ -38,12 +38,12 @@
         dead: "two dead units",
         triangle: "a triangle",
         spiral: "a spiral",
-        rate: "too large a rate",
-      },
+        rate: "too large a rate"
+      }
     },
     d: {
       label: "points",
-      options: { xor: "XOR", circles: "circles", moons: "moons", spiral: "spiral", own: "your own" },
+      options: { xor: "XOR", circles: "circles", moons: "moons", spiral: "spiral", own: "your own" }
     },
     h: { label: "hidden units", list: bookInteractive.range(0, 16, 1) },
     lr: { label: "learning rate", list: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] },
@@ -56,13 +56,13 @@
     w2: { label: "weight of x<sub>2</sub>", ...weight },
     b: { label: "bias", ...weight },
     v0: { label: "to class 0", ...weight },
-    v1: { label: "to class 1", ...weight },
+    v1: { label: "to class 1", ...weight }
   };
   const DEFAULT = { e: "", d: "xor", h: 2, a: "relu", lr: 0.5, s: 1, seed: 3, n: 0 };
   const UNIT = ["w1", "w2", "b", "v0", "v1"];
   const state = { ...DEFAULT, c: "0", w1: 0, w2: 0, b: 0, v0: 0, v1: 0 };
-  const count = (n) => n.toLocaleString("en");
-  const round = (number) => Math.round(number * 100) / 100;
+  const count = n => n.toLocaleString("en");
+  const round = number => Math.round(number * 100) / 100;
 
   /* The sets of points, each as [x1, x2, class]. */
   const DATA = {
@@ -70,7 +70,7 @@
       [0, 0, 0],
       [0, 1, 1],
       [1, 0, 1],
-      [1, 1, 0],
+      [1, 1, 0]
     ],
     circles: () =>
       noisy(60, (i, t) => {
@@ -81,7 +81,7 @@
       noisy(60, (i, t) =>
         i % 2
           ? [0.45 - 0.9 * Math.cos(Math.PI * t), 0.2 - 0.9 * Math.sin(Math.PI * t)]
-          : [0.9 * Math.cos(Math.PI * t) - 0.45, 0.9 * Math.sin(Math.PI * t) - 0.2],
+          : [0.9 * Math.cos(Math.PI * t) - 0.45, 0.9 * Math.sin(Math.PI * t) - 0.2]
       ),
     spiral: () =>
       noisy(
@@ -91,15 +91,15 @@
           const radius = 0.1 + 1.3 * Math.sqrt(t);
           return [radius * Math.cos(angle), radius * Math.sin(angle)];
         },
-        0.02,
-      ),
+        0.02
+      )
   };
 
   function noisy(n, spot, noise = 0.08) {
     const { normal } = bookNetwork.random(7);
     return Array.from({ length: n }, (_, i) => [
-      ...spot(i, (Math.floor(i / 2) + 0.5) / (n / 2)).map((x) => round(x + noise * normal())),
-      i % 2,
+      ...spot(i, (Math.floor(i / 2) + 0.5) / (n / 2)).map(x => round(x + noise * normal())),
+      i % 2
     ]);
   }
 
@@ -145,15 +145,15 @@
   // What is computed
 
   const widths = () => (state.h ? [2, state.h, 2] : [2, 2]);
-  const start = (seed) => bookNetwork.create(widths(), state.a, state.s, seed, 3);
-  const given = () => ({ ...start(1), params: first.map((values) => Float32Array.from(values)) });
+  const start = seed => bookNetwork.create(widths(), state.a, state.s, seed, 3);
+  const given = () => ({ ...start(1), params: first.map(values => Float32Array.from(values)) });
 
   /* Takes the points and the first weights; then as many steps as the state says. */
   function begin() {
     points = state.d === "own" ? own : DATA[state.d]();
     if (state.d !== "own") frame = state.d === "xor" ? FRAMES.unit : FRAMES.wide;
     X = Float32Array.from(points.flatMap(([a, b]) => [a, b]));
-    y = Uint8Array.from(points, (point) => point[2]);
+    y = Uint8Array.from(points, point => point[2]);
     net = first ? given() : start(state.seed);
     [losses, trying] = [[], 0];
     if (pinned >= state.h) pinned = -1;
@@ -179,24 +179,24 @@
     }
     return all;
   }
-  const plane = (side) => spots(side, [frame[0], frame[0]], [frame[1], frame[1]]);
+  const plane = side => spots(side, [frame[0], frame[0]], [frame[1], frame[1]]);
 
   /* The units that are 0 for every point: no gradient reaches them any more. */
   function dead() {
     if (state.a !== "relu" || !state.h || !points.length) return [];
     const H = bookNetwork.forward(net, X, points.length)[1];
-    return [...Array(state.h).keys()].filter((j) => points.every((_, i) => H[i * state.h + j] === 0));
+    return [...Array(state.h).keys()].filter(j => points.every((_, i) => H[i * state.h + j] === 0));
   }
 
   /* How strongly a unit, or without hidden units an input, pulls towards class 1. */
-  const pull = (j) => net.params.at(-2)[2 * j + 1] - net.params.at(-2)[2 * j];
+  const pull = j => net.params.at(-2)[2 * j + 1] - net.params.at(-2)[2 * j];
 
   // What is seen
 
   /* Colors a plane by the probabilities that scores mean, paler than the points. */
   function paintAnswer(canvas, side, scores) {
     const P = bookNetwork.softmax(scores, side * side);
-    paint(canvas, side, (i) => P[2 * i + 1] - 0.5, 0.7);
+    paint(canvas, side, i => P[2 * i + 1] - 0.5, 0.7);
   }
 
   const mark = ([a, b], c, i) =>
@@ -205,7 +205,7 @@
       : `<circle data-point="${i}" cx="${a.toFixed(1)}" cy="${b.toFixed(1)}" r="6.5" class="zero"/>`;
 
   /* Points that lie on one another, spread so that each is seen. */
-  const fanned = (places) =>
+  const fanned = places =>
     places.map(([a, b], i) => {
       const group = places.flatMap(([c, d], k) => (Math.hypot(a - c, b - d) < 6 ? [k] : []));
       const turn = (2 * Math.PI * group.indexOf(i)) / group.length;
@@ -222,11 +222,11 @@
     const side = Math.min(88, height / rows - 8, room - 12);
     const tiles = Array.from({ length: state.h }, (_, j) => [
       56 + (Math.floor(j / rows) + 0.5) * room,
-      (height / rows) * ((j % rows) + 0.5),
+      (height / rows) * ((j % rows) + 0.5)
     ]);
     const inputs = [
       [18, height / 3],
-      [18, (2 * height) / 3],
+      [18, (2 * height) / 3]
     ];
     const out = [width - 18, height / 2];
     const gone = dead();
@@ -235,7 +235,7 @@
       const tile = drawn[j];
       tile.style.cssText = `left: ${a - side / 2}px; top: ${b - side / 2}px; width: ${side}px; height: ${side}px`;
       const half = GRID / 2; // a tile is small: every other spot will do
-      paint(tile.firstChild, half, (i) => H[2 * (Math.floor(i / half) * GRID + (i % half)) * state.h + j], most);
+      paint(tile.firstChild, half, i => H[2 * (Math.floor(i / half) * GRID + (i % half)) * state.h + j], most);
       tile.classList.toggle("dead", gone.includes(j));
       tile.classList.toggle("faded", examined() >= 0 && examined() !== j);
       tile.setAttribute("aria-pressed", pinned === j);
@@ -244,12 +244,12 @@
     if (state.h)
       tiles.forEach((tile, j) => {
         inputs.forEach((input, k) =>
-          edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.4 : 0.6]),
+          edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.4 : 0.6])
         );
         edges.push([[tile[0] + side / 2, tile[1]], out, pull(j), j]);
       });
     else inputs.forEach((input, k) => edges.push([input, out, pull(k), -1]));
-    const strongest = Math.max(1e-6, ...edges.map((edge) => Math.abs(edge[2])).filter(Number.isFinite));
+    const strongest = Math.max(1e-6, ...edges.map(edge => Math.abs(edge[2])).filter(Number.isFinite));
     const node = ([a, b], text) =>
       `<circle cx="${a}" cy="${b}" r="16" class="node"/><text x="${a}" y="${b + 5}" text-anchor="middle">${text}</text>`;
     const named = examined() >= 0 || state.h <= 2;
@@ -265,12 +265,12 @@
         inputs.map((place, k) => node(place, `x<tspan dy="3" font-size="10">${k + 1}</tspan>`)).join("") +
         node(out, "o") +
         edges
-          .filter((edge) => named && (examined() < 0 || edge[3] === examined()))
+          .filter(edge => named && (examined() < 0 || edge[3] === examined()))
           .map(
             ([[a, b], [c, d], w, , at = 0.5]) =>
-              `<text class="number" x="${a + at * (c - a)}" y="${b + at * (d - b) + 4}" text-anchor="middle">${shown(w)}</text>`,
+              `<text class="number" x="${a + at * (c - a)}" y="${b + at * (d - b) + 4}" text-anchor="middle">${shown(w)}</text>`
           )
-          .join(""),
+          .join("")
     );
     picture.edges.setAttribute("viewBox", `0 0 ${width} ${height}`);
   }
@@ -278,13 +278,13 @@
   function drawOutput(H, O, most) {
     const [side] = size(picture.svg);
     picture.svg.setAttribute("viewBox", `0 0 ${side} ${side}`);
-    const along = (x) => ((x - frame[0]) / (frame[1] - frame[0])) * side;
+    const along = x => ((x - frame[0]) / (frame[1] - frame[0])) * side;
     const spot = ([a, b]) => [along(a), side - along(b)];
     if (examined() < 0) paintAnswer(picture.canvas, GRID, O);
-    else paint(picture.canvas, GRID, (i) => H[i * state.h + examined()], most);
+    else paint(picture.canvas, GRID, i => H[i * state.h + examined()], most);
     // A unit changes where its sum is 0; the line is the darker, the more the unit counts.
     const counts = [...Array(state.h).keys()].map(
-      (j) => Math.abs(pull(j)) * Math.hypot(net.params[0][j], net.params[0][state.h + j]),
+      j => Math.abs(pull(j)) * Math.hypot(net.params[0][j], net.params[0][state.h + j])
     );
     const strongest = Math.max(1e-6, ...counts.filter(Number.isFinite));
     const lines = counts.map((count, j) => {
@@ -293,16 +293,16 @@
       if (!(length > 1e-6) || (examined() >= 0 && examined() !== j)) return `<path d=""/>`;
       const foot = [(-b * u) / length ** 2, (-b * v) / length ** 2];
       const far = 4 + Math.hypot(...foot);
-      const ends = [-far, far].map((t) => spot([foot[0] - (v / length) * t, foot[1] + (u / length) * t]));
+      const ends = [-far, far].map(t => spot([foot[0] - (v / length) * t, foot[1] + (u / length) * t]));
       return `<path opacity="${Math.max(0.15, count / strongest || 0).toFixed(2)}"
-        d="M${ends.map((end) => end.map((x) => within(x, -1e4, 1e4).toFixed(1))).join("L")}"/>`;
+        d="M${ends.map(end => end.map(x => within(x, -1e4, 1e4).toFixed(1))).join("L")}"/>`;
     });
     const [a, b] = spot(cross);
     refill(
       picture.svg,
       `<g class="lines">${lines.join("")}</g>
       ${points.map((point, i) => mark(spot(point), point[2], i)).join("")}
-      <path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`,
+      <path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`
     );
   }
 
@@ -313,10 +313,10 @@
     picture.hidden.hidden = !two;
     const outputs = n ? bookNetwork.forward(net, X, n) : [[], []];
     const values = Array.from({ length: n }, (_, i) =>
-      two ? [outputs[1][2 * i], outputs[1][2 * i + 1]] : [outputs.at(-1)[2 * i + 1] - outputs.at(-1)[2 * i], y[i]],
+      two ? [outputs[1][2 * i], outputs[1][2 * i + 1]] : [outputs.at(-1)[2 * i + 1] - outputs.at(-1)[2 * i], y[i]]
     );
     const reach = (k, least) => {
-      const all = values.map((value) => value[k]).filter(Number.isFinite);
+      const all = values.map(value => value[k]).filter(Number.isFinite);
       const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
       const room = Math.max(least, 0.2 * (high - low));
       return { low: low - room, high: high + room };
@@ -344,7 +344,7 @@
       y: above,
       ground,
       inside,
-      line,
+      line
     } = axes(picture.loss, { low: 0, high: Math.max(100, losses.length), label: "step" }, { low: 0, high: most });
     const pairs = losses.map((loss, i) => [i, loss]).filter((_, i) => i % every === 0);
     picture.loss.innerHTML =
@@ -360,9 +360,9 @@
       thumbs
         .map(
           ({ text, label }, i) => `<button type="button" data-do="open" data-key="${i}" data-thumb="${i}"
-      aria-label="${label}"><canvas></canvas>${text}</button>`,
+      aria-label="${label}"><canvas></canvas>${text}</button>`
         )
-        .join("") || button("ten", "Try ten starts", points.length ? "" : "disabled"),
+        .join("") || button("ten", "Try ten starts", points.length ? "" : "disabled")
     );
     thumbs.forEach(({ scores }, i) => paintAnswer(box.children[i].firstChild, SMALL, scores));
   }
@@ -371,14 +371,13 @@
 
   function draw() {
     if (buttons().length !== state.h) {
-      buttons().forEach((one) => one.remove());
+      buttons().forEach(one => one.remove());
       picture.network.insertAdjacentHTML(
         "beforeend",
         Array.from(
           { length: state.h },
-          (_, j) =>
-            `<button type="button" class="plane-tile" data-do="pin" data-unit="${j}"><canvas></canvas></button>`,
-        ).join(""),
+          (_, j) => `<button type="button" class="plane-tile" data-do="pin" data-unit="${j}"><canvas></canvas></button>`
+        ).join("")
       );
     }
     const outputs = bookNetwork.forward(net, plane(GRID), GRID * GRID);
@@ -404,7 +403,7 @@
   }
 
   function describe(j) {
-    const [u, v, b] = [net.params[0][j], net.params[0][state.h + j], net.params[1][j]].map((w) => shown(w));
+    const [u, v, b] = [net.params[0][j], net.params[0][state.h + j], net.params[1][j]].map(w => shown(w));
     return `Unit ${j + 1}: weights ${u} and ${v}, bias ${b}; pulls to class ${+(pull(j) > 0)} by ${shown(Math.abs(pull(j)))}`;
   }
 
@@ -421,27 +420,27 @@
   }
 
   /* A number with just the digits that 32 bits tell apart. */
-  const exact = (v) => Number([v.toFixed(3), v.toPrecision(9)].find((text) => Math.fround(text) === v));
+  const exact = v => Number([v.toFixed(3), v.toPrecision(9)].find(text => Math.fround(text) === v));
 
   function keep() {
     const { e, c, w1, w2, b, v0, v1, ...kept } = state;
-    if (first) kept.w = first.map((values) => [...values].map(exact).join("_")).join("__");
+    if (first) kept.w = first.map(values => [...values].map(exact).join("_")).join("__");
     if (state.d === "own")
       Object.assign(kept, {
         v: frame === FRAMES.unit ? "unit" : "wide",
-        p: own.map((point) => point.join(",")).join(";"),
+        p: own.map(point => point.join(",")).join(";")
       });
     return kept;
   }
 
   // What is touched
 
-  const wheres = (j) => [
+  const wheres = j => [
     [0, j],
     [0, state.h + j],
     [1, j],
     [2, 2 * j],
-    [2, 2 * j + 1],
+    [2, 2 * j + 1]
   ];
 
   /* The sliders of the pinned unit show its weights. */
@@ -457,7 +456,7 @@
     if (UNIT.includes(name)) {
       const [k, i] = wheres(pinned)[UNIT.indexOf(name)];
       net.params[k][i] = state[name];
-      first = net.params.map((param) => param.slice());
+      first = net.params.map(param => param.slice());
     } else if (name === "e") {
       const { first: weights = null, ...example } = EXAMPLES[state.e] || {};
       Object.assign(state, DEFAULT, example, { e: state.e });
@@ -465,7 +464,7 @@
     } else if ("has".includes(name)) first = null; // other weights are drawn
     if (name === "lr" || name === "c") return;
     if (name !== "e") state.e = "";
-    if (name === "d" && state.d === "own") own = points.map((point) => [...point]);
+    if (name === "d" && state.d === "own") own = points.map(point => [...point]);
     anew();
   }
 
@@ -481,7 +480,7 @@
   /* Makes the points the reader's own, to be changed. */
   function change(edit) {
     ui.pause();
-    if (state.d !== "own") own = points.map((point) => [...point]);
+    if (state.d !== "own") own = points.map(point => [...point]);
     edit();
     state.d = "own";
     anew();
@@ -492,7 +491,7 @@
     text,
     label,
     open,
-    scores: bookNetwork.forward(of, plane(SMALL), SMALL * SMALL).at(-1),
+    scores: bookNetwork.forward(of, plane(SMALL), SMALL * SMALL).at(-1)
   });
 
   /* Ten starts, each for a thousand steps; one after the other, so that the page stays
@@ -503,7 +502,7 @@
     let solved = 0;
     for (let seed = 1; seed <= 10; seed++) {
       ui.tell(say());
-      await new Promise((done) => setTimeout(done));
+      await new Promise(done => setTimeout(done));
       if (trying !== mine) return;
       const one = start(seed);
       for (let n = 0; n < TRY; n++) bookNetwork.step(one, X, y, points.length, state.lr);
@@ -514,13 +513,13 @@
         thumb(one, text, `Open start ${seed}: ${good} of ${points.length} right`, () => {
           first = null;
           Object.assign(state, { seed, n: TRY });
-        }),
+        })
       );
       drawThumbs();
     }
     trying = 0;
     ui.tell(
-      `Starts 1 to 10, ${count(TRY)} steps each: ${solved} of 10 have all ${points.length} points right. Open one.`,
+      `Starts 1 to 10, ${count(TRY)} steps each: ${solved} of 10 have all ${points.length} points right. Open one.`
     );
   }
 
@@ -533,7 +532,7 @@
       thumbs.push(
         thumb(net, count(n), `Open step ${n}`, () => {
           state.n = n;
-        }),
+        })
       );
     }
     drawThumbs();
@@ -591,10 +590,10 @@
           "plane",
           state,
           points,
-          (first ? given() : start(state.seed)).params.map((values) => Array.from(values, exact)),
-        ),
+          (first ? given() : start(state.seed)).params.map(values => Array.from(values, exact))
+        )
       );
-    },
+    }
   };
 
   const ui = bookInteractive.figure("plane", {
@@ -606,7 +605,7 @@
     changed,
     draw,
     say,
-    keep,
+    keep
   });
   const picture = {
     network: ui.find(".plane-network"),
@@ -617,11 +616,11 @@
     hiddenSvg: ui.find(".plane-hidden svg"),
     loss: ui.find("[data-panel=loss]"),
     strips: ui.find(".plane-strips"),
-    unit: ui.find(".plane-unit"),
+    unit: ui.find(".plane-unit")
   };
 
   // A unit is examined while a pointer or the focus is on it.
-  const examine = (target) => {
+  const examine = target => {
     const unit = Number(target?.closest?.("[data-unit]")?.dataset.unit ?? -1);
     if (unit === hovered) return;
     hovered = unit;
@@ -633,10 +632,10 @@
   picture.strips.addEventListener("change", () => ui.show());
 
   const distance = ([a, b], [c, d]) => Math.hypot(a - c, b - d);
-  const nearest = (spot) =>
+  const nearest = spot =>
     points.reduce(
       (best, point, i) => (best < 0 || distance(point, spot) < distance(points[best], spot) ? i : best),
-      -1,
+      -1
     );
   const add = (spot, c) => own.length < MOST_POINTS && own.push([...spot.map(round), c]);
 
@@ -645,7 +644,7 @@
     const reach = frame[1] - frame[0];
     const [side] = size(picture.svg);
     const back = ([a, b]) =>
-      [frame[0] + (a / side) * reach, frame[1] - (b / side) * reach].map((x) => within(x, ...frame));
+      [frame[0] + (a / side) * reach, frame[1] - (b / side) * reach].map(x => within(x, ...frame));
     const near = points.length ? nearest(back(from)) : -1;
     const hit = near >= 0 && distance(points[near], back(from)) < (16 / side) * reach;
     let moved = false;
@@ -658,14 +657,14 @@
       else if (end && !moved) change(() => (hit ? own.splice(near, 1) : add(back(at), Number(state.c))));
     };
   });
-  picture.svg.addEventListener("keydown", (event) => {
+  picture.svg.addEventListener("keydown", event => {
     const step = arrow(event);
     if (step) {
       step.forEach((by, k) => {
         cross[k] = within(round(cross[k] + 0.05 * by), ...frame);
       });
       draw();
-      ui.tell(`The cross is at ${cross.map((x) => shown(x)).join(", ")}.`);
+      ui.tell(`The cross is at ${cross.map(x => shown(x)).join(", ")}.`);
     } else if ("01".includes(event.key)) change(() => add(cross, Number(event.key)));
     else if (event.key === "Delete" || event.key === "Backspace")
       change(() => points.length && own.splice(nearest(cross), 1));
@@ -679,15 +678,15 @@
       frame = FRAMES[ui.wanted.get("v")] || FRAMES.unit;
       own = (ui.wanted.get("p") || "")
         .split(";")
-        .map((point) => numbers(point, ","))
-        .filter((point) => point.length === 3 && point.every(Number.isFinite) && (point[2] === 0 || point[2] === 1))
+        .map(point => numbers(point, ","))
+        .filter(point => point.length === 3 && point.every(Number.isFinite) && (point[2] === 0 || point[2] === 1))
         .slice(0, MOST_POINTS);
     }
-    const weights = (ui.wanted.get("w") || "").split("__").map((text) => numbers(text, "_"));
+    const weights = (ui.wanted.get("w") || "").split("__").map(text => numbers(text, "_"));
     const fits =
       start(1)
-        .params.map((param) => param.length)
-        .join() === weights.map((list) => list.length).join();
+        .params.map(param => param.length)
+        .join() === weights.map(list => list.length).join();
     if (fits && weights.flat().every(Number.isFinite)) first = weights;
   }
   const { n } = state;

@@ -11,7 +11,7 @@ const stemmer = new Stemmer();
 
 /* Returns the words of a text as the index has them. */
 function stems(text) {
-  return splitQuery(text.toLowerCase()).map((word) => stemmer.stemWord(word));
+  return splitQuery(text.toLowerCase()).map(word => stemmer.stemWord(word));
 }
 
 /* Solutions come last: a search for a word asks for what explains it. */
@@ -21,14 +21,14 @@ Scorer.score = ([name, , , , score]) => score - (name.includes("/solutions/") ? 
    in tabs. */
 function frameworksOf(link) {
   const page = new URL(link.href).pathname.replace(/\.html$/, "");
-  const name = Object.keys(window.frameworkWords || {}).find((each) => page.endsWith(`/${each}`));
+  const name = Object.keys(window.frameworkWords || {}).find(each => page.endsWith(`/${each}`));
   const words = Object.entries(window.frameworkWords?.[name] ?? {});
   let frameworks = null;
   for (const sought of stems(query)) {
     const there = words
-      .filter(([, each]) => each.split(" ").some((word) => word.startsWith(sought)))
+      .filter(([, each]) => each.split(" ").some(word => word.startsWith(sought)))
       .map(([framework]) => framework);
-    if (there.length) frameworks = frameworks?.filter((each) => there.includes(each)) ?? there;
+    if (there.length) frameworks = frameworks?.filter(each => there.includes(each)) ?? there;
   }
   return frameworks ?? [];
 }
@@ -40,11 +40,11 @@ function bestPlace(article, sought) {
   for (const block of article.querySelectorAll("h1, h2, h3, p, li, pre, figcaption, td, dt")) {
     const lines = block.textContent.trim().split("\n");
     const text = lines
-      .filter((line) => !/^(from|import)\s/.test(line))
+      .filter(line => !/^(from|import)\s/.test(line))
       .join("\n")
       .replace(/\\[()]/g, "");
     const words = stems(text);
-    const found = sought.filter((each) => words.some((word) => word.includes(each)));
+    const found = sought.filter(each => words.some(word => word.includes(each)));
     const panel = block.closest(".frameworks > .sd-tab-content");
     const seen = !panel || panel.classList.contains(`framework-${shown}`);
     const rank = 2 * found.length + seen;
@@ -90,9 +90,7 @@ function follow(summary) {
 function markHit(link) {
   const frameworks = frameworksOf(link);
   if (!frameworks.length) return;
-  const names = frameworks.map(
-    (each) => document.querySelector(`select.framework-switch option[value="${each}"]`).text,
-  );
+  const names = frameworks.map(each => document.querySelector(`select.framework-switch option[value="${each}"]`).text);
   const note = document.createElement("span");
   note.className = "hit-framework";
   note.textContent = `in ${names.join(" and ")}`;
@@ -102,8 +100,8 @@ function markHit(link) {
   link.href = address;
 }
 
-new MutationObserver((changes) => {
-  for (const added of changes.flatMap((change) => [...change.addedNodes])) {
+new MutationObserver(changes => {
+  for (const added of changes.flatMap(change => [...change.addedNodes])) {
     if (added.matches?.("#search-results li")) markHit(added.querySelector("a"));
     if (added.matches?.("#search-results p.context")) follow(added);
   }

@@ -128,7 +128,7 @@ function makeTabs(tabSet) {
     input.remove();
     list.append(tab);
   }
-  list.addEventListener("click", (event) => {
+  list.addEventListener("click", event => {
     const tab = event.target.closest('[role="tab"]');
     if (tab) chooseAndSay(tab.dataset.syncId, tab);
   });
@@ -145,7 +145,7 @@ function moveAlongTabs(event) {
     ArrowLeft: now > 0 ? now - 1 : last,
     ArrowRight: now < last ? now + 1 : 0,
     Home: 0,
-    End: last,
+    End: last
   }[event.key];
   if (next === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
@@ -195,7 +195,7 @@ function openLinkedTab() {
 
 /* Returns the framework that a tab's content is for. */
 function frameworkOf(panel) {
-  return known.find((each) => panel.classList.contains(`framework-${each}`));
+  return known.find(each => panel.classList.contains(`framework-${each}`));
 }
 
 /* Where the address says the framework, lets links within the book say it too: some
@@ -264,11 +264,11 @@ saveNotebooks();
 nameButtons();
 openLinkedTab();
 
-document.addEventListener("change", (event) => {
+document.addEventListener("change", event => {
   if (event.target.closest(".framework-switch")) chooseAndSay(event.target.value);
 });
 for (const kind of ["click", "auxclick", "contextmenu"]) document.addEventListener(kind, carryChoice, true);
-document.addEventListener("click", (event) => {
+document.addEventListener("click", event => {
   const button = event.target.closest(".reveal");
   if (!button) return;
   const output = button.parentElement;
@@ -278,20 +278,20 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener(
   "toggle",
-  (event) => {
+  event => {
     if (event.target.matches("details[data-question][open]")) showPredicted(event.target.dataset.question);
   },
-  true,
+  true
 );
 document.addEventListener(
   "scroll",
-  (event) => {
+  event => {
     if (event.target.matches?.("[tabindex]")) tellScrolls(event.target);
   },
-  { capture: true, passive: true },
+  { capture: true, passive: true }
 );
 // What a search of the browser, or a link to words, found in what is hidden.
-document.addEventListener("beforematch", (event) => {
+document.addEventListener("beforematch", event => {
   const found = event.target;
   const output = found.closest(".predicted");
   if (output) showPredicted(output.dataset.question);
@@ -302,7 +302,7 @@ window.addEventListener("hashchange", openLinkedTab);
 window.addEventListener("resize", letScroll);
 window.addEventListener("load", letScroll);
 // The page before, on the way back: this window's choice still holds.
-window.addEventListener("pageshow", (event) => {
+window.addEventListener("pageshow", event => {
   if (!event.persisted) return;
   choose(sessionStorage.getItem(KEY));
   if (said()) say(root.dataset.framework);
