@@ -32,7 +32,14 @@ from nbformat import NotebookNode
 from booktools import FRAMEWORKS
 from booktools.execution.stored import code_cells, read_notebook
 from booktools.source.book import Book, Page
-from booktools.source.markdown import EXPLICIT, VERBATIM, Block, blanked, scan
+from booktools.source.markdown import (
+    EXPLICIT,
+    PARAGRAPH,
+    VERBATIM,
+    Block,
+    blanked,
+    scan,
+)
 
 MARK = "% figures:"
 WORKED = "sol_"  # instead of ex_, the label of an exercise that is worked out
@@ -54,7 +61,6 @@ ROUGHLY = re.compile(
 PURE = re.compile(
     r"\$\$?\s*(?:\\approx|<|>|\\[lg]eq?)?\s*([-+]?[\d.,{}]+\s?(?:\\%)?)\s*\$"
 )
-PARAGRAPH = re.compile(r"\n\s*\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 

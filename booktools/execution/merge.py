@@ -10,8 +10,7 @@ from nbformat import NotebookNode
 
 from booktools.execution.split import NOTEBOOK_METADATA, cell_metadata
 from booktools.execution.stored import code_cells
-from booktools.source.claims import assertions
-from booktools.source.sections import CLAIM, Cell, Section
+from booktools.source.sections import Cell, Section
 
 
 def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:
@@ -35,7 +34,7 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
             merged.cells.append(nbformat.v4.new_markdown_cell(cell.source))
             source_map.append(cell.line - 1)
             continue
-        metadata = cell_metadata(cell) | _folded(cell, section)
+        metadata = cell_metadata(cell) | _folded(cell)
         executed = {n: next(outputs[n]) for n in cell.frameworks if n in outputs}
         for own, copy in _copies(cell, executed, number):
             new = nbformat.v4.new_code_cell(
@@ -48,11 +47,11 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
     return merged
 
 
-def _folded(cell: Cell, section: Section) -> dict[str, Any]:
+def _folded(cell: Cell) -> dict[str, Any]:
     """Return what lets MyST-NB fold a claim to a line that says what was checked."""
-    if CLAIM not in cell.tags:
+    if not cell.claims:
         return {}
-    line = "Checked: " + "; ".join(text for text, _ in assertions(cell, section.path))
+    line = "Checked: " + "; ".join(text for text, _ in cell.claims)
     prompts = {"code_prompt_show": line, "code_prompt_hide": line}
     return {"tags": [*cell.tags, "hide-input"], "mystnb": prompts}
 

@@ -11,8 +11,7 @@ from nbformat import NotebookNode
 from booktools.execution.convert import Converter
 from booktools.execution.install import install_cell
 from booktools.source.book import Book, Page
-from booktools.source.claims import assertions
-from booktools.source.sections import CLAIM, Cell
+from booktools.source.sections import Cell
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -42,8 +41,7 @@ def split(
         cell the line of the section.
 
     Raises:
-        SourceError: a label or a work is unknown, something has no plain form, or a
-            claim asserts nothing.
+        SourceError: a label or a work is unknown, or something has no plain form.
     """
     section, convert = page.section, converter(book, page, framework)
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
@@ -65,8 +63,6 @@ def split(
         if cell.kind == "markdown":
             add(cell.line, convert.markdown(cell.blocks))
         elif framework in cell.frameworks:
-            if CLAIM in cell.tags:
-                assertions(cell, section.path)  # says where one is missing
             metadata = cell_metadata(cell)
             notebook.cells.append(
                 nbformat.v4.new_code_cell(cell.source, metadata=metadata)

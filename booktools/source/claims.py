@@ -14,10 +14,16 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from booktools import SourceError
-from booktools.source.markdown import Block
-from booktools.source.sections import CLAIM, Cell, Section
+from booktools.source.markdown import PARAGRAPH, Block
+
+if TYPE_CHECKING:  # sections are read with their claims
+    from booktools.source.sections import Cell, Section
+
+CLAIM = "claim"
+"""The tag of a cell that asserts what the text beside it says."""
 
 MARK = "% claim:"
 WORDS = re.compile(
@@ -29,11 +35,11 @@ WORDS = re.compile(
 )
 """What a sentence says when it compares, ranks or generalizes."""
 
-PARAGRAPH = re.compile(r"\n\s*\n")
 
+def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
+    """Return what a claim asserts, in words, and the conditions as code.
 
-def assertions(cell: Cell, path: Path) -> list[tuple[str, str]]:
-    """Return what a claim's cell asserts, in words, and the conditions as code.
+    ``source`` is that of its cell, which begins on a ``line`` of a file.
 
     Raises:
         SourceError: an assertion has no message that is a plain text, or the cell
@@ -41,31 +47,24 @@ def assertions(cell: Cell, path: Path) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     try:
-        tree = ast.parse(cell.source)
+        tree = ast.parse(source)
     except SyntaxError as error:
         message = f"the claim cannot be read: {error.msg}"
-        raise SourceError(path, cell.line + (error.lineno or 1) - 1, message) from None
+        raise SourceError(path, line + (error.lineno or 1) - 1, message) from None
     for node in ast.walk(tree):
         if not isinstance(node, ast.Assert):
             continue
         if not (isinstance(node.msg, ast.Constant) and isinstance(node.msg.value, str)):
             raise SourceError(
                 path,
-                cell.line + node.lineno - 1,
+                line + node.lineno - 1,
                 "an assertion of a claim needs a message that says the claim in "
                 "words: assert a < b, 'a is below b'",
             )
         found.append((node.msg.value, ast.unparse(node.test)))
     if not found:
-        raise SourceError(path, cell.line, "the claim asserts nothing")
+        raise SourceError(path, line, "the claim asserts nothing")
     return found
-
-
-def claims(section: Section) -> Iterator[Cell]:
-    """Yield the cells of a section that hold claims."""
-    for cell in section.cells:
-        if CLAIM in cell.tags:
-            yield cell
 
 
 def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
@@ -87,7 +86,7 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
 
     for cell in section.cells:
         if cell.kind == "code":
-            if CLAIM in cell.tags:
+            if cell.claims:
                 claimed = True
             else:
                 yield from settle()

@@ -46,6 +46,10 @@ ADMONITIONS = {
 """Directives beside whose name their text may begin."""
 
 
+PARAGRAPH = re.compile(r"\n\s*\n")
+"""What divides the paragraphs of a text."""
+
+
 @dataclass(frozen=True)
 class Block:
     """A block of Markdown.

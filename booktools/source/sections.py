@@ -15,11 +15,9 @@ from typing import Any
 import yaml
 
 from booktools import ALL, FRAMEWORKS, SourceError, chosen_frameworks
+from booktools.source.claims import CLAIM, assertions
 from booktools.source.files import read_yaml
 from booktools.source.markdown import Block, blocks
-
-CLAIM = "claim"
-"""The tag of a cell that asserts what the text beside it says."""
 
 TAGS = {
     CLAIM, "full-width", "hide-cell", "hide-input", "hide-output", "margin",
@@ -47,7 +45,8 @@ class Cell:
 
     ``kind`` is ``code`` or ``markdown``; ``line`` the first line of its source in
     the section, counted from 1; ``frameworks`` whose it is; ``shared`` whether it
-    is untagged, and so everyone's; ``tags`` the other tags; ``blocks`` its Markdown.
+    is untagged, and so everyone's; ``tags`` the other tags; ``blocks`` its Markdown;
+    ``claims`` what it asserts if it is a claim, in words and as code.
     """
 
     kind: str
@@ -57,6 +56,7 @@ class Cell:
     shared: bool = True
     tags: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
+    claims: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,17 @@ def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:
             "but not where notebooks are compared; write _ = before the last line"
         )
     others = tuple(tag for tag in tags if tag not in FRAMEWORKS)
+    asserted = ()
+    if CLAIM in others:
+        asserted = assertions(block.body, block.body_line, path)
     return Cell(
-        "code", block.body, block.body_line, tuple(own) or frameworks, not own, others
+        "code",
+        block.body,
+        block.body_line,
+        tuple(own) or frameworks,
+        not own,
+        others,
+        claims=tuple(asserted),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from booktools import SourceError
-from booktools.source.claims import assertions, unclaimed
+from booktools.source.claims import unclaimed
 from booktools.source.sections import read_section
 
 HEADER = """---
@@ -42,7 +42,7 @@ def reminded(text):
 
 def test_a_claim_says_in_words_what_it_asserts():
     cell = section(OUTPUT + CLAIM).cells[-1]
-    assert assertions(cell, Path("page.md")) == [("a is below b", "a < b")]
+    assert cell.claims == (("a is below b", "a < b"),)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_claim_says_in_words_what_it_asserts():
 def test_a_claim_that_says_nothing_is_an_error_where_it_stands(code, problem):
     text = OUTPUT + CLAIM.replace('assert a < b, "a is below b"', code)
     with pytest.raises(SourceError, match=rf"page.md:\d+: .*{problem}") as caught:
-        assertions(section(text).cells[-1], Path("page.md"))
+        section(text)
     lines = (HEADER + text).split("\n")
     assert lines[caught.value.line - 1] == code
 
