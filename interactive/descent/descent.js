@@ -1,5 +1,5 @@
-/* Gradient descent by hand: the reader sets a start and a learning rate, and sees the
-   path. The section shows the same functions and a few paths as still figures. */
+/* Gradient descent by hand: the reader sets a start, a learning rate and an optimizer, and
+   sees the path. Two sections show the same functions and a few paths as still figures. */
 "use strict";
 
 /* The computation, of which the tests ask the same numbers as of the section's code. */
@@ -13,8 +13,8 @@ const bookDescent = {
       names: ["w"],
       distances: ["w − 3"],
       start: [1],
-      rates: [0.02, 1.2, 0.02],
-      presets: [0.1, 0.5, 0.9, 1.1]
+      rates: { descent: [0.02, 1.2, 0.02], momentum: [0.02, 1.6, 0.02] },
+      presets: { descent: [0.1, 0.5, 0.9, 1.1], momentum: [0.1, 0.5, 0.9, 1.52] }
     },
     valley: {
       formula: "f(w₁, w₂) = (w₁² + 10 w₂²) / 2",
@@ -24,18 +24,51 @@ const bookDescent = {
       names: ["w₁", "w₂"],
       distances: ["w₁", "w₂"],
       start: [4, 1],
-      rates: [0.005, 0.24, 0.005],
-      presets: [0.02, 0.15, 0.205]
+      rates: { descent: [0.005, 0.24, 0.005], momentum: [0.005, 0.32, 0.005] },
+      presets: { descent: [0.15, 0.02, 0.205], momentum: [0.15, 0.02, 0.305] }
+    }
+  },
+
+  /* Those that divide by the size of the gradient take the same rates for all functions. */
+  rates: (name, by) => bookDescent.functions[name].rates[by] || [0.05, 1, 0.05],
+  presets: (name, by) => bookDescent.functions[name].presets[by] || (by === "adam" ? [0.5, 0.1, 1] : [0.2, 0.05, 0.6]),
+
+  /* How far one parameter moves against a gradient, in step t; each parameter has a memory
+     of its own. */
+  optimizers: {
+    descent: rate => g => rate * g,
+    momentum(rate) {
+      let v = 0;
+      return g => {
+        v = 0.5 * v + g;
+        return rate * v;
+      };
+    },
+    rmsprop(rate) {
+      let s = 0;
+      return g => {
+        s = 0.9 * s + 0.1 * g * g;
+        return (rate * g) / (Math.sqrt(s) + 1e-8);
+      };
+    },
+    adam(rate) {
+      let [m, s] = [0, 0];
+      return (g, t) => {
+        m = 0.9 * m + 0.1 * g;
+        s = 0.999 * s + 0.001 * g * g;
+        return (rate * m) / (1 - 0.9 ** t) / (Math.sqrt(s / (1 - 0.999 ** t)) + 1e-8);
+      };
     }
   },
 
   /* Returns the points from the start on, one per step and one more. */
-  walk(name, start, rate, steps) {
+  walk(name, start, rate, steps, by = "descent") {
     const path = [start];
+    const moves = start.map(() => this.optimizers[by](rate));
     for (let step = 0; step < steps; step++) {
       const w = path[step];
       const slope = this.functions[name].gradient(w);
-      path.push(w.map((each, i) => each - rate * slope[i]));
+      path.push(w.map((each, i) => each - moves[i](slope[i], step + 1)));
     }
     return path;
   },
@@ -60,11 +93,13 @@ const bookDescent = {
   const MOST = 30;
   const VIEW = { parabola: [-4, 10, -2, 36], valley: [-5, 5, -3.2, 3.2] };
   const LEVELS = [0.5, 2, 4.5, 8, 12.5, 18, 32, 50];
-  const state = { f: "valley", lr: 0.15, w1: 4, w2: 1, n: 0 };
+  const LABELS = { descent: "gradient descent", momentum: "momentum 0.5", rmsprop: "RMSProp", adam: "Adam" };
+  const state = { f: "valley", by: "descent", lr: 0.15, w1: 4, w2: 1, n: 0 };
   const about = () => bookDescent.functions[state.f];
   const settings = {
     f: { label: "function", options: { parabola: "parabola", valley: "valley" } },
-    lr: { label: "learning rate", list: () => range(...about().rates) },
+    by: { label: "optimizer", options: LABELS },
+    lr: { label: "learning rate", list: () => range(...bookDescent.rates(state.f, state.by)) },
     n: { label: "steps", list: range(0, MOST, 1) },
     w1: { label: "start, w<sub>1</sub>", list: range(-4, 4.5, 0.1) },
     w2: { label: "start, w<sub>2</sub>", list: range(-3, 3, 0.1) }
@@ -79,8 +114,8 @@ const bookDescent = {
       <p class="interactive-status" role="status"></p></div>
     <div class="interactive-settings descent-settings">
       <div class="descent-rate">${controls(settings, "lr")}<div class="descent-bands" aria-hidden="true"></div></div>
-      <div class="descent-presets" role="group" aria-label="Learning rates of the section"></div>
-      ${controls(settings, "n", "f")}
+      <div class="descent-presets" role="group" aria-label="Learning rates to try"></div>
+      ${controls(settings, "n", "f", "by")}
     </div>
     <details><summary>The start and the code</summary>
       <div class="interactive-settings">${controls(settings, "w1", "w2")}</div>
@@ -88,7 +123,7 @@ const bookDescent = {
     </details>`;
 
   const start = () => (state.f === "valley" ? [state.w1, state.w2] : [state.w1]);
-  const walk = (rate, steps) => bookDescent.walk(state.f, start(), rate, steps);
+  const walk = (rate, steps, by = state.by) => bookDescent.walk(state.f, start(), rate, steps, by);
   const value = w => about().value(w);
 
   function drawPath() {
@@ -104,6 +139,7 @@ const bookDescent = {
     const here = path.at(-1);
     const next = walk(state.lr, state.n + 1).at(-1);
     const slope = about().gradient(here);
+    const step = state.by !== "descent";
     const arrow = (from, to, text) => {
       const [a, b, c, d] = [x(from[0]), y(from[1]), x(to[0]), y(to[1])];
       const length = Math.hypot(c - a, d - b);
@@ -153,7 +189,7 @@ const bookDescent = {
             `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`
         )
         .join("")}
-      ${two ? arrow(here, next, "−η∇f") : arrow([here[0], 0], [next[0], 0], "−ηf′")}
+      ${two ? arrow(here, next, step ? "step" : "−η∇f") : arrow([here[0], 0], [next[0], 0], step ? "step" : "−ηf′")}
       <circle class="grip" cx="${a}" cy="${b}" r="22"/>
       <rect class="start" x="${a - 7}" y="${b - 7}" width="14" height="14"/>`);
   }
@@ -186,11 +222,13 @@ const bookDescent = {
 
   /* Which rates creep, zigzag and diverge, along the slider. */
   function drawBands() {
-    const [low, high] = about().rates;
+    const bands = ui.find(".descent-bands");
+    bands.hidden = state.by !== "descent";
+    const [low, high] = about().rates.descent;
     const steepest = Math.max(...about().curvatures);
     const ends = [1 / steepest, 2 / steepest, high].map(end => (end - low) / (high - low));
     const middle = state.f === "valley" ? "zigzags" : "jumps";
-    ui.find(".descent-bands").innerHTML = ["creeps", middle, "diverges"]
+    bands.innerHTML = ["creeps", middle, "diverges"]
       .map((text, i) => `<span style="width: ${(100 * (ends[i] - (ends[i - 1] || 0))).toFixed(2)}%">${text}</span>`)
       .join("");
   }
@@ -200,8 +238,9 @@ const bookDescent = {
     const [left, right, low, high] = { valley: [-1, 5, -3.2, 3.2], parabola: VIEW.parabola }[state.f];
     bookInteractive.refill(
       ui.find(".descent-presets"),
-      about()
-        .presets.map(rate => {
+      [...bookDescent.presets(state.f, state.by)]
+        .sort((a, b) => a - b)
+        .map(rate => {
           const path = walk(rate, 12);
           const points = path.map((w, i) =>
             state.f === "valley"
@@ -229,20 +268,42 @@ const bookDescent = {
   function say() {
     const end = walk(state.lr, state.n).at(-1);
     const { names, distances } = about();
+    const here = `Step ${state.n}: ${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, f = ${shown(value(end))}.`;
+    if (state.by !== "descent") {
+      const rate = bookDescent.presets(state.f, "descent")[0];
+      const plain = value(walk(rate, state.n, "descent").at(-1));
+      return `${here} Gradient descent with a learning rate of ${rate} has f = ${shown(plain)} after as many steps.`;
+    }
     const factors = bookDescent.factors(state.f, state.lr);
-    return (
-      `Step ${state.n}: ${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, ` +
-      `f = ${shown(value(end))}. Each step multiplies ` +
-      `${distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ")}: ${bookDescent.verdict(state.f, state.lr)}.`
-    );
+    const times = distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ");
+    return `${here} Each step multiplies ${times}: ${bookDescent.verdict(state.f, state.lr)}.`;
   }
 
+  /* The optimizer in NumPy; the same lines serve one parameter and several. */
+  const LINES = {
+    descent: ["", "w = w - lr * g"],
+    momentum: ["v = 0", "v = 0.5 * v + g", "w = w - lr * v"],
+    rmsprop: ["s = 0", "s = 0.9 * s + 0.1 * g**2", "w = w - lr * g / (numpy.sqrt(s) + 1e-8)"],
+    adam: [
+      "m = s = 0",
+      "m = 0.9 * m + 0.1 * g",
+      "s = 0.999 * s + 0.001 * g**2",
+      "mean, square = m / (1 - 0.9**t), s / (1 - 0.999**t)",
+      "w = w - lr * mean / (numpy.sqrt(square) + 1e-8)"
+    ]
+  };
   function code() {
-    const rate = state.lr;
-    return state.f === "parabola"
-      ? `w = ${state.w1}\nfor step in range(${state.n}):\n    w = w - ${rate} * 2 * (w - 3)\n    print(step + 1, w)\n`
-      : `import numpy\n\nw = numpy.array([${state.w1}, ${state.w2}])\nfor step in range(${state.n}):\n` +
-          `    w = w - ${rate} * numpy.array([1, 10]) * w\n    print(step + 1, w)\n`;
+    const one = state.f === "parabola";
+    const [memory, ...lines] = LINES[state.by];
+    return [
+      "import numpy\n",
+      `lr = ${state.lr}`,
+      one ? `w = ${state.w1}` : `w = numpy.array([${state.w1}, ${state.w2}])`,
+      ...(memory ? [memory] : []),
+      `for t in range(1, ${state.n + 1}):`,
+      ...[one ? "g = 2 * (w - 3)" : "g = numpy.array([1, 10]) * w", ...lines, "print(t, w)"].map(l => `    ${l}`),
+      ""
+    ].join("\n");
   }
 
   const acts = {
@@ -274,8 +335,9 @@ const bookDescent = {
   };
 
   function changed(name) {
-    if (name !== "f") return;
-    Object.assign(state, { lr: about().presets[state.f === "valley" ? 1 : 0], w1: about().start[0], n: 0 });
+    if (name !== "f" && name !== "by") return;
+    state.lr = bookDescent.presets(state.f, state.by)[0];
+    if (name === "f") Object.assign(state, { w1: about().start[0], n: 0 });
   }
 
   const ui = bookInteractive.figure("descent", {
@@ -312,8 +374,9 @@ const bookDescent = {
     put(state.w1 + 0.1 * by[0], state.w2 + 0.1 * by[1]);
   });
 
-  if (ui.wanted && state.f !== "valley") {
-    changed("f");
+  if (ui.wanted) {
+    changed("by");
+    if (state.f !== "valley") changed("f");
     ui.take();
   }
   ui.showFirst();

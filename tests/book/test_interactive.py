@@ -487,15 +487,13 @@ def test_the_code_of_folds_draws_the_sum(page, folder, module):
 # -- descent -------------------------------------------------------------------
 
 
-def section_functions() -> dict:
-    """What the section's own cells define."""
-    notebook = nbformat.read(
-        ROOT / "notebooks/pytorch/gradient-descent.ipynb", as_version=4
-    )
+def section_functions(section: str, *wanted: str) -> dict:
+    """What a section's own cells define."""
+    notebook = nbformat.read(ROOT / f"notebooks/pytorch/{section}.ipynb", as_version=4)
     names = {"numpy": np}
     for cell in notebook.cells:
         for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
-            if isinstance(node, ast.FunctionDef) and node.name in ("descend", "walk"):
+            if isinstance(node, ast.FunctionDef) and node.name in wanted:
                 exec(ast.unparse(node), names)
     return names
 
@@ -503,13 +501,26 @@ def section_functions() -> dict:
 def test_descent_computes_what_the_section_does(page, folder):
     figure(page, folder, "descent")
     walk = "([name, start, rate]) => bookDescent.walk(name, start, rate, 12)"
-    names = section_functions()
+    names = section_functions("gradient-descent", "descend", "walk")
     for rate in (0.02, 0.15, 0.205, 0.5, 1.1):
         one = page.evaluate(walk, ["parabola", [1], rate])
         two = page.evaluate(walk, ["valley", [4, 1], rate])
         assert np.ravel(one) == pytest.approx(names["descend"](rate, 12), rel=1e-12)
         expected = np.ravel(names["walk"](rate, 12))
         assert np.ravel(two) == pytest.approx(expected, rel=1e-12)
+
+
+def test_optimizers_of_descent_compute_what_their_section_does(page, folder):
+    figure(page, folder, "descent")
+    walk = "([by, rate]) => bookDescent.walk('valley', [4, 1], rate, 20, by)"
+    optimizers = ("descent", "momentum", "rmsprop", "adam")
+    names = section_functions("optimizers", "walk", *optimizers)
+    for by in optimizers:
+        options = {"beta": 0.5} if by == "momentum" else {}
+        for rate in (0.05, 0.15, 0.5):
+            path = page.evaluate(walk, [by, rate])
+            expected = names["walk"](names[by](rate, **options), 20)
+            np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_descent_prints_what_the_section_prints(page, folder):
@@ -559,12 +570,30 @@ def test_descent_obeys_every_control(page, folder):
     expect(descent.locator("[data-panel=values] .step")).to_have_count(count + 2)
 
 
+def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
+    descent = figure(page, folder, "descent", "#descent?n=10")
+    plain = number(r"f = ([\d.]+\d)", status(descent).inner_text())
+    descent.get_by_label("optimizer").select_option("momentum")
+    said = status(descent)
+    expect(said).to_contain_text("Gradient descent with a learning rate of 0.15 has f =")
+    first, second = re.findall(r"f = ([\d.]+\d)", said.inner_text())
+    assert float(second) == plain
+    assert float(first) < plain
+    expect(descent.locator(".descent-bands")).to_be_hidden()
+    button = descent.get_by_role("button", name="learning rate 0.305")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(descent.get_by_label("optimizer")).to_have_value("momentum")
+    expect(said).to_contain_text("has f =")
+
+
 def test_the_slider_says_which_rates_diverge(page, folder):
     """Where a band ends, the factor of the steepest direction is 0, or -1."""
     descent = figure(page, folder, "descent")
     for name, ends in (("valley", (0.1, 0.2)), ("parabola", (0.5, 1))):
         descent.get_by_label("function").select_option(name)
-        low, high, _ = page.evaluate(f"bookDescent.functions.{name}.rates")
+        low, high, _ = page.evaluate(f"bookDescent.rates('{name}', 'descent')")
         bands = descent.locator(".descent-bands span")
         widths = bands.evaluate_all("all => all.map((e) => e.clientWidth)")
         share = np.cumsum(widths) / sum(widths)
@@ -608,8 +637,9 @@ def test_the_address_of_descent_opens_the_same(page, folder):
 
 
 @pytest.mark.parametrize("function", ["parabola", "valley"])
-def test_the_code_of_descent_computes_what_it_shows(page, folder, function, capsys):
-    address = f"#descent?f={function}&n=12"
+@pytest.mark.parametrize("by", ["descent", "momentum", "rmsprop", "adam"])
+def test_the_code_of_descent_computes_what_it_shows(page, folder, function, by, capsys):
+    address = f"#descent?f={function}&by={by}&n=12"
     said = status(figure(page, folder, "descent", address)).inner_text()
     names: dict = {}
     exec(copied(page, folder, "descent", "torch", address), names)
