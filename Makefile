@@ -9,6 +9,8 @@ JOBS ?= logical
 # threads of each: those of several processes would wait for each other at every step;
 # the kernel of a notebook has one in any case (booktools/execution/environment.py)
 THREADS ?= 1
+# where make serve shows the book
+PORT ?= 8000
 # what make portable runs: interpreters, and sections, all if none
 PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(shell $(each) -c "print('$(each)')" 2>/dev/null))
 SECTION ?=
@@ -73,8 +75,10 @@ epub: $(BOOK)/ready ## make an EPUB of the book, with one framework
 	rm -rf _build/epub
 	$(BOOK)/bin/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub $(ARGS)
 
-serve: book ## show the built book at http://127.0.0.1:8000
-	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+serve: book ## show the built book at http://127.0.0.1:8000 (PORT=...)
+	@$(BOOK)/bin/python -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" \
+	  2>/dev/null || { echo "Port $(PORT) is taken. Name another: make serve PORT=8001"; exit 1; } >&2
+	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 test: $(FULL)/ready ## run the unit tests, and every notebook against its stored outputs
 	OMP_NUM_THREADS=$(THREADS) $(FULL)/bin/python -m pytest --nbval -n $(JOBS) --dist loadfile $(ARGS)

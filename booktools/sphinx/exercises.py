@@ -10,6 +10,7 @@ An exercise has a title and, as its classes, a kind and the minutes that it take
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from docutils import nodes
@@ -54,25 +55,41 @@ class ExerciseList(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the table in Markdown, and let it be read as if it stood there."""
-        lines = ["| exercise | topic | kind | minutes | solution |", "|" + "---|" * 5]
+        lines = ["| no. | topic | kind | min | answer |", "|" + "---|" * 5]
+        counts: Counter[str] = Counter()
+        total = 0
         for page in self.sources.book.pages:
             try:
                 for block, kind, minutes in exercises(page):
                     label = block.options["label"]
                     worked = re.sub("^ex_", WORKED, label)
+                    counts[kind] += 1
+                    total += minutes
                     lines.append(
-                        f"| {{numref}}`{label}` | {block.argument} | {kind} | "
-                        f"{minutes} | {{ref}}`worked\u00a0out <{worked}>` |"
+                        f"| {{numref}}`%s <{label}>` | {block.argument} | {kind} | "
+                        f"{minutes} | {{ref}}`solution <{worked}>` |"
                     )
             except SourceError as error:
                 raise self.error(str(error)) from None
-        node = nodes.Element()
+        kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS)
+        hours = f"about {total / 60:.0f} hours in all"
+        lines[:0] = [f"{counts.total()} exercises, {hours}: {kinds}.", ""]
+        node = nodes.container(classes=["exercise-list"])
         place, _ = self.get_source_info()
         self.state.nested_parse(StringList(lines, place), self.content_offset, node)
-        return node.children
+        return [node]
+
+
+def let_sort(
+    app: Sphinx, docname: str, template: str, context: dict, doctree: object
+) -> None:
+    """Load what sorts the table and chooses from it, where one stands."""
+    if "exercise-list" in context.get("body", ""):
+        app.add_js_file("booktools-exercises.js", loading_method="defer")
 
 
 def setup_exercises(app: Sphinx, sources: Sources) -> None:
     """Offer the directive ``exercise-list``."""
     directive = type("ExerciseList", (ExerciseList,), {"sources": sources})
     app.add_directive("exercise-list", directive)
+    app.connect("html-page-context", let_sort)

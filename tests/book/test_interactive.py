@@ -575,7 +575,9 @@ def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
     plain = number(r"f = ([\d.]+\d)", status(descent).inner_text())
     descent.get_by_label("optimizer").select_option("momentum")
     said = status(descent)
-    expect(said).to_contain_text("Gradient descent with a learning rate of 0.15 has f =")
+    expect(said).to_contain_text(
+        "Gradient descent with a learning rate of 0.15 has f ="
+    )
     first, second = re.findall(r"f = ([\d.]+\d)", said.inner_text())
     assert float(second) == plain
     assert float(first) < plain

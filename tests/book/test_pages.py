@@ -888,3 +888,26 @@ def test_the_code_of_clothes_is_the_sections(page, html, server, framework):
     own = own.replace("batch_size = 256", "batch_size = 64")
     own = own.replace("num_epochs, lr = 10, 0.1", "num_epochs, lr = 1, 0.2")
     assert own.startswith(code.rstrip())
+
+
+def test_the_table_of_exercises_is_sorted_and_filtered(page, server):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"{server}/chapters/exercises.html")
+    table = page.locator(".exercise-list table")
+    assert table.evaluate("t => t.scrollWidth <= t.parentElement.clientWidth")
+    rows = page.locator(".exercise-list tbody tr")
+    shown = """all => all.filter(row => !row.hidden)
+      .map(row => [row.cells[2].innerText, Number(row.cells[3].innerText)])"""
+    before = rows.evaluate_all(shown)
+    heading = page.get_by_role("columnheader", name="min")
+    for direction in ("ascending", "descending"):
+        heading.get_by_role("button").click()
+        expect(heading).to_have_attribute("aria-sort", direction)
+        minutes = [minutes for _, minutes in rows.evaluate_all(shown)]
+        expected = sorted(minutes, reverse=direction == "descending")
+        assert minutes == expected != [minutes for _, minutes in before]
+    page.get_by_label("kind").select_option("measure")
+    kinds = [kind for kind, _ in rows.evaluate_all(shown)]
+    assert set(kinds) == {"measure"}
+    said = page.locator(".exercise-list [role=status]")
+    expect(said).to_contain_text(f"{len(kinds)} of {len(before)} exercises")

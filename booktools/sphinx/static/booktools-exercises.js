@@ -1,0 +1,40 @@
+/* Sorts the table of all exercises by a column, and shows those of a kind. Without this
+   script the table is complete, in the order of the book. */
+"use strict";
+
+for (const list of document.querySelectorAll(".exercise-list")) {
+  const [count, body] = [list.querySelector("p"), list.querySelector("tbody")];
+  const rows = [...body.rows];
+  const text = (row, column) => row.cells[column].textContent.trim();
+  const kinds = [...new Set(rows.map(row => text(row, 2)))].sort();
+
+  const label = document.createElement("label");
+  label.innerHTML = `kind <select><option value="">all kinds</option>${kinds.map(kind => `<option>${kind}</option>`).join("")}</select>`;
+  count.after(label);
+  const all = count.textContent;
+  count.setAttribute("role", "status");
+  label.addEventListener("change", ({ target }) => {
+    for (const row of rows) row.hidden = target.value !== "" && text(row, 2) !== target.value;
+    const shown = rows.filter(row => !row.hidden);
+    const minutes = shown.reduce((sum, row) => sum + Number(text(row, 3)), 0);
+    count.textContent = target.value
+      ? `${shown.length} of ${rows.length} exercises, about ${Math.round(minutes / 60)} hours.`
+      : all;
+  });
+
+  const headings = [...list.querySelectorAll("thead th")].slice(0, 4);
+  headings.forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = heading.textContent;
+    heading.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = heading.ariaSort === "ascending";
+      for (const each of headings) each.ariaSort = null;
+      heading.ariaSort = down ? "descending" : "ascending";
+      const order = (a, b) => text(a, column).localeCompare(text(b, column), "en", { numeric: true });
+      // What is equal stays in the order of the book.
+      body.append(...rows.toSorted(down ? (a, b) => order(b, a) : order));
+    });
+  });
+}
