@@ -424,6 +424,7 @@
 
   function keep() {
     const { e, c, w1, w2, b, v0, v1, ...kept } = state;
+    if (pinned >= 0) kept.u = pinned;
     if (first) kept.w = first.map(values => [...values].map(exact).join("_")).join("__");
     if (state.d === "own")
       Object.assign(kept, {
@@ -688,6 +689,8 @@
         .params.map(param => param.length)
         .join() === weights.map(list => list.length).join();
     if (fits && weights.flat().every(Number.isFinite)) first = weights;
+    const unit = numbers(ui.wanted.get("u"), ",")[0];
+    if (Number.isInteger(unit) && unit >= 0) pinned = unit; // begin() lets go of what is not there
   }
   const { n } = state;
   anew();

@@ -163,7 +163,7 @@ def test_a_unit_is_examined_pinned_and_moved_by_hand(page, folder):
     assert said.startswith("Your weights, step 1")
     page.reload()
     assert status(plane).inner_text() == said
-    unit(plane, 1).click()
+    expect(unit(plane, 1)).to_have_attribute("aria-pressed", "true")
     expect(plane.locator(".plane-unit")).to_be_visible()
     unit(plane, 1).click()
     expect(plane.locator(".plane-unit")).to_be_hidden()
