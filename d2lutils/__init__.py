@@ -16,18 +16,15 @@ __version__ = "0.2.0"
 
 
 def require(package: str, extra: str = "") -> ModuleType:
-    """Import a framework or another package, or say how to get it.
+    """Import a package and return it, or say how to get it.
 
     Args:
         package: Its name, such as ``"torch"``.
-        extra: That of this package that installs it, if not of the same name.
-
-    Returns:
-        The imported package.
+        extra: The extra of ``d2lutils`` that installs it, if it has another name.
 
     Raises:
-        ImportError: It is not installed. A failure inside an installed package passes
-            through as it is.
+        ImportError: The package isn't installed. If an installed package fails to
+            import something itself, that error passes through unchanged.
     """
     try:
         return importlib.import_module(package)

@@ -9,35 +9,26 @@ import numpy as np
 
 
 def check_whole(name: str, value: Any, least: int) -> int:
-    """Return an argument as an ``int``, or say what is wrong with it.
-
-    Args:
-        name: The argument's name, for the message.
-        value: Whatever the caller passed.
-        least: The smallest value allowed.
+    """Return an argument as an ``int``.
 
     Raises:
-        TypeError: ``value`` is not a whole number (a ``bool`` does not count as one).
-        ValueError: ``value`` is smaller than ``least``.
+        TypeError: It is not a whole number; ``True`` and ``False`` don't count as one.
+        ValueError: It is smaller than ``least``.
     """
-    expected = f"{name} must be a whole number of at least {least}"
+    expected = f"{name} must be a whole number of at least {least}, got {value!r}"
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{expected}, got {value!r}")
+        raise TypeError(expected)
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{expected}, got {value!r}") from None
+        raise TypeError(expected) from None
     if number < least:
-        raise ValueError(f"{expected}, got {value!r}")
+        raise ValueError(expected)
     return number
 
 
 def check_gradients(who: str, *grads: Any) -> None:
-    """Check that not all of an updater's gradients are missing.
-
-    Raises:
-        ValueError: They are; ``who`` says of which parameters.
-    """
+    """Raise ``ValueError`` if all of an updater's gradients are missing."""
     if all(grad is None for grad in grads):
         raise ValueError(
             f"{who} has no gradient: the loss does not depend on it, or it was not "

@@ -1,8 +1,8 @@
 """All that is public and the same in every framework, written once.
 
-A framework's module holds one subclass of :class:`Backend`, which supplies the little
-that differs, and exports the bound methods of one instance of it as its functions, as
-the standard library's ``random`` does.
+The module of a framework holds one subclass of :class:`Backend`, which supplies what
+differs. It exports the bound methods of one instance as its functions, as the standard
+library's ``random`` does.
 """
 
 from __future__ import annotations
@@ -29,31 +29,30 @@ from d2lutils.plotting import Animator, in_notebook, show_images
 Net = Callable[[Any], Any]
 Loss = Callable[[Any, Any], Any]
 Batches = Iterable[tuple[Any, Any]]
-# Trains on one batch (X, y), of which it is also given the labels as an array; returns
-# the summed loss and the scores from before the update, in memory that the net does not
-# write to again.
+# Trains on one batch (X, y), given its labels as an array too. Returns the summed loss
+# and the scores from before the update, in memory that the net won't write to again.
 Step = Callable[[Any, Any, np.ndarray], tuple[Any, Any]]
 
-# Seconds between two drawings of a training's curves: one takes some hundredths of a
-# second, and a reader sees no more than a few per second.
+# Seconds between two drawings of the curves: each takes some hundredths of a second,
+# and nobody sees more than a few a second.
 DRAWING_INTERVAL = 0.25
 # What a loss may call its mean; the last two are Keras' words.
 MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 
 
 class Backend(ABC):
-    """What the chapters import, over what a framework supplies."""
+    """What the chapters import, built on what a framework supplies."""
 
-    channel_axis: ClassVar[int]  # where that axis stands in X
-    label_dtype: ClassVar[type]  # that of y, as NumPy calls it
+    channel_axis: ClassVar[int]  # the axis of X that holds the channels
+    label_dtype: ClassVar[type]  # the type of y, as NumPy calls it
 
     @abstractmethod
     def from_numpy(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
-        """Turn a batch into tensors; the arrays are nobody else's."""
+        """Turn a batch into tensors, which may keep the arrays' memory."""
 
     @abstractmethod
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
-        """Return what trains on one batch after the other."""
+        """Return a function that trains on one batch."""
 
     @abstractmethod
     def seed(self, seed: int) -> None:
@@ -64,28 +63,16 @@ class Backend(ABC):
         """Draw a number, at least 0, from the framework's own generator."""
 
     @abstractmethod
-    def sum(self, losses: Any) -> Any:
-        """Add up a tensor."""
-
-    @abstractmethod
     def devices(self) -> tuple[list[Any], Any]:
         """Return all GPUs, and the CPU."""
-
-    @abstractmethod
-    def reshape(self, tensor: Any, shape: tuple[int, ...]) -> Any:
-        """Return the same numbers in another shape."""
 
     @abstractmethod
     def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> Batches:
         """Return the framework's own loader of tensors in memory, or one like it."""
 
     def inference(self, net: Net) -> AbstractContextManager[Net]:
-        """Open a context in which what it yields gives the scores of ``net``."""
+        """Open a context that yields a function from ``X`` to the scores of ``net``."""
         return nullcontext(net)
-
-    def normal(self, scale: float, shape: tuple[int, ...]) -> Any:
-        """Draw normal numbers with this standard deviation, where no key is needed."""
-        raise NotImplementedError
 
     def end_training(self, net: Net) -> None:  # noqa: B027 (most keep no mode)
         """Put a model that tells training from evaluation into evaluation mode."""
@@ -93,6 +80,18 @@ class Backend(ABC):
     def labels_first(self, loss: Loss) -> bool:
         """Whether it is called ``loss(y, y_hat)``, and gives both the same shape."""
         return False
+
+    def sum(self, losses: Any) -> Any:
+        """Add up a tensor."""
+        return losses.sum()
+
+    def reshape(self, tensor: Any, shape: tuple[int, ...]) -> Any:
+        """Return the same numbers in another shape."""
+        return tensor.reshape(shape)
+
+    def normal(self, scale: float, shape: tuple[int, ...]) -> Any:
+        """Draw normal numbers with this standard deviation, where no key is needed."""
+        raise NotImplementedError
 
     # Data
 
@@ -103,15 +102,14 @@ class Backend(ABC):
     def load_data_fashion_mnist(
         self, batch_size: int, resize: int | None = None
     ) -> tuple[Minibatches, Minibatches]:
-        """Return minibatches of the training and of the test examples.
+        """Return minibatches of the training examples and of the test examples.
 
-        The training examples come in a new order in every epoch, the test examples
-        in that of the file; the last batch holds what is left. The orders follow
-        :func:`set_seed` or, where it was not called, the framework's own generator
-        (``np.random`` for JAX, which has none), and repeat themselves with it.
+        The training examples come in a new order in every epoch, the test examples in
+        the order of the file. The order follows :func:`set_seed`. If you didn't call
+        it, it follows the framework's own generator (``np.random`` for JAX).
 
         Args:
-            batch_size: Examples per batch.
+            batch_size: Examples per batch; the last batch holds what is left.
             resize: Side of the images in pixels, or ``None`` to keep 28.
 
         Returns:
@@ -140,16 +138,13 @@ class Backend(ABC):
     # Evaluation
 
     def accuracy(self, y_hat: Any, y: Any) -> float:
-        """Count the right predictions.
+        """Count the right predictions. Returns their **number**, not their share.
 
         Args:
-            y_hat: Scores, ``(n, classes)``, of which the largest counts, or predicted
-                classes, ``(n,)``; or predictions of regression, ``(n, 1)``, which
-                count where they, in the dtype of ``y``, equal the targets.
+            y_hat: Scores, ``(n, classes)``; or predicted classes, ``(n,)``; or
+                predictions of regression, ``(n, 1)``, which are right if they equal
+                the targets after conversion to the dtype of ``y``.
             y: Labels, ``(n,)``; or targets, ``(n,)`` or ``(n, 1)``.
-
-        Returns:
-            Their **number**, not their share.
 
         Raises:
             ValueError: The shapes do not fit.
@@ -169,18 +164,18 @@ class Backend(ABC):
     def evaluate_accuracy(self, net: Net, data_iter: Batches) -> float:
         """Return the share of right predictions on a data set.
 
-        A model that tells training from evaluation is put into evaluation mode for the
-        time, and left in the mode in which it came.
+        A model that tells training from evaluation is evaluated as such, and left in
+        the mode in which it came.
 
         Args:
-            net: Maps ``X`` to scores ``(n, classes)``, or to predictions of regression
-                ``(n, 1)``: a model or any function.
+            net: A model or any function that maps ``X`` to scores ``(n, classes)``, or
+                to predictions of regression ``(n, 1)``.
             data_iter: Yields batches ``(X, y)``.
 
         Raises:
             TypeError: ``net`` returns no tensor.
-            ValueError: ``data_iter`` or one of its batches is empty, or shapes do not
-                fit.
+            ValueError: ``data_iter`` or one of its batches is empty, or the shapes do
+                not fit.
         """
         metric = Accumulator(2)
         with self.inference(net) as scores:
@@ -197,7 +192,7 @@ class Backend(ABC):
         Args:
             net: Maps ``X`` to scores ``(n, classes)``.
             test_iter: Yields batches ``(X, y)`` of images with a single channel.
-            n: How many images.
+            n: How many images, in rows of three.
 
         Raises:
             TypeError, ValueError: ``n`` is not a positive whole number, or
@@ -214,7 +209,7 @@ class Backend(ABC):
                 images += list(np.squeeze(to_numpy(X), self.channel_axis))
                 titles += [f"{a}\n{b}" for a, b in zip(truth, guesses, strict=True)]
                 if len(titles) >= n:
-                    show_images(images[:n], 1, n, titles=titles[:n])
+                    show_images(images[:n], -(-n // 3), min(n, 3), titles=titles[:n])
                     return
         raise ValueError(
             f"n asks for {n} examples, but test_iter yields only {len(titles)}"
@@ -227,24 +222,24 @@ class Backend(ABC):
     ) -> tuple[float, float]:
         """Train for one epoch.
 
-        Every updater takes a step along the gradient of the batch's **mean** loss: an
-        optimizer is given that gradient; an updater of one's own, and MXNet's trainer,
-        the summed one and the number of examples to divide it by.
+        Every updater follows the gradient of the batch's **mean** loss. An optimizer
+        gets that gradient. An updater of your own, like MXNet's trainer, gets the
+        gradient of the sum and the number of examples to divide it by.
 
         Args:
-            net: Maps ``X`` to scores ``(n, classes)``, or to predictions of regression
-                ``(n, 1)``: a model or any function. What a Keras model adds to the loss
-                by itself, such as regularizers, is minimized and reported too.
+            net: A model or any function that maps ``X`` to scores ``(n, classes)``, or
+                to predictions of regression ``(n, 1)``. What a Keras model adds to the
+                loss, such as regularizers, is minimized and reported too.
             train_iter: Yields batches ``(X, y)``; for regression, ``y`` holds floats,
                 ``(n,)`` or ``(n, 1)``.
             loss: A loss of the framework with any reduction, or a function that maps
                 scores and labels to one loss per example, ``(n,)`` or ``(n, 1)``. One
                 that returns a single number says what that is: by ``loss.reduction =
-                "mean"`` or ``"sum"``, or by a parameter ``reduction``, be it bound by
-                ``functools.partial`` or left at its default.
-            updater: An optimizer of the framework, or what is called with
-                ``(batch_size)``, such as ``lambda batch_size: sgd(params, lr,
-                batch_size)``; in TensorFlow, what has ``params`` and is called with
+                "mean"`` or ``"sum"``, or by its parameter ``reduction``, left at its
+                default or bound by ``functools.partial``.
+            updater: An optimizer of the framework, or a function of ``batch_size``,
+                such as ``lambda batch_size: sgd(params, lr, batch_size)``. In
+                TensorFlow, an object that has ``params`` and is called with
                 ``(batch_size, grads)``, such as ``Updater(params, lr)``.
 
         Returns:
@@ -254,8 +249,8 @@ class Backend(ABC):
         Raises:
             TypeError: ``updater`` is none of these, or ``net`` returns no tensor.
             ValueError: ``train_iter`` or one of its batches is empty, a shape does not
-                fit, a label is out of range, ``loss`` returned a single number and does
-                not say whether it is a sum or a mean, or a parameter has no gradient.
+                fit, a label is out of range, a parameter has no gradient, or ``loss``
+                returned a single number without saying what it is.
         """
         return self._train_epoch(train_iter, self.training_step(net, loss, updater))
 
@@ -270,8 +265,8 @@ class Backend(ABC):
         for X, y in train_iter:
             labels = _labels(y)
             total, y_hat = step(X, y, labels)
-            # One step late: where a framework works in the background, asking for
-            # numbers at once would leave it idle while the next step is prepared.
+            # One step late: a framework that works in the background would otherwise
+            # sit idle while we prepare the next step.
             count(*waiting)
             waiting = [(total, y_hat, labels)]
         count(*waiting)
@@ -284,30 +279,28 @@ class Backend(ABC):
         """Return what to differentiate, and the summed loss of a batch.
 
         Args:
-            loss: Returns one number per example, or one number, if it says by its
-                ``reduction`` whether that is their sum or their mean.
+            loss: See :func:`train_epoch_ch3`.
             y_hat, y: A batch.
-            summed: Whether the updater wants the gradient of the sum, to divide it by
-                the number of examples itself, or that of the mean.
+            summed: Whether to differentiate the sum, because the updater divides by
+                the number of examples itself, or the mean.
             added: What the model adds to the mean loss by itself.
 
         Raises:
-            TypeError, ValueError: What ``loss`` returned is neither, or one number that
-                does not say what it is.
+            TypeError, ValueError: ``loss`` returned something else.
         """
         losses = loss(y, y_hat) if self.labels_first(loss) else loss(y_hat, y)
         n, found = y.shape[0], _check_losses(losses, y.shape[0])
-        # Else each prediction may have been compared with each target.
+        # Otherwise each prediction may have been compared with each target.
         alike = y_hat.shape == y.shape or self.labels_first(loss)
         if found:
             total = self.sum(losses)
             mean = total / n
         elif not alike and y_hat.shape[1:] in ((), (1,)):
-            shapes = f"{tuple(y_hat.shape)} and {tuple(y.shape)}"
             raise ValueError(
-                f"net(X) and y have the shapes {shapes}, of which subtraction makes a "
-                "square; a single number does not show whether loss did that. Give y "
-                "the shape of net(X), or let loss return one number per example"
+                f"net(X) has shape {tuple(y_hat.shape)} and y has shape "
+                f"{tuple(y.shape)}: subtracting them makes a square, and a loss that "
+                "is a single number hides that. Give y the shape of net(X), or let "
+                "loss return one number per example"
             )
         elif (reduction := _reduction(loss)) == "sum":
             mean, total = losses / n, losses
@@ -337,51 +330,49 @@ class Backend(ABC):
         """Train, draw the curves as they grow, and print the final figures.
 
         Afterwards a model that tells training from evaluation is in evaluation mode.
-        Nothing is asserted about the result; a loss that is no longer finite is
-        reported in words.
+        Nothing is asserted about the result, but a message says when the loss is no
+        longer finite.
 
         Args:
             net, train_iter, loss, updater: See :func:`train_epoch_ch3`.
             test_iter: Yields the batches on which accuracy is measured after each
                 epoch.
             num_epochs: Passes over the training examples, at least 1.
-            draw: Whether to draw and to print; or only return.
+            draw: Whether to draw and print, or only to return the figures.
 
         Returns:
             The figures of every epoch.
 
         Raises:
-            KeyboardInterrupt: The training was interrupted. The curves are drawn as
-                far as they got, and the exception's ``history`` holds their figures.
+            KeyboardInterrupt: You stopped it. The curves are drawn as far as they
+                got, and the exception's ``history`` holds their figures.
             TypeError, ValueError: An argument is wrong; see :func:`train_epoch_ch3`.
         """
         num_epochs = check_whole("num_epochs", num_epochs, least=1)
-        history = History()
+        history, step = History(), self.training_step(net, loss, updater)
         animator = draw and Animator(
             xlabel="epoch",
             xlim=(1, max(num_epochs, 2)),
             legend=["train loss", "train acc", "test acc"],
             figsize=(4.5, 3),
         )
-        step = self.training_step(net, loss, updater)
-        drawn, last_loss = -math.inf, 0.0
         # In a notebook the figure shows the progress; a terminal needs a bar.
-        epochs = range(1, num_epochs + 1)
         hidden = in_notebook() or not draw
-        bar = tqdm(epochs, unit="epoch", disable=hidden or None)
+        bar = tqdm(range(1, num_epochs + 1), unit="epoch", disable=hidden or None)
+        drawn, last_loss = -math.inf, 0.0
         try:
             for epoch in bar:
                 train_loss, train_accuracy = self._train_epoch(train_iter, step)
                 test_accuracy = self.evaluate_accuracy(net, test_iter)
-                figures = (train_loss, train_accuracy, test_accuracy)
-                history.add(*figures)
+                history.add(train_loss, train_accuracy, test_accuracy)
+                if not animator:
+                    continue
                 due = time.perf_counter() - drawn >= DRAWING_INTERVAL
-                if animator:
-                    animator.add(epoch, figures, redraw=due or epoch == num_epochs)
+                figures = (train_loss, train_accuracy, test_accuracy)
+                animator.add(epoch, figures, redraw=due or epoch == num_epochs)
                 if due:
                     drawn = time.perf_counter()
-                broken = not math.isfinite(train_loss) and math.isfinite(last_loss)
-                if draw and broken:
+                if not math.isfinite(train_loss) and math.isfinite(last_loss):
                     print(
                         f"epoch {epoch}: the train loss is {train_loss}, no longer a "
                         "finite number: the scores overflowed. A smaller learning "
@@ -408,16 +399,14 @@ class Backend(ABC):
     def load_array(
         self, data_arrays: Sequence[Any], batch_size: int, is_train: bool = True
     ) -> Batches:
-        """Return minibatches of tensors, ``(n, ...)`` each, again in every pass.
+        """Return the framework's own loader of tensors that are in memory.
+
+        JAX has none. There it is one that draws its orders from ``np.random``.
 
         Args:
-            data_arrays: Such as features and targets.
-            batch_size: Examples per batch; the last holds what is left.
+            data_arrays: Tensors ``(n, ...)``, such as features and targets.
+            batch_size: Examples per batch; the last batch holds what is left.
             is_train: Whether each pass draws a new order.
-
-        Returns:
-            The framework's own loader; in JAX, which has none, one that draws its
-            orders from ``np.random``.
         """
         return self.loader(data_arrays, batch_size, is_train)
 
@@ -441,19 +430,13 @@ class Backend(ABC):
         return X @ w + b
 
     def squared_loss(self, y_hat: Any, y: Any) -> Any:
-        """Return half the squared error of every prediction, in the shape of these."""
+        """Return half the squared error of each prediction, in the shape of y_hat."""
         return (y_hat - self.reshape(y, y_hat.shape)) ** 2 / 2
 
     def evaluate_loss(self, net: Net, data_iter: Batches, loss: Loss) -> float:
         """Return the mean loss on a data set, of a model in evaluation mode.
 
-        Args:
-            net: A model or any function of ``X``.
-            data_iter, loss: See :func:`train_epoch_ch3`.
-
-        Raises:
-            ValueError: ``data_iter`` yields nothing, or ``loss`` returned one number
-                and does not say which it is.
+        Args and errors are those of :func:`train_epoch_ch3`.
         """
         metric = Accumulator(2)
         with self.inference(net) as predict:
@@ -469,14 +452,13 @@ class Backend(ABC):
     # Seeds and devices
 
     def set_seed(self, seed: int) -> None:
-        """Make all that is random repeat itself: weights, shuffling, dropout.
+        """Make everything random repeat itself: weights, shuffling, dropout.
 
-        Seeds the framework on every device, NumPy, Python and the order of the
+        This seeds the framework on every device, NumPy, Python and the order of the
         training batches, which is then the same in every framework.
 
         Args:
             seed: A whole number from 0 to 2**32 - 1.
-
         """
         seed = check_whole("seed", seed, least=0)
         if seed >= 2**32:
@@ -487,18 +469,24 @@ class Backend(ABC):
         self.seed(seed)
 
     def try_gpu(self, i: int = 0) -> Any:
-        """Return GPU number ``i`` if there is one, else the CPU."""
+        """Return GPU number ``i`` if there is one, else the CPU.
+
+        Apple's GPU counts in PyTorch, and in TensorFlow and JAX with Apple's plugins.
+        If PyTorch says that an operation is not implemented for "MPS", set the
+        environment variable ``PYTORCH_ENABLE_MPS_FALLBACK=1`` before you start Python,
+        and the CPU does that operation.
+        """
         gpus, cpu = self.devices()
         return gpus[i] if i < len(gpus) else cpu
 
     def try_all_gpus(self) -> list[Any]:
-        """Return all GPUs, or the CPU alone if there is none."""
+        """Return all GPUs, or only the CPU if there is none; see :func:`try_gpu`."""
         gpus, cpu = self.devices()
         return gpus or [cpu]
 
 
 def _reduction(loss: Loss) -> str | None:
-    """Return what a loss says of the single number that it returns, if anything.
+    """Return what a loss says about the single number it returns, if anything.
 
     It says so by an attribute, as the frameworks' own do, or by the default of a
     parameter of that name, which ``functools.partial`` may have replaced.
@@ -514,7 +502,7 @@ def _reduction(loss: Loss) -> str | None:
 
 
 def _check_losses(losses: Any, n: int) -> tuple[int, ...]:
-    """Return the shape of what a loss gave for ``n`` examples, if it is allowed."""
+    """Return the shape of what a loss returned for ``n`` examples, if it is allowed."""
     if not hasattr(losses, "shape"):
         raise TypeError(f"loss must return a tensor, got {losses!r}")
     shape = tuple(losses.shape)
@@ -541,7 +529,7 @@ def _labels(y: Any) -> np.ndarray:
 
 
 def _check_tensor(y_hat: Any) -> Any:
-    """Return what a model gave, if it is one tensor."""
+    """Return what a model returned, if it is one tensor."""
     if isinstance(y_hat, (tuple, list)) or not hasattr(y_hat, "shape"):
         raise TypeError(
             "net(X) must return one tensor of scores, of shape (n, number of classes); "
@@ -551,14 +539,14 @@ def _check_tensor(y_hat: Any) -> Any:
 
 
 def check_scores(y_hat: Any, labels: np.ndarray) -> None:
-    """Check what ``net(X)`` returned against the labels or targets of the same batch.
+    """Check what ``net(X)`` returned against the labels or targets of its batch.
+
+    Some frameworks would clip labels or broadcast scores without a word.
 
     Raises:
         TypeError: ``y_hat`` is no tensor.
-        ValueError: Its shape is neither ``(n, number of classes)`` nor, with floats
-            for targets, that of one prediction per example; or a label has no score.
-            Some frameworks would clip such a label, or broadcast such scores, without
-            a word.
+        ValueError: Its shape is neither ``(n, number of classes)`` nor, if the labels
+            are floats, one prediction per example; or a label has no score.
     """
     shape, n = tuple(_check_tensor(y_hat).shape), len(labels)
     whole = labels.dtype.kind in "iub"

@@ -55,28 +55,25 @@ class FashionMNIST:
 
 
 def load() -> FashionMNIST:
-    """Return Fashion-MNIST.
-
-    The first call in a process reads the four files of the package and verifies
-    their checksums; later calls return the same arrays.
+    """Return Fashion-MNIST; only the first call reads and verifies the files.
 
     Raises:
         DataError: A file is missing or damaged.
     """
-    with _lock:  # so that threads do not each read the files
+    with _lock:  # or each thread would read them
         return _read()
 
 
 @functools.cache
 def _read() -> FashionMNIST:
-    return FashionMNIST(*(_read_file(name) for name in FILES))
+    return FashionMNIST(*map(_read_file, FILES))
 
 
 def _read_file(name: str) -> np.ndarray:
     """Read a file in the IDX format (yann.lecun.com/exdb/mnist).
 
-    Once the checksum is right, so is all else: two bytes of zero, the type, the number
-    of axes, their lengths as 32-bit big-endian numbers, then the values.
+    It holds two bytes of zero, the type, the number of axes, their lengths as 32-bit
+    big-endian numbers, then the values. The checksum proves all of that.
     """
     try:
         data = DATA.joinpath(name).read_bytes()
@@ -98,22 +95,19 @@ def _read_file(name: str) -> np.ndarray:
 
 
 def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
-    """Translate class numbers into names.
+    """Translate class numbers, from 0 to 9, into names such as ``"ankle boot"``.
 
     Args:
-        labels: Whole numbers from 0 to 9; a tensor of any framework or a sequence.
-
-    Returns:
-        One name per label, such as ``"ankle boot"``.
+        labels: A tensor of any framework, or a sequence.
 
     Raises:
         ValueError: A label is not one of the ten classes.
     """
-    names = []
-    for label in to_numpy(labels).ravel().tolist():
-        if label != int(label) or not 0 <= label < len(LABELS):
+    names = dict(enumerate(LABELS))
+    numbers = to_numpy(labels).ravel().tolist()
+    for label in numbers:
+        if label not in names:
             raise ValueError(
                 f"labels must be whole numbers from 0 to 9, one of them is {label!r}"
             )
-        names.append(LABELS[int(label)])
-    return names
+    return [names[label] for label in numbers]

@@ -1,8 +1,9 @@
 """JAX: ``from d2lutils import jax as d2l``.
 
-JAX wants *pure* functions, whose result depends on their arguments alone. So a model
-is a function ``net(params, X)``, where ``params`` holds arrays of floats in any pytree;
-what takes ``net`` elsewhere takes both here; and what trains returns new parameters.
+JAX wants *pure* functions, whose results depend on their arguments alone. So a model is
+a function ``net(params, X)``, where ``params`` holds arrays of floats in any pytree. A
+function that takes ``net`` elsewhere takes both here, and training returns new
+parameters.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
 
-# TensorFlow, if it is imported later, logs as JAX's C++ library was told to.
+# If TensorFlow is imported later, it logs as JAX's C++ library was told to.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 jax = require("jax")
 jnp = jax.numpy
-# The default since JAX 0.5: so a key gives the same numbers in every release.
+# With the default since JAX 0.5, a key gives the same numbers in every release.
 jax.config.update("jax_threefry_partitionable", True)
 
 
@@ -54,7 +55,7 @@ class _Model:
             ) from None
         self.net, self.params, self.state = net, _check_params(params), state
         self.key = key
-        # Not jit(net), which would remember how `net` was when another model had it.
+        # Not jit(net), which would reuse what another model's `net` was compiled to.
         self.forward = jax.jit(lambda params, X: net(params, X))
 
     def __call__(self, X: Any) -> Any:
@@ -92,9 +93,6 @@ class JaxBackend(Backend):
     def from_numpy(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
         return jnp.asarray(X), jnp.asarray(y)
 
-    def sum(self, losses: jax.Array) -> jax.Array:
-        return losses.sum()
-
     def training_step(self, net: _Model, loss: Loss, updater: Any) -> Step:
         is_optimizer = hasattr(updater, "init") and hasattr(updater, "update")
         if is_optimizer and net.state is None:
@@ -126,19 +124,17 @@ class JaxBackend(Backend):
         return step
 
     def seed(self, seed: int) -> None:
-        pass  # no generator of its own: whoever draws numbers passes a key
+        pass  # no generator of its own: you pass a key to draw numbers
 
     def draw_seed(self) -> int:
         return np.random.randint(2**31)
-
-    def reshape(self, tensor: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        return jnp.reshape(tensor, shape)
 
     def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> _Loader:
         return _Loader(arrays, batch_size, shuffle)
 
     def devices(self) -> tuple[list[jax.Device], jax.Device]:
-        gpus = [each for each in jax.devices() if each.platform == "gpu"]
+        kinds = ("gpu", "metal")  # the second is Apple's
+        gpus = [each for each in jax.devices() if each.platform.lower() in kinds]
         return gpus, jax.devices("cpu")[0]
 
 
@@ -164,27 +160,28 @@ def predict_ch3(net: Net, params: Any, test_iter: Batches, n: int = 6) -> None:
 
 
 def train_epoch_ch3(net, params, train_iter, loss, updater, state=None, key=None):
-    """Train for one epoch, by a step that is compiled when the epoch begins.
+    """Train for one epoch, with a step that is compiled when the epoch begins.
 
     Args:
-        net, params: Give ``net(params, X)``, scores of shape ``(n, classes)``, or
-            predictions of regression, ``(n, 1)``.
+        net, params: ``net(params, X)`` returns scores, ``(n, classes)``, or predictions
+            of regression, ``(n, 1)``.
         train_iter: Yields batches ``(X, y)``; for regression, ``y`` holds floats.
         loss: Maps scores and labels to one loss per example; or to their "mean" or
             "sum", if ``loss.reduction`` says which.
-        updater: An optimizer of Optax; or what turns ``(params, grads, batch_size=n)``,
-            the gradients being those of the summed loss, into new parameters, such as
-            ``functools.partial(sgd, lr=0.1)``.
-        state: The optimizer's, at first ``updater.init(params)``; or it begins anew.
+        updater: An optimizer of Optax; or a function that turns ``(params, grads,
+            batch_size=n)``, with the gradients of the summed loss, into new parameters,
+            such as ``functools.partial(sgd, lr=0.1)``.
+        state: The optimizer's state, at first ``updater.init(params)``. Without it the
+            optimizer starts afresh.
         key: A key of ``jax.random``, if ``net`` draws numbers, as dropout does. Each
-            step then calls ``net(params, X, key=...)`` with a new one split from it;
-            an evaluation gives none, so that ``net`` has to have ``key=None``.
+            step then calls ``net(params, X, key=...)`` with a new key. Evaluations pass
+            none, so ``net`` needs the default ``key=None``.
 
     Returns:
         ``params, (mean loss, accuracy)``; with a ``state``, ``params, state, (...)``.
 
     Raises:
-        TypeError, ValueError: One of them, or what it returns, does not fit.
+        TypeError, ValueError: An argument, or what it returns, does not fit.
     """
     model = _Model(net, params, state, key)
     figures = _backend.train_epoch_ch3(model, train_iter, loss, updater)
@@ -200,11 +197,11 @@ def train_ch3(
         net, params, train_iter, loss, updater, key: See :func:`train_epoch_ch3`.
         test_iter: Yields the batches on which accuracy is measured after each epoch.
         num_epochs: Passes over the training examples, at least 1.
-        draw: Whether to draw and to print; or only return.
+        draw: Whether to draw and print, or only to return.
 
     Returns:
-        The trained parameters, and the figures of every epoch. After an interruption
-        they are the ``params`` and the ``history`` of the ``KeyboardInterrupt``.
+        The trained parameters, and the figures of every epoch. If you stop it, they
+        are the ``params`` and the ``history`` of the ``KeyboardInterrupt``.
     """
     model, rest = _Model(net, params, key=key), (loss, num_epochs, updater, draw)
     try:
@@ -218,7 +215,7 @@ def train_ch3(
 def sgd(params: Any, grads: Any, lr: float, batch_size: int) -> Any:
     """Return the parameters after a step of minibatch stochastic gradient descent.
 
-    Each moves by ``-lr / batch_size`` times its gradient, that of the **summed** loss.
+    Each moves by ``-lr / batch_size`` times the gradient of the **summed** loss.
 
     Args:
         params, grads: Arrays in any pytree, and their gradients in the same one.
@@ -237,8 +234,7 @@ def synthetic_data(
     """Draw the features and targets of a linear model with noise.
 
     Args:
-        w, b: Weights ``(d,)`` or ``(d, 1)``, and bias.
-        num_examples: How many.
+        w, b, num_examples: Weights ``(d,)`` or ``(d, 1)``, bias, and how many to draw.
         key: A key of ``jax.random``.
 
     Returns:

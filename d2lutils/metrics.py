@@ -13,7 +13,7 @@ __all__ = ["Accumulator", "History", "Timer", "sweep"]
 
 
 class Timer:
-    """Measures several stretches of work, in seconds; starts at once."""
+    """A stopwatch for several stretches of work, in seconds; it starts at once."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -24,20 +24,20 @@ class Timer:
         self._started = time.perf_counter()
 
     def stop(self) -> float:
-        """End the stretch, record it, and return its length in seconds."""
+        """End the stretch, record it, and return its length."""
         self.times.append(time.perf_counter() - self._started)
         return self.times[-1]
 
     def avg(self) -> float:
-        """Return the mean length of the recorded stretches."""
+        """Return the mean length of the stretches."""
         return self.sum() / len(self.times)
 
     def sum(self) -> float:
-        """Return the total length of the recorded stretches."""
+        """Return the total length of the stretches."""
         return sum(self.times)
 
     def cumsum(self) -> list[float]:
-        """Return the running totals, one per recorded stretch."""
+        """Return the running totals, one per stretch."""
         return np.cumsum(self.times).tolist()
 
 
@@ -48,11 +48,7 @@ class Accumulator:
         self.data = [0.0] * n
 
     def add(self, *args: Any) -> None:
-        """Add one number to each sum.
-
-        Raises:
-            ValueError: There are not as many numbers as sums.
-        """
+        """Add one number to each sum; raise ``ValueError`` unless there is one each."""
         if len(args) != len(self.data):
             raise ValueError(
                 f"add takes one number per sum: {len(self.data)}, got {len(args)}"
@@ -69,14 +65,14 @@ class Accumulator:
 
 @dataclass
 class History:
-    """The figures of a training, one entry per epoch; its ``repr`` is short.
+    """The figures of a training run, one entry per epoch; its ``repr`` is short.
 
     Attributes:
         train_loss: Mean loss over the training examples, in nats for cross-entropy,
             averaged while the weights move.
         train_accuracy: Share of right predictions on them, likewise.
-        test_accuracy: Share of right predictions after the epoch on the examples that
-            it does not learn from.
+        test_accuracy: Share of right predictions after the epoch, on examples that
+            the model doesn't learn from.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -90,13 +86,12 @@ class History:
 
     @property
     def validation_accuracy(self) -> list[float]:
-        """What ``test_accuracy`` is where those examples are for validation."""
+        """Another name for ``test_accuracy``, if the examples are validation ones."""
         return self.test_accuracy
 
     def add(self, *figures: float) -> None:
         """Append train loss, train accuracy and test accuracy of one epoch."""
-        curves = self.train_loss, self.train_accuracy, self.test_accuracy
-        for curve, figure in zip(curves, figures, strict=True):
+        for curve, figure in zip(vars(self).values(), figures, strict=True):
             curve.append(figure)
 
     def __str__(self) -> str:
@@ -122,7 +117,7 @@ def sweep(
     Args:
         train: Called as ``train(setting, seed)``.
         settings: What to compare; a dictionary names them by its keys.
-        seeds: One training each.
+        seeds: One training run each.
 
     Returns:
         Train loss, train accuracy and held-out accuracy after the last epoch of each

@@ -1,7 +1,7 @@
 """Minibatches of images and labels, the same for every framework.
 
-The images stay in memory once, as bytes; a batch is made by two operations, one that
-picks rows and one that divides.
+The images stay in memory once, as bytes. Two operations make a batch: one picks rows,
+one divides.
 """
 
 from __future__ import annotations
@@ -16,19 +16,15 @@ from PIL import Image
 
 from d2lutils.arguments import check_whole
 
-# Once seeded, one generator orders the examples in every framework, so that the same
-# seed gives the same batches in all of them. NumPy locks it while it draws.
+# Once seeded, one generator orders the examples in every framework, so the same seed
+# gives the same batches in all of them. NumPy locks it while it draws.
 _shuffling: np.random.Generator | None = None
 
 
 def seed_shuffling(seed: int) -> None:
-    """Fix the order in which all later training epochs visit the examples.
-
-    Args:
-        seed: A whole number, at least 0.
-    """
+    """Fix the order in which all later training epochs visit the examples."""
     global _shuffling
-    _shuffling = np.random.default_rng(check_whole("seed", seed, least=0))
+    _shuffling = np.random.default_rng(seed)
 
 
 def get_dataloader_workers() -> int:
@@ -47,16 +43,15 @@ class Minibatches:
 
     Args:
         images: ``(n, 28, 28)`` uint8, gray values from 0 to 255.
-        labels: ``(n,)``, one class per image, in the dtype that ``y`` is to have.
+        labels: ``(n,)``, one class per image, in the dtype of ``y``.
         batch_size: Examples per batch; the last batch holds what is left.
         shuffle: Whether each pass draws a new order of the examples.
         to_tensors: Turns a batch of images ``(B, side, side)`` float32 in [0, 1]
             and labels ``(B,)`` into the framework's tensors.
         resize: Side of the images in pixels, or ``None`` to keep 28. Bilinear, as
             in Pillow.
-        draw_seed: Draws a number from the framework's own generator, which seeds the
-            order of a pass unless ``set_seed`` was called; without it that
-            order is drawn afresh.
+        draw_seed: Draws a number that seeds the order of a pass, unless ``set_seed``
+            was called. Without it, that order differs from process to process.
 
     Attributes:
         num_examples: Examples in one pass.
@@ -76,18 +71,17 @@ class Minibatches:
         self.num_examples = len(images)
         self.shuffle = shuffle
         self._images, self._labels = images, labels
-        self._to_tensors, self._resize = to_tensors, resize
-        self._draw_seed = draw_seed
+        self._settings: tuple[Any, ...] = to_tensors, resize, draw_seed
         self._weights = None
         if resize is not None:
             side = check_whole("resize", resize, least=1)
             self._weights = _interpolation_weights(images.shape[1], side)
 
     def split(self, n: int) -> tuple[Minibatches, Minibatches]:
-        """Return minibatches of the first ``n`` examples, and of those after them.
+        """Return minibatches of the first ``n`` examples, and of the rest.
 
-        The first come in the order of these batches, shuffled or not; the others, which
-        are for validation, in that of the file.
+        The first part is shuffled if these minibatches are. The second is meant for
+        validation and keeps the order of the file.
 
         Raises:
             TypeError, ValueError: ``n`` is not a whole number that leaves examples for
@@ -97,9 +91,8 @@ class Minibatches:
             raise ValueError(f"n must be less than the {self.num_examples} examples")
 
         def part(rows: slice, shuffle: bool) -> Minibatches:
-            images, labels = self._images[rows], self._labels[rows]
-            settings = shuffle, self._to_tensors, self._resize, self._draw_seed
-            return Minibatches(images, labels, self.batch_size, *settings)
+            examples = self._images[rows], self._labels[rows]
+            return Minibatches(*examples, self.batch_size, shuffle, *self._settings)
 
         return part(slice(n), self.shuffle), part(slice(n, None), False)
 
@@ -116,9 +109,9 @@ class Minibatches:
         return map(partial(self._batch, order), starts)
 
     def _draw_order(self) -> np.ndarray:
-        generator = _shuffling
+        generator, (_, _, draw_seed) = _shuffling, self._settings
         if generator is None:
-            generator = np.random.default_rng(self._draw_seed and self._draw_seed())
+            generator = np.random.default_rng(draw_seed and draw_seed())
         return generator.permutation(self.num_examples)
 
     def _batch(self, order: np.ndarray | None, start: int) -> tuple[Any, Any]:
@@ -129,8 +122,9 @@ class Minibatches:
         if self._weights is not None:
             X = self._weights @ X @ self._weights.T
             np.clip(X, 0, 1, out=X)  # rounding may lead just past 1
+        to_tensors, *_ = self._settings
         # A copy, because a framework may hand out its memory to be written to.
-        return self._to_tensors(X, self._labels[rows].copy())
+        return to_tensors(X, self._labels[rows].copy())
 
 
 def _interpolation_weights(size: int, side: int) -> np.ndarray:

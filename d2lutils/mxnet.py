@@ -27,17 +27,16 @@ def _has_avx2() -> bool:
     return "avx2" in flags and "fma" in flags
 
 
-# The OpenBLAS of 2021 that MXNet brings takes processors newer than itself for very
-# old ones, and then multiplies matrices at less than half the speed. It reads from the
-# environment which code to use, once, when it is loaded. A choice of the user's stays,
-# and nothing is left behind for other libraries.
+# MXNet brings an OpenBLAS of 2021, which takes newer processors for very old ones and
+# then multiplies matrices at less than half the speed. When it is loaded, it reads from
+# the environment which code to use. Your own choice stays, and ours is taken back.
 _hint = "OPENBLAS_CORETYPE" not in os.environ and _has_avx2()
 if _hint:
     os.environ["OPENBLAS_CORETYPE"] = "HASWELL"  # the newest that it knows with AVX2
 try:
     mxnet = require("mxnet")
 except (ImportError, AttributeError) as error:
-    # It needs distutils, which Python 3.12 dropped, and np.bool, which NumPy 1.24 did.
+    # It needs distutils, gone in Python 3.12, and np.bool, gone in NumPy 1.24.
     version = tuple(map(int, onp.__version__.split(".")[:2]))
     if sys.version_info < (3, 12) and version < (1, 24):
         raise
@@ -63,9 +62,6 @@ class MXNetBackend(Backend):
         share = mxnet.nd.from_numpy  # np.array would copy
         return share(X).as_np_ndarray(), share(y).as_np_ndarray()
 
-    def sum(self, losses: np.ndarray) -> np.ndarray:
-        return losses.sum()
-
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
         update = updater.step if isinstance(updater, gluon.Trainer) else updater
 
@@ -79,7 +75,7 @@ class MXNetBackend(Backend):
                 goal.backward()
             except mxnet.MXNetError as error:
                 if "computation" in str(error):  # nothing to differentiate
-                    check_gradients("What net(X) is made of", None)
+                    check_gradients("net(X)", None)
                 raise
             update(len(labels))
             return found
@@ -90,11 +86,8 @@ class MXNetBackend(Backend):
         npx.random.seed(seed)
 
     def draw_seed(self) -> int:
-        # Of size 1: before npx.set_np() MXNet knows no tensor of no axes.
+        # Of size 1: before npx.set_np() MXNet has no tensors without axes.
         return int(np.random.randint(0, 2**31 - 1, size=1)[0])
-
-    def reshape(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        return tensor.reshape(shape)
 
     def normal(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
         return np.random.normal(0, scale, shape)
@@ -112,9 +105,8 @@ class MXNetBackend(Backend):
 def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
     """Take one step of minibatch stochastic gradient descent.
 
-    Each parameter moves by ``-lr / batch_size`` times its gradient, which must be
-    that of the **summed** loss. MXNet overwrites gradients at every
-    ``backward``, so there is nothing to clear.
+    Each parameter moves by ``-lr / batch_size`` times the gradient of the **summed**
+    loss. MXNet overwrites gradients at every ``backward``, so nothing is cleared.
 
     Args:
         params: Arrays with gradients attached; changed in place.

@@ -1,4 +1,4 @@
-"""Figures: curves as SVG, images as PNG, one style for the whole book."""
+"""Figures in the book's style: curves as SVG, images as PNG."""
 
 from __future__ import annotations
 
@@ -11,34 +11,49 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from matplotlib import figure
+from matplotlib import colors, figure
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
 
 from d2lutils.arguments import to_numpy
 
 __all__ = [
-    "Animator",
-    "plot",
-    "plt",
-    "set_axes",
-    "set_figsize",
-    "show_confusion",
-    "show_images",
-    "use_svg_display",
+    *("Animator", "plot", "plt", "set_axes", "set_figsize"),
+    *("show_confusion", "show_images", "use_svg_display"),
 ]
 
 # Okabe and Ito's palette, safe for the color-blind (https://jfly.uni-koeln.de/color/,
-# 2008), by descending contrast with white. In gray, line styles tell curves apart.
+# 2008), by descending contrast with white. Where there is no color, line styles tell
+# curves apart.
 COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F", "#8A6D00", "#4D4D4D")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (6, 4)))
-
-# Without a fixed salt, the identifiers inside an SVG differ from run to run.
-mpl.rcParams["svg.hashsalt"] = "d2lutils"
+# Below zero, zero, above zero: the interactive figures use the same three.
+SIGNED = colors.LinearSegmentedColormap.from_list(
+    "signed", (COLORS[0], "white", COLORS[1])
+)
+mpl.rcParams.update(
+    {
+        "axes.axisbelow": True,
+        "axes.edgecolor": "0.45",
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.prop_cycle": cycler(color=COLORS),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": "medium",
+        "grid.color": "0.88",
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+        # Without a fixed salt, the identifiers inside an SVG differ from run to run.
+        "svg.hashsalt": "d2lutils",
+    }
+)
 
 
 def use_svg_display() -> None:
-    """Let Jupyter show figures as SVG; outside a notebook, do nothing."""
+    """Make Jupyter show figures as SVG; outside a notebook, do nothing."""
     _show_figures_as("svg", metadata={"Date": None})
 
 
@@ -50,13 +65,18 @@ def _show_figures_as(format: str, **options: Any) -> None:
 
 
 def set_figsize(figsize: tuple[float, float] = (3.5, 2.5)) -> None:
-    """Set the size of the figures to come.
-
-    Args:
-        figsize: Width and height in inches.
-    """
+    """Set the width and height, in inches, of all figures to come."""
     use_svg_display()
     plt.rcParams["figure.figsize"] = figsize
+
+
+class _LogLabels(LogFormatterSciNotation):
+    """Labels the ticks of a logarithmic axis 0.1, 1, 10 as long as they are short."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos)  # empty where there is no room
+        low, high = self.axis.get_view_interval()
+        return f"{x:g}" if text and low >= 1e-4 and high <= 1e5 else text
 
 
 def set_axes(
@@ -69,26 +89,85 @@ def set_axes(
     yscale: str,
     legend: Sequence[str] | None,
 ) -> None:
-    """Label and scale one pair of axes, and draw its grid.
+    """Label and scale one pair of axes, and name its curves.
 
     Args:
         axes: What to configure.
         xlabel, ylabel: Axis labels, or ``None``.
         xlim, ylim: Lowest and highest value shown, or ``None`` for automatic.
         xscale, yscale: ``"linear"`` or ``"log"``.
-        legend: One name per curve, or ``None`` for no legend.
+        legend: One name per curve, or ``None``. Up to four short names stand beside
+            the ends of their curves, more of them in a legend.
     """
-    axes.set_xlabel(xlabel or "")
-    axes.set_ylabel(ylabel or "")
-    axes.set_xscale(xscale)
-    axes.set_yscale(yscale)
+    axes.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
+    for axis, scale in ((axes.xaxis, xscale), (axes.yaxis, yscale)):
+        if scale == "log":
+            axis.set_major_formatter(_LogLabels())
+            axis.set_minor_formatter(_LogLabels(minor_thresholds=(2, 0.5)))
     if xlim is not None:
         axes.set_xlim(xlim)
     if ylim is not None:
         axes.set_ylim(ylim)
     if legend:
-        axes.legend(legend)
-    axes.grid(color="0.85")
+        _name_curves(axes, legend)
+
+
+def _name_curves(axes: Axes, names: Sequence[str]) -> None:
+    """Write each name beside the end of its curve, or all names into a legend."""
+    fig, longest = axes.figure, max(map(len, names))
+    if fig.axes != [axes]:  # what stands beside these axes is taken
+        axes.legend(names)
+        return
+    if len(names) > 4 or longest > 20:
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        axes.legend(names, **place, ncols=2 if longest > 12 else 3)
+        return
+    lines = axes.get_lines()[: len(names)]
+    gap = 1.6 * plt.rcParams["font.size"] / 72 / fig.get_figheight()
+    heights = _spread([_end(axes, line) for line in lines], gap)
+    texts = {text.get_gid(): text for text in axes.texts}
+    if "label_1" not in texts:
+        for i, (name, line) in enumerate(zip(names, lines, strict=False), start=1):
+            # Letters are thinner than curves, so they are darker.
+            color, gid = 0.8 * np.array(colors.to_rgb(line.get_color())), f"label_{i}"
+            texts[gid] = axes.text(1.02, 0, name, color=color, gid=gid, va="center",
+                                   transform=axes.transAxes)  # fmt: skip
+        if fig.get_layout_engine() is None:
+            widest = max(text.get_window_extent().width for text in texts.values())
+            fig.subplots_adjust(right=0.97 - widest / fig.bbox.width)
+    for i, height in enumerate(heights, start=1):
+        texts[f"label_{i}"].set_y(height)
+
+
+def _end(axes: Axes, line: Line2D) -> float:
+    """Return how high a curve ends: 0 is the bottom of the axes, 1 their top."""
+    axes.get_ylim()  # fits the axes to curves that have grown
+    points = np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return 0.0
+    (_, y), *_ = (axes.transScale + axes.transLimits).transform(points[-1:])
+    return float(np.clip(y, 0, 1))
+
+
+def _spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Return the heights nearest to those wanted that are a gap apart.
+
+    Of two that are nearly equal the first one stays above, so that rounding on another
+    machine doesn't swap them.
+    """
+    order: list[int] = []  # from top to bottom
+    for i, height in enumerate(wanted):
+        above = [k for k, j in enumerate(order) if height <= wanted[j] + gap / 2]
+        order.insert(above[-1] + 1 if above else 0, i)
+    groups: list[list[float]] = []  # of neighbors that push each other
+    for k, i in enumerate(order):
+        groups.append([wanted[i] + k * gap])
+        while len(groups) > 1 and np.mean(groups[-2]) < np.mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    free = [float(np.mean(group)) for group in groups for _ in group]
+    found = {i: free[k] - k * gap for k, i in enumerate(order)}
+    return [found[i] for i in range(len(wanted))]
 
 
 def _curves(X: Any, Y: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -144,10 +223,10 @@ def plot(
     """
     xs, ys = _curves(X, Y)
     set_figsize(figsize)
-    if axes is None:
+    if axes is None and plt.get_fignums() and not plt.gca().has_data():
         axes = plt.gca()
-        if axes.has_data():
-            _, axes = plt.subplots()
+    if axes is None:
+        _, axes = plt.subplots()
     _draw(axes, xs, ys, fmts)
     set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
 
@@ -177,15 +256,15 @@ def show_images(
     """Show images in a grid, gray ones in gray.
 
     Args:
-        imgs: Images, a tensor of any framework or a sequence of tensors or of Pillow's
-            images: gray ones ``(height, width)``, colored ones ``(height, width, 3)``,
-            or either with its channels in front, as in ``(1, height, width)``. What
-            the grid has no room for is left out.
+        imgs: A tensor of any framework, or a sequence of tensors or of Pillow's images:
+            gray ones ``(height, width)``, colored ones ``(height, width, 3)``, or
+            either with its channels in front, as in ``(1, height, width)``. Images
+            that the grid has no room for are left out.
         num_rows, num_cols: Size of the grid; cells without an image stay empty.
         titles: At most one per image.
         scale: Side of a grid cell in inches.
-        signed: Whether to show values as colors: blue below 0, white at 0, red above,
-            by one scale for all images.
+        signed: Show values as colors, blue below 0, white at 0, orange above, on one
+            scale for all images, with a key.
 
     Returns:
         The axes of the grid, row by row, ``(num_rows * num_cols,)``.
@@ -204,20 +283,28 @@ def show_images(
     images = [_image(f"imgs[{i}]", image) for i, image in enumerate(shown)]
     _show_figures_as("retina")  # PNG, sharp on dense screens
     size = (num_cols * scale, num_rows * scale)
-    _, grid = plt.subplots(
+    fig, grid = plt.subplots(
         num_rows, num_cols, figsize=size, squeeze=False, layout="constrained"
     )
+    # On a phone, too, letters are 10 pixels high, unless that is too wide for a cell.
+    font = min(11 * scale, max(10, 2.2 * num_cols * scale))
     axes = grid.flatten()
     for ax in axes:
+        ax.grid(False)
         ax.set_axis_off()
     style: dict[str, Any] = {"cmap": "gray"}
     if signed:
         limit = max((abs(image).max() for image in images), default=1)
-        style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        style = {"cmap": SIGNED, "vmin": -limit, "vmax": limit}
     for ax, image in zip(axes, images, strict=False):
-        ax.imshow(image, **style)
+        drawn = ax.imshow(image, **style)
     for ax, title in zip(axes, titles, strict=False):
-        ax.set_title(title, fontsize=10 * scale)  # to be read on a telephone, too
+        ax.set_title(title, fontsize=font)
+    if signed and images:
+        ticks = MaxNLocator(2, symmetric=True)
+        key = fig.colorbar(drawn, ax=axes, aspect=30, shrink=0.8, ticks=ticks)
+        if min(image.min() for image in images) >= 0:
+            key.ax.set_ylim(0, limit)
     return axes
 
 
@@ -239,6 +326,9 @@ def _image(name: str, values: Any) -> np.ndarray:
 def show_confusion(counts: Any, names: Sequence[str]) -> None:
     """Show how often examples of one class are taken for another.
 
+    The colors compare the mistakes with each other; the diagonal, which counts what is
+    right, has none, and a 0 is left blank.
+
     Args:
         counts: Whole numbers ``(classes, classes)``: a row per true class, a column per
             predicted class.
@@ -254,11 +344,14 @@ def show_confusion(counts: Any, names: Sequence[str]) -> None:
             f"got shape {counts.shape}"
         )
     _show_figures_as("retina")
-    _, axes = plt.subplots(figsize=(4, 4))
-    axes.imshow(counts, cmap="Blues")
+    _, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    axes.grid(False)
+    axes.set_facecolor("0.88")  # seen on the diagonal
+    mistakes = np.ma.masked_array(counts, np.eye(len(names), dtype=bool))
+    most = max(mistakes.max(), 1) if len(names) > 1 else 1
+    axes.imshow(mistakes, cmap=SIGNED, vmin=-most, vmax=most)
     for (i, j), count in np.ndenumerate(counts):
-        color = "white" if count > counts.max() / 2 else "black"
-        axes.text(j, i, count, ha="center", va="center", color=color, fontsize="small")
+        axes.text(j, i, count or "", ha="center", va="center")
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true")
@@ -302,10 +395,10 @@ class Figure(figure.Figure):
 class Animator:
     """A figure of curves that grow point by point.
 
-    In a notebook (Jupyter, VS Code, Colab) the figure is shown when the first
-    point comes and is redrawn in place, which leaves exactly one output. It is the
-    current figure, which ``plt.title`` and ``plt.savefig`` find, until its cell ends or
-    the next ``Animator`` is made. Elsewhere ``fig`` is an ordinary Matplotlib figure.
+    In a notebook (Jupyter, VS Code, Colab) the figure appears with the first point and
+    is redrawn in place, which leaves exactly one output. It is the current figure,
+    which ``plt.title`` and ``plt.savefig`` find, until its cell ends or the next
+    ``Animator`` is made. Elsewhere ``fig`` is an ordinary Matplotlib figure.
 
     Args:
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
@@ -358,10 +451,9 @@ class Animator:
 
         Args:
             x: Position, one for all curves or one per curve.
-            y: Value per curve; a single number stands for a single curve, and
-                ``None`` leaves its curve as it is. Any tensor is taken for numbers.
-            redraw: Whether to draw at once; otherwise the next drawing shows the
-                point, too.
+            y: Value per curve, or a single number for a single curve; tensors count as
+                numbers, and ``None`` leaves its curve as it is.
+            redraw: Whether to draw at once, or to leave the point to the next drawing.
         """
         xs, ys = _numbers(x), _numbers(y)
         if len(xs) == 1:
@@ -386,6 +478,8 @@ class Animator:
                 line.set_data(x, y)
             axes.relim()
             axes.autoscale_view()
+            if self._settings[-1]:
+                _name_curves(axes, self._settings[-1])
         else:
             _draw(axes, self.X, self.Y, self.fmts)
             set_axes(axes, *self._settings)

@@ -19,7 +19,7 @@ from d2lutils.backend import Backend, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, missing
 
-# Keeps what it is given, and writes it to standard error unless all ended well.
+# Collects what it is given, and writes it to standard error unless all ended well.
 KEEPER = """
 import sys
 text = sys.stdin.buffer.read()
@@ -30,16 +30,16 @@ if not text.endswith(b"imported"):
 
 @contextmanager
 def _without_greeting() -> Iterator[None]:
-    """Silence the C++ library, which greets on standard error, past Python.
+    """Silence the C++ library, which writes to standard error behind Python's back.
 
-    If it ends the process, as on a processor that it was not made for, another process
+    If it ends the process, as on a processor that it wasn't made for, another process
     still says why.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         stderr = os.dup(2)
         keeper = subprocess.Popen([sys.executable, "-ISc", KEEPER], stdin=-1)
-    except OSError:  # a program without a standard error, or one that may start none
+    except OSError:  # no standard error, or no right to start a process
         yield
         return
     os.dup2(keeper.stdin.fileno(), 2)
@@ -52,11 +52,11 @@ def _without_greeting() -> Iterator[None]:
         keeper.communicate()
 
 
-if "tensorflow" in sys.modules:  # it has greeted
+if "tensorflow" in sys.modules:  # it has said its piece
     tf = require("tensorflow")
 else:
-    # PyTorch's CUDA build loads Triton when it first needs an optimizer. After
-    # TensorFlow, that ends the process: both bring an LLVM.
+    # PyTorch's CUDA build loads Triton when it first needs an optimizer. If TensorFlow
+    # is loaded by then, that ends the process, because both bring an LLVM.
     if importlib.util.find_spec("triton"):
         importlib.import_module("triton")
     with _without_greeting():
@@ -113,13 +113,13 @@ class TensorFlowBackend(Backend):
         def symbolic(X: Any, y: Any) -> tuple[Any, Any]:
             return as_written(X, y, np.zeros(y.shape, y.dtype.as_numpy_dtype))
 
-        # By shapes, as there is a smaller last batch; without TensorFlow's warning when
-        # many trainings are short.
+        # One per shape, because the last batch is smaller. Calling `symbolic` itself
+        # would make TensorFlow warn after many short training runs.
         compiled = functools.cache(symbolic.get_concrete_function)
-        classes: list[int] = []  # noted by the first step
+        classes: list[int] = []  # found in the first step
 
         def step(X: Any, y: Any, labels: np.ndarray) -> tuple[Any, Any]:
-            if not classes:  # makes the variables of what has none yet
+            if not classes:  # layers without variables make them now
                 total, y_hat = as_written(X, y, labels)
                 classes.extend(y_hat.shape[1:])
                 return total, y_hat
@@ -135,7 +135,7 @@ class TensorFlowBackend(Backend):
         return nullcontext(net)
 
     def seed(self, seed: int) -> None:
-        # Keras draws from generators of its own, which tf.random.set_seed misses.
+        # tf.random.set_seed misses Keras' own generators.
         tf.keras.utils.set_random_seed(seed)
 
     def draw_seed(self) -> int:
@@ -168,12 +168,11 @@ def sgd(
 ) -> None:
     """Take one step of minibatch stochastic gradient descent.
 
-    Each parameter moves by ``-lr / batch_size`` times its gradient, which must be
-    that of the **summed** loss.
+    Each parameter moves by ``-lr / batch_size`` times the gradient of the **summed**
+    loss.
 
     Args:
-        params: Variables; changed in place.
-        grads: Their gradients, in the same order.
+        params, grads: Variables, changed in place; their gradients in the same order.
         lr, batch_size: Learning rate; number of examples behind the gradients.
 
     Raises:
@@ -183,8 +182,8 @@ def sgd(
     for param, grad in zip(params, grads, strict=True):
         check_gradients(f"A parameter of shape {param.shape}", grad)
         if isinstance(param, tf.Variable) and isinstance(grad, tf.Tensor):
-            # One operation, in place: multiplying, dividing and subtracting one after
-            # the other takes five times as long, a quarter of a training step.
+            # One operation, in place. Dividing, multiplying and subtracting in turn
+            # takes five times as long, a quarter of a training step.
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=param.handle,
                 alpha=tf.convert_to_tensor(rate, grad.dtype),
@@ -195,12 +194,7 @@ def sgd(
 
 
 class Updater:
-    """Minibatch stochastic gradient descent on fixed parameters.
-
-    Args:
-        params: The variables to train.
-        lr: Learning rate.
-    """
+    """Minibatch stochastic gradient descent on variables ``params``, at rate ``lr``."""
 
     def __init__(self, params: Sequence[tf.Variable], lr: float) -> None:
         self.params = params

@@ -26,9 +26,6 @@ class TorchBackend(Backend):
     def from_numpy(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
         return torch.from_numpy(X), torch.from_numpy(y)
 
-    def sum(self, losses: torch.Tensor) -> torch.Tensor:
-        return losses.sum()
-
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
         is_optimizer = isinstance(updater, torch.optim.Optimizer)
         if isinstance(net, nn.Module):
@@ -45,13 +42,11 @@ class TorchBackend(Backend):
                 check_scores(y_hat, labels)
                 goal, total = self.objective(loss, y_hat, y, summed=not is_optimizer)
                 found.extend(each.detach().clone() for each in (total, y_hat))
-                check_gradients("What net(X) is made of", goal.grad_fn)
+                check_gradients("net(X)", goal.grad_fn)
                 goal.backward()
-                if is_optimizer:  # which passes over single ones
-                    trained = (p for group in groups for p in group["params"])
-                    check_gradients(
-                        "Every parameter of the updater", *(p.grad for p in trained)
-                    )
+                if is_optimizer:  # which skips single parameters without a gradient
+                    grads = [p.grad for group in groups for p in group["params"]]
+                    check_gradients("Every parameter of the updater", *grads)
                 return goal
 
             if isinstance(updater, torch.optim.LBFGS):
@@ -86,9 +81,6 @@ class TorchBackend(Backend):
     def draw_seed(self) -> int:
         return int(torch.empty((), dtype=torch.int64).random_())
 
-    def reshape(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        return torch.reshape(tensor, shape)
-
     def normal(self, scale: float, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.normal(0.0, scale, shape)
 
@@ -99,16 +91,17 @@ class TorchBackend(Backend):
         return torch.utils.data.DataLoader(dataset, batch_size, shuffle=shuffle)
 
     def devices(self) -> tuple[list[torch.device], torch.device]:
-        count = torch.cuda.device_count()
-        return [torch.device(f"cuda:{i}") for i in range(count)], torch.device("cpu")
+        names = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        if torch.backends.mps.is_available():  # Apple's
+            names.append("mps")
+        return [torch.device(name) for name in names], torch.device("cpu")
 
 
 def sgd(params: Iterable[torch.Tensor], lr: float, batch_size: int) -> None:
-    """Take one step of minibatch stochastic gradient descent, and clear gradients.
+    """Take one step of minibatch stochastic gradient descent, and clear the gradients.
 
-    Each parameter moves by ``-lr / batch_size`` times its gradient, which must be
-    that of the **summed** loss. PyTorch adds to the gradients at every
-    ``backward``; this sets them to zero for the next.
+    Each parameter moves by ``-lr / batch_size`` times the gradient of the **summed**
+    loss. PyTorch adds to the gradients at every ``backward``, so they are set to zero.
 
     Args:
         params: Tensors with gradients; changed in place.

@@ -25,6 +25,7 @@ from booktools.execution.jobs import Job
 from booktools.execution.stored import (
     ANSI,
     carry_outputs,
+    describe_pictures,
     tidy_outputs,
     validate_outputs,
     write_notebook,
@@ -100,6 +101,7 @@ def update(
     """
     if not force and job.cause() is None:
         carry_outputs(job.fresh, job.stored)
+        describe_pictures(job.fresh, job.alts)
         written = write_notebook(job.fresh, job.path)
         return "updated, outputs kept" if written else "unchanged"
     if missing := missing_modules(job.framework):
@@ -165,6 +167,7 @@ def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
             tidy_outputs(cell)
             if message := validate_outputs(cell):
                 raise _at(job, index, message)
+    describe_pictures(job.fresh, job.alts)
     for path, arrays in kept.items():
         write_weights(arrays, job.root / path)
     job.fresh.metadata.booktools.executed = job.made_with(job.fresh)

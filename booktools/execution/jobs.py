@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from booktools import FRAMEWORKS, SourceError, chosen_frameworks, frameworks_of
 from booktools.execution.split import split
 from booktools.execution.stored import (
     code_cells,
+    describe_pictures,
     difference,
     file_checksum,
     outputs_checksum,
@@ -50,6 +52,11 @@ class Job:
     keeps: list[Weights]
 
     @property
+    def alts(self) -> list[str]:
+        """The text alternatives of the pictures, one for each code cell."""
+        return self.page.section.text_alternatives(self.framework)
+
+    @property
     def shown(self) -> str:
         """The notebook's file, relative to the book's folder."""
         return self.page.section.notebook_path(self.framework).as_posix()
@@ -64,6 +71,9 @@ class Job:
         found: tuple[int, str] | None = 1, "is missing or cannot be read"
         if self.stored:
             found = difference(self.fresh, self.lines, self.stored)
+            kept = found is None and self.cause() is None
+            if kept and describe_pictures(deepcopy(self.stored), self.alts):
+                found = 1, "has other text alternatives for its pictures"
         if found is None:
             return None
         line, what = found

@@ -139,8 +139,31 @@ def _essence(output: NotebookNode) -> dict[str, object]:
     """Return of an output what is shown; of its metadata, the sizes of pictures."""
     kept = {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
     data = output.get("data", {})
-    sizes = {k: v for k, v in output.get("metadata", {}).items() if k in data}
+    told = {k: v for k, v in output.get("metadata", {}).items() if k in data}
+    alone = {k: {a: b for a, b in v.items() if a != "alt"} for k, v in told.items()}
+    sizes = {k: v for k, v in alone.items() if v}
     return kept | ({"sizes": sizes} if sizes else {})
+
+
+def describe_pictures(notebook: NotebookNode, alternatives: list[str]) -> bool:
+    """Say what the pictures show in their metadata, where front ends look for it.
+
+    ``alternatives`` has a text, maybe an empty one, for each code cell of the section;
+    a cell more may come first, which installs what is missing.
+
+    Returns:
+        Whether anything changed.
+    """
+    changed = False
+    pairs = zip(code_cells(notebook)[::-1], alternatives[::-1], strict=False)
+    for cell, alt in pairs:
+        for output in cell.outputs:
+            for kind in output.get("data", {}):
+                told = output.metadata.get(kind, {})
+                if kind.startswith("image/") and told.get("alt", "") != alt:
+                    output.metadata[kind] = told | {"alt": alt}
+                    changed = True
+    return changed
 
 
 def difference(

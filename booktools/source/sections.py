@@ -36,6 +36,7 @@ IGNORED = {
 }  # fmt: skip
 """Options of a cell that editors write, for themselves."""
 
+UNSEEN = ("comment", "target")  # blocks that show nothing
 HEADER = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)\n", re.S)
 
 
@@ -84,6 +85,25 @@ class Section:
             for cell in self.cells
             if cell.kind == "code" and framework in cell.frameworks
         ]
+
+    def text_alternatives(self, framework: str) -> list[str]:
+        """Return what each code cell's pictures show, from the figures right below.
+
+        Such a figure holds the cell before it, or the cells of a framework's tab.
+        """
+        found: list[str] = []
+        held = 0  # how many cells a figure would hold here
+        for cell in self.cells:
+            if cell.kind == "code" and framework in cell.frameworks:
+                found.append("")
+                held = 1 if cell.shared else held + 1
+            elif cell.kind == "markdown":
+                shown = (each for each in cell.blocks if each.kind not in UNSEEN)
+                first = next(shown, None)
+                if held and first and first.is_directive("output-figure"):
+                    found[-held:] = [first.options.get("alt", "")] * held
+                held = 0
+        return found
 
     def notebook_path(self, framework: str) -> Path:
         """Return where a framework's notebook lies, relative to the book's folder."""

@@ -557,3 +557,35 @@ def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
     line = replace(root / FIRST, ":tags: [mxnet]\nname", ":tags: [mxnte]\nname")
     assert run(root, "check") == 1
     assert f"first.md:{line - 1}: unknown tag 'mxnte'" in capsys.readouterr().err
+
+
+# -- text alternatives -----------------------------------------------------------
+
+
+def alternatives(path):
+    """What the metadata of each picture in a notebook says that it shows."""
+    outputs = [
+        output
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+    ]
+    return [
+        output.metadata[kind]["alt"]
+        for output in outputs
+        for kind in output.get("data", {})
+        if kind.startswith("image/")
+    ]
+
+
+def test_each_picture_of_a_notebook_says_what_it_shows(root, monkeypatch):
+    """In JupyterLab, too; on the pages the directive below the cell says it."""
+    mxnet = root / "notebooks" / "mxnet" / "first.ipynb"
+    for path in (mxnet, root / TORCH):
+        assert alternatives(path) == ["A line that falls.", "A dot."]
+    replace(root / FIRST, ":alt: A dot.", ":alt: One dot.")
+    problem = job(root).problem()
+    assert "has other text alternatives for its pictures; run: " in str(problem)
+    monkeypatch.setattr(execute, "execute", None)
+    assert update(job(root)) == "updated, outputs kept"
+    assert alternatives(root / TORCH) == ["A line that falls.", "One dot."]
+    assert (job(root).problem(), job(root).cause()) == (None, None)

@@ -6,6 +6,7 @@ import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -395,7 +396,7 @@ def test_train_ch3_draws_the_three_curves(backend: BackendKit, small_data, monke
     )
     axes = plt.gcf().axes[0]
     drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    names = [text.get_text() for text in axes.texts]
     assert names == ["train loss", "train acc", "test acc"]
     assert list(drawn.values()) == [
         history.train_loss,
@@ -669,6 +670,23 @@ def test_devices_fall_back_to_the_cpu(backend: BackendKit):
     if backend.name == "tensorflow":
         with backend.d2l.try_gpu(10**6):
             assert "CPU:0" in backend.tf.constant(1.0).device
+
+
+def test_apples_gpu_is_one(backend: BackendKit, monkeypatch):
+    """In TensorFlow it is listed among the others."""
+    if backend.name == "torch":
+        backends = backend.torch.backends
+        monkeypatch.setattr(backends.mps, "is_available", lambda: True)
+        expected = backend.torch.device("mps")
+    elif backend.name == "jax":
+        expected = SimpleNamespace(platform="METAL")
+        own = backend.jax.devices
+        found = lambda kind=None: own(kind) if kind else [expected]  # noqa: E731
+        monkeypatch.setattr(backend.jax, "devices", found)
+    else:
+        pytest.skip("nothing of its own to find")
+    assert backend.d2l.try_gpu() == expected
+    assert backend.d2l.try_all_gpus() == [expected]
 
 
 def test_worker_processes_are_bounded(backend: BackendKit):

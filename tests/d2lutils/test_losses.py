@@ -64,7 +64,7 @@ def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
 @pytest.mark.parametrize(
     ("single", "said"),
     [(False, r"it returned shape \(6, 6\)\. \(It is a square"),
-     (True, r"have the shapes \(6, 1\) and \(6,\), of which subtraction makes")],
+     (True, r"has shape \(6, 1\) and y has shape \(6,\): subtracting them makes")],
 )  # fmt: skip
 def test_a_square_of_predictions_and_targets_is_named(
     backend: BackendKit, single, said

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -58,8 +60,97 @@ def test_plot_labels_scales_and_sizes():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "f(x)")
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert (axes.get_xlim(), axes.get_ylim()) == ((1, 10), (1, 1000))
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "b"]
+    assert [t.get_text() for t in axes.texts] == ["a", "b"]
     assert list(plt.gcf().get_size_inches()) == [5, 2]
+
+
+def heights(axes):
+    """The names beside the curves, and how high they stand: 0 is below, 1 above."""
+    return {text.get_text(): text.get_position()[1] for text in axes.texts}
+
+
+def test_a_name_stands_beside_the_end_of_its_curve_in_its_color():
+    low, high = [0, np.nan], [5, 10]
+    plotting.plot([0, 1], [[3, 4], low, high], legend=["middle", "low", "high"])
+    axes = plt.gca()
+    axes.figure.draw_without_rendering()
+    assert axes.get_legend() is None
+    bottom, top = axes.get_ylim()
+    ends = {"middle": 4, "low": 0, "high": 10}  # of the last number that is one
+    expected = {k: (y - bottom) / (top - bottom) for k, y in ends.items()}
+    assert heights(axes) == pytest.approx(expected)
+    for text, line in zip(axes.texts, axes.lines, strict=True):
+        assert text.get_window_extent().x0 >= axes.bbox.x1
+        assert text.get_window_extent().x1 <= axes.figure.bbox.x1
+        line, text = (to_rgb(each.get_color()) for each in (line, text))
+        np.testing.assert_allclose(text, 0.8 * np.array(line))
+
+
+@pytest.mark.parametrize("noise", [0, 1e-3, -1e-3])
+def test_names_of_curves_that_end_together_stay_apart_and_in_order(noise):
+    """However the last digits fall out on another machine."""
+    ends = [0.5, 0.5 + noise, 0.5 - noise, 1]
+    plotting.plot([0, 1], [[0, y] for y in ends], legend=["a", "b", "c", "top"])
+    plt.gcf().draw_without_rendering()
+    boxes = [text.get_window_extent() for text in plt.gca().texts]
+    first, second, third, top = boxes
+    for above, below in ((top, first), (first, second), (second, third)):
+        assert above.y0 >= below.y1 - 0.5
+    assert (first.y0 + third.y1) / 2 == pytest.approx(second.y0 / 2 + second.y1 / 2)
+
+
+@pytest.mark.parametrize("names", ["abcde", ["a name that is far too long", "b"]])
+def test_many_or_long_names_stand_in_a_legend_above(names):
+    plotting.plot([0, 1], [[0, i] for i in range(len(names))], legend=[*names])
+    axes = plt.gca()
+    axes.figure.draw_without_rendering()
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == [*names]
+    assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1
+    assert not axes.texts
+
+
+def test_names_beside_other_axes_stand_in_a_legend_within():
+    panel = plt.subplot(1, 2, 1)
+    plt.subplot(1, 2, 2)
+    plotting.plot([0, 1], [[0, 1], [1, 0]], legend=["a", "b"], axes=panel)
+    assert len(panel.get_legend().get_texts()) == 2
+    assert not panel.texts
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1e-3, 20], ["0.001", "0.01", "0.1", "1", "10"]),
+        ([1e-9, 1e-5], [r"$\mathdefault{10^{-9}}$", r"$\mathdefault{10^{-7}}$"]),
+    ],
+)
+def test_logarithmic_ticks_are_plain_numbers_while_these_are_short(values, expected):
+    plotting.plot([0, 1], [values], yscale="log", ylim=values)
+    axes = plt.gca()
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_ylim()
+    ticks = axes.yaxis.get_major_ticks()
+    shown = [t.label1.get_text() for t in ticks if low <= t.get_loc() <= high]
+    assert {*expected} <= {*shown}
+
+
+def test_what_is_written_is_legible_on_a_phone():
+    """At 328 pixels, letters are at least 10 high, as on an inch of 96 otherwise."""
+    animator = plotting.Animator("epoch", legend=["a", "b"], figsize=(4.5, 3))
+    animator.add(1, (1, 2))
+    plotting.show_images(np.zeros((10, 2, 2)), 2, 5, titles=["ankle boot"] * 10)
+    plotting.show_images(np.zeros((6, 2, 2)), 2, 3, titles=["ankle boot"] * 6)
+    plotting.show_confusion(np.eye(10), ["ankle boot"] * 10)
+    for number in plt.get_fignums():
+        picture = plt.figure(number)
+        texts = [each for each in picture.findobj(Text) if each.get_text()]
+        assert texts
+        smallest = min(text.get_fontsize() for text in texts) / 72 * 96
+        assert smallest * 328 / (picture.get_figwidth() * 96) >= 10
+        picture.draw_without_rendering()
+        for ax in picture.axes[: 10 * (len(picture.axes) > 1)]:  # cells of a grid
+            width = ax.title.get_window_extent().width
+            assert width <= picture.bbox.width / {10: 5, 6: 3}[len(picture.axes)]
 
 
 def test_curves_differ_in_colour_and_in_style():
@@ -335,6 +426,9 @@ def test_signed_images_share_one_scale_about_zero():
     assert below[2] > below[0]  # blue
     assert above[0] > above[2]  # red
     assert min(zero) > 0.95
+    *_, key = plt.gcf().axes
+    assert key.get_ylim() == (-3, 3)
+    assert 0 in key.get_yticks()
 
 
 def test_gray_images_have_each_their_own_scale():
@@ -347,8 +441,13 @@ def test_a_confusion_matrix_shows_every_count_where_it_belongs():
     counts = np.array([[7, 1, 0], [2, 5, 3], [0, 4, 9]])
     plotting.show_confusion(counts, ["a", "b", "c"])
     axes = plt.gca()
-    shown = {text.get_position(): int(text.get_text()) for text in axes.texts}
-    assert shown == {(j, i): counts[i, j] for i in range(3) for j in range(3)}
+    shown = {text.get_position(): text.get_text() for text in axes.texts}
+    cells = [(i, j) for i in range(3) for j in range(3)]
+    assert shown == {(j, i): str(counts[i, j] or "") for i, j in cells}
+    # The darkest is the most frequent mistake; what is right has no color.
+    colors = axes.images[0].get_array()
+    assert [cell for cell in cells if colors.mask[cell]] == [(0, 0), (1, 1), (2, 2)]
+    assert axes.images[0].get_clim() == (-4, 4)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert [each.get_text() for each in axes.get_yticklabels()] == ["a", "b", "c"]
 

@@ -257,7 +257,8 @@ def drawn(figure: Figure) -> list[Any]:
     return [
         *[line.get_xydata() for line in axes.lines],
         [(line.get_color(), line.get_linestyle()) for line in axes.lines],
-        [text.get_text() for text in axes.get_legend().texts],
+        [text.get_text() for text in axes.texts],
+        np.array([text.get_position() for text in axes.texts]),
         (axes.get_xlabel(), axes.get_ylabel()),
         np.array([axes.get_xlim(), axes.get_ylim()]),
         figure.get_size_inches(),

@@ -32,11 +32,12 @@ def read_curves(svg: str) -> Curves:
     """Read the curves of a figure that Matplotlib drew over the epochs.
 
     Args:
-        svg: The figure, with one pair of linear axes and a legend.
+        svg: The figure, with one pair of linear axes and named curves.
 
     Returns:
-        One value per epoch for each name in the legend; nothing if the x axis is
-        not that of epochs, the y axis is logarithmic, or there is no legend.
+        One value per epoch for each name, in the legend or beside its curve; nothing
+        if the x axis is not that of epochs, the y axis is logarithmic, or the curves
+        have no names.
     """
     # Matplotlib writes texts as outlines, and what they say into a comment.
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
@@ -45,17 +46,22 @@ def read_curves(svg: str) -> Curves:
         for part in ElementTree.fromstring(svg, parser).iterfind(".//{*}g")
         if part.get("id")
     }
-    if "legend_1" not in parts or "epoch" not in _texts(parts["matplotlib.axis_1"]):
+    labels = (part for name, part in parts.items() if name.startswith("label_"))
+    legend = [parts["legend_1"]] if "legend_1" in parts else labels
+    names = [text for part in legend for text in _texts(part)]
+    if not names or "epoch" not in _texts(parts["matplotlib.axis_1"]):
         return {}
     # Powers of ten: a logarithmic axis.
     if any("^{" in text for text in _texts(parts["matplotlib.axis_2"])):
         return {}
     x_of, y_of = (_scale(parts, axis) for axis in (0, 1))
+    if y_of is None:
+        return {}
     lines = [
         part for part in parts["axes_1"] if part.get("id", "").startswith("line2d_")
     ]
     curves = {}
-    for name, line in zip(_texts(parts["legend_1"]), lines, strict=True):
+    for name, line in zip(names, lines, strict=True):
         x, y = _points(line)
         epochs = np.arange(1, len(x) + 1)
         np.testing.assert_allclose(x_of(x), epochs, atol=1e-4)
@@ -76,13 +82,16 @@ def _points(line: ElementTree.Element) -> np.ndarray:
 
 
 def _scale(parts: dict[str, ElementTree.Element], axis: int):
-    """The function that turns positions in the figure into values, for x or y."""
+    """The function that turns positions in the figure into values, if it is linear."""
     ticks = [
         part for name, part in parts.items() if name.startswith("xy"[axis] + "tick_")
     ]
-    positions = [_points(tick.find("{*}g"))[axis, 0] for tick in ticks]
+    marks = [tick.find(".//{*}use") for tick in ticks]
+    positions = np.array([float(mark.get("xy"[axis])) for mark in marks])
     values = [float(text) for tick in ticks for text in _texts(tick)]
     slope, offset = np.polyfit(positions, values, 1)
+    if not np.allclose(slope * positions + offset, values, atol=1e-3 * np.ptp(values)):
+        return None
     return lambda position: slope * position + offset
 
 
