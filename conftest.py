@@ -28,6 +28,7 @@ from booktools.execution.compare import (
     texts_agree,
 )
 from booktools.execution.environment import kernel_environment
+from booktools.execution.forks import SUPPORTED, Forks
 
 PICTURE = re.compile("iVBORw0KGgo|/9j/")  # PNG and JPEG in base64
 BUDGET = 30  # seconds of one notebook, where two cores do nothing else
@@ -76,10 +77,14 @@ class Notebook(IPyNbFile):
         return iter(self.cells)
 
     def setup(self) -> None:
-        try:
-            super().setup()
-        except RuntimeError:  # died at once: another program was given one of its ports
-            super().setup()
+        with pytest.MonkeyPatch.context() as patch:
+            if command := _forking(self):
+                kernel = {"argv": command, "display_name": "", "language": "python"}
+                patch.setattr("ipykernel.kernelspec.get_kernel_dict", lambda: kernel)
+            try:
+                super().setup()
+            except RuntimeError:  # died: another program was given one of its ports
+                super().setup()
         self.shown: dict[str, NotebookNode] = {}
         self.reached = 0
         receive = self.kernel.get_message
@@ -230,3 +235,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @cache
 def _compiled() -> TemporaryDirectory:
     return TemporaryDirectory(prefix="jax-")
+
+
+_forks: dict[str, Forks] = {}
+
+
+def _forking(notebook: Notebook) -> list[str]:
+    """Return what starts kernels that have the notebook's framework imported already.
+
+    That pays where a framework has more than one notebook. One server is kept, as
+    notebooks of a framework come one after the other.
+    """
+    tag = notebook.path.parent.name
+    files = {item.path for item in notebook.session.items if isinstance(item, Cell)}
+    if not SUPPORTED or tag not in FRAMEWORKS:
+        return []
+    if sum(path.parent == notebook.path.parent for path in files) < 2:
+        return []
+    if tag not in _forks:
+        while _forks:
+            _forks.popitem()[1].stop()
+        framework = FRAMEWORKS[tag]
+        modules = f"d2lutils.{framework.module}", *framework.others
+        _forks[tag] = Forks(modules, dict(os.environ))
+    return _forks[tag].command

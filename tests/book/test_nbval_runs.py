@@ -16,6 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
+from booktools.execution.forks import SUPPORTED
+
 pytest_plugins = "pytester"
 
 ROOT = Path(__file__).parents[2]
@@ -239,3 +241,25 @@ plugin.RunningKernel = dies
 def test_a_kernel_that_dies_at_its_start_is_started_once_more(outcomes, times, outcome):
     found, _ = outcomes([cell("print(1)", "1\n")], more=DIES.format(times=times))
     assert found == [outcome]
+
+
+FORKED = """
+import dataclasses
+missing_modules = lambda tag: []
+FRAMEWORKS["jax"] = dataclasses.replace(
+    FRAMEWORKS["jax"], module="metrics", others=("colorsys",))
+"""
+
+
+@pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux")
+def test_several_notebooks_of_a_framework_import_it_once(outcomes, pytester):
+    ask = "import sys; print({'colorsys', 'd2lutils.metrics'} <= set(sys.modules))"
+    other = pytester.path / "notebooks" / "jax" / "other.ipynb"
+    other.parent.mkdir(parents=True)
+    nbformat.write(new_notebook(cells=[cell(ask, "True\n")]), other)
+    asked = [cell(ask, "True\n")]
+    found, result = outcomes(asked, folder="jax", more=FORKED)
+    assert found == ["PASSED"], result.stdout.str()
+    result.assert_outcomes(passed=2)
+    # One alone is not worth a server.
+    assert outcomes(asked, "-k", "small", folder="jax", more=FORKED)[0] == ["FAILED"]

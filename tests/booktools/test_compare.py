@@ -194,7 +194,19 @@ def cropped(picture, columns, rows):
         (titled("coat"), titled("")),
         *(
             (titled("coat", f"5{a}6"), titled("coat", f"5{b}6"))
-            for a, b in itertools.combinations(range(10), 2)
+            for a, b in (
+                "08",
+                "17",
+                "23",
+                "27",
+                "35",
+                "38",
+                "39",
+                "49",
+                "56",
+                "68",
+                "89",
+            )
         ),
         (lambda axes: axes.plot([0, 1]), lambda axes: axes.plot([1, 0])),
         (lambda axes: axes.imshow([[0, 1]]), lambda axes: axes.imshow([[1, 0]])),

@@ -7,11 +7,13 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from frameworks import MODULES, open_backend
+from frameworks import open_backend
 
+PATIENCE = 600  # seconds; other programs may keep all processors busy
 HELPERS = str(Path(__file__).parents[1] / "helpers")
 ROOT = str(Path(__file__).parents[2])
 SETUP = """
@@ -34,7 +36,7 @@ def train(num_epochs):
 def outcome(client, message_id: str, drawings: int | None = None) -> list[dict]:
     """The messages of one cell, up to its end or to its n-th drawing."""
     messages = []
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
             message = client.get_iopub_msg(timeout=5)
@@ -47,7 +49,7 @@ def outcome(client, message_id: str, drawings: int | None = None) -> list[dict]:
             return messages
         if message["content"].get("execution_state") == "idle":
             return messages
-    pytest.fail(f"no end within 120 s: {[m['msg_type'] for m in messages]}")
+    pytest.fail(f"no end within {PATIENCE} s: {[m['msg_type'] for m in messages]}")
 
 
 def drawn(messages: list[dict]) -> list[int]:
@@ -65,14 +67,13 @@ def printed(messages: list[dict]) -> str:
     return "".join(m["content"].get("text", "") for m in messages)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_training_can_be_stopped_in_an_epoch_and_run_again(name):
-    open_backend(name)  # or skip
-    manager, client = start_new_kernel(startup_timeout=120)
+def test_a_training_can_be_stopped_in_an_epoch_and_run_again():
+    """In a real kernel, by a signal; below, for all frameworks, in this process."""
+    open_backend("torch")  # or skip
+    manager, client = start_new_kernel(startup_timeout=PATIENCE)
     try:
-        run = client.execute(SETUP.format(paths=[HELPERS, ROOT], name=name))
-        kinds = [m["msg_type"] for m in outcome(client, run)]
-        assert "error" not in kinds
+        run = client.execute(SETUP.format(paths=[HELPERS, ROOT], name="torch"))
+        assert "error" not in [m["msg_type"] for m in outcome(client, run)]
         run = client.execute("train(10 ** 6)")
         messages = outcome(client, run, drawings=3)
         manager.interrupt_kernel()
@@ -97,3 +98,39 @@ def test_a_training_can_be_stopped_in_an_epoch_and_run_again(name):
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+class Stopped(list):
+    """Batches that stop a training amid its third epoch, once."""
+
+    passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        yield self[0]
+        if self.passes == 3:
+            raise KeyboardInterrupt
+        yield self[1]
+
+
+def test_every_framework_keeps_what_was_reached_and_trains_on(backend, capsys):
+    rng = np.random.default_rng(0)
+    pairs = [(rng.random((8, 28, 28)), rng.integers(0, 10, 8)) for _ in range(2)]
+    batches = backend.batches(*pairs)
+
+    def train(train_iter, params):
+        net, loss = backend.affine(*params), backend.loss("none")
+        updater = backend.own_updater(params, 0.1)
+        return backend.d2l.train_ch3(net, train_iter, batches, loss, 5, updater)
+
+    def start():
+        return backend.parameters(np.zeros((784, 10)), np.zeros(10))
+
+    stopped, other = start(), start()
+    with pytest.raises(KeyboardInterrupt) as error:
+        train(Stopped(batches), stopped)
+    assert "interrupted; epoch 2: train loss" in capsys.readouterr().out
+    whole = train(batches, other).train_loss
+    assert error.value.history.train_loss == pytest.approx(whole[:2], rel=1e-6)
+    # The two epochs, and the step of the third, are in the parameters.
+    assert train(batches, stopped).train_loss[0] < whole[2]

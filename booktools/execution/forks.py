@@ -1,0 +1,135 @@
+"""Starts kernels as copies of a process that has imported their framework already.
+
+Importing a framework takes seconds, and is the same for each of its notebooks. A server
+imports it once, computes nothing, and forks itself for each kernel. Jupyter starts a
+stand-in, which asks the server for a kernel and lives as long as that. Where the server
+cannot fork safely, since something that it imported started a thread, the stand-in
+becomes a kernel itself.
+
+The stand-in is this file, run by itself: it imports nothing of ``booktools``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+SUPPORTED = sys.platform == "linux"
+"""Elsewhere there is no fork, or the system's own libraries do not survive one."""
+
+ALWAYS = ("ipykernel.kernelapp", "matplotlib.pyplot")
+"""What every notebook imports."""
+
+
+class Forks:
+    """A server that forks kernels; it ends with the process that made this.
+
+    Args:
+        modules: What it imports.
+        environment: That of its kernels.
+    """
+
+    def __init__(self, modules: Sequence[str], environment: dict[str, str]) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="forks-")
+        self.path = str(Path(self.folder.name, "socket"))
+        self.server = subprocess.Popen(
+            [sys.executable, "-P", __file__, "serve", self.path, *modules],
+            # As IPython tells its kernels, which set it too late for what is imported.
+            env={"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+            | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @property
+    def command(self) -> list[str]:
+        """What Jupyter is to run for a kernel; it fills in the file to connect by."""
+        run = [sys.executable, "-IS", __file__, "stand-in", self.path]
+        return [*run, "{connection_file}"]
+
+    def stop(self) -> None:
+        """End the server, and with it whatever kernel still runs."""
+        self.server.kill()
+        self.server.wait()
+        self.server.stdin.close()
+        self.folder.cleanup()
+
+
+def serve(path: str, *modules: str) -> None:
+    """Import modules, and then fork a kernel for whoever connects."""
+    import select
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        for name in (*ALWAYS, *modules):
+            import_module(name)
+        if len(os.listdir("/proc/self/task")) > 1:
+            return
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels
+        # Nothing is ever written to its input, which ends with who started it.
+        while server in select.select([server, sys.stdin], [], [])[0]:
+            connection, _ = server.accept()
+            if os.fork():
+                connection.close()
+                continue
+            server.close()
+            _become_kernel(connection)
+
+
+def _become_kernel(connection: socket.socket) -> None:
+    import random
+
+    import numpy
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+    # Else all copies would draw the same numbers where a notebook sets no seed.
+    random.seed()
+    numpy.random.seed()
+    folder, connection_file = json.loads(connection.makefile().readline())
+    os.chdir(folder)
+    connection.sendall(b"!")
+
+    def obey() -> None:
+        while connection.recv(1):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.killpg(0, signal.SIGKILL)  # the stand-in was killed
+
+    threading.Thread(target=obey, daemon=True).start()
+    try:
+        IPKernelApp.launch_instance(argv=["-f", connection_file])
+    finally:
+        os._exit(0)
+
+
+def stand_in(path: str, connection_file: str) -> None:
+    """Have a kernel forked and live as long; become one where that does not work."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        connection.sendall(json.dumps([os.getcwd(), connection_file]).encode() + b"\n")
+        if connection.recv(1):
+            signal.signal(signal.SIGINT, lambda *_: connection.send(b"!"))
+            connection.recv(1)
+            return
+    kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", connection_file]
+    os.execv(sys.executable, kernel)
+
+
+if __name__ == "__main__":
+    {"serve": serve, "stand-in": stand_in}[sys.argv[1]](*sys.argv[2:])

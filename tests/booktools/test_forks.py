@@ -1,0 +1,108 @@
+"""Kernels that are forked once their framework is imported, and are like any other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from booktools.execution.environment import kernel_environment
+from booktools.execution.forks import SUPPORTED, Forks
+
+pytestmark = pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux")
+THREAD = "import threading; threading.Timer(9, print).start()"
+
+
+@contextlib.contextmanager
+def server(folder, code: str) -> Iterator[Forks]:
+    """Forks of a process that has imported a module with this code."""
+    (folder / "heavy.py").write_text(code, encoding="utf-8")
+    path = os.pathsep.join([str(folder), *filter(None, sys.path)])
+    forks = Forks(["heavy"], kernel_environment(os.environ) | {"PYTHONPATH": path})
+    yield forks
+    forks.stop()
+    assert forks.server.poll() is not None
+
+
+@contextlib.contextmanager
+def kernel(forks: Forks, folder) -> Iterator[tuple]:
+    """A kernel's manager, and what executes code in it and returns what it says."""
+
+    class Specs(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+            return KernelSpec(argv=forks.command, language="python")
+
+    manager = KernelManager(kernel_spec_manager=Specs())
+    manager.start_kernel(cwd=str(folder))
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=120)
+
+    def say(code: str, after=None) -> str:
+        said: list[str] = []
+
+        def hear(message: dict) -> None:
+            content = message["content"]
+            said.append(content.get("text", "") or content.get("ename", ""))
+            if after and content.get("text"):
+                after()
+
+        client.execute_interactive(code, timeout=60, output_hook=hear)
+        return "".join(said)
+
+    yield manager, say
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether something comes true within a while."""
+    end = time.monotonic() + 60
+    while not (true := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return true
+
+
+IDENTITY = """
+import os, sys, numpy
+print(os.getpid(), os.getppid(), 'heavy' in sys.modules, os.getcwd(),
+      numpy.random.rand())
+"""
+
+
+def test_a_kernel_has_imported_what_takes_long_and_nothing_of_another(tmp_path):
+    with server(tmp_path, "from time import sleep; sleep(0.5)") as forks:
+        found = []
+        for _ in range(2):
+            with kernel(forks, tmp_path) as (manager, say):
+                found.append(say(IDENTITY).split())
+                say("import heavy; heavy.mark = 1")
+                stopped = say(
+                    "print('busy')\nwhile True: pass", manager.interrupt_kernel
+                )
+                assert stopped == "busy\nKeyboardInterrupt"
+                assert say("print(1)") == "1\n"
+            gone = eventually(lambda: not Path("/proc", found[-1][0]).exists())
+            assert gone, "only its stand-in ended"
+        one, other = found
+        assert one[1:4] == other[1:4] == [str(forks.server.pid), "True", str(tmp_path)]
+        assert one[4] != other[4], "both drew the same numbers"
+        with kernel(forks, tmp_path) as (manager, say):
+            assert say("import heavy; print(hasattr(heavy, 'mark'))") == "False\n"
+            say("import os, threading; threading.Timer(0.2, os._exit, [9]).start()")
+            assert eventually(lambda: not manager.is_alive())
+
+
+@pytest.mark.parametrize("code", [THREAD, "raise ImportError"])
+def test_where_a_fork_would_not_be_safe_a_kernel_imports_by_itself(tmp_path, code):
+    with server(tmp_path, code) as forks, kernel(forks, tmp_path) as (_, say):
+        _, parent, imported, folder, _ = say(IDENTITY).split()
+        assert (parent, imported) == (str(os.getpid()), "False")
+        assert folder == str(tmp_path)
