@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 # Okabe and Ito's palette, safe for the color-blind (https://jfly.uni-koeln.de/color/,
-# 2008), by descending contrast with white. Where there is no color, line styles tell
-# curves apart.
+# 2008). The frameworks have these colors in the order of their tabs. Where there is no
+# color, line styles tell curves apart.
 COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F", "#8A6D00", "#4D4D4D")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (6, 4)))
 # Below zero, zero, above zero: the interactive figures use the same three.
@@ -151,22 +151,19 @@ def _end(axes: Axes, line: Line2D) -> float:
 
 
 def _spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Return the heights nearest to those wanted that are a gap apart.
+    """Return heights that are a gap apart: each as wanted, or below the one above it.
 
-    Of two that are nearly equal the first one stays above, so that rounding on another
-    machine doesn't swap them.
+    Of two that are nearly equal the first one stays above. Rounding on another machine
+    doesn't swap them.
     """
     order: list[int] = []  # from top to bottom
     for i, height in enumerate(wanted):
         above = [k for k, j in enumerate(order) if height <= wanted[j] + gap / 2]
         order.insert(above[-1] + 1 if above else 0, i)
-    groups: list[list[float]] = []  # of neighbors that push each other
-    for k, i in enumerate(order):
-        groups.append([wanted[i] + k * gap])
-        while len(groups) > 1 and np.mean(groups[-2]) < np.mean(groups[-1]):
-            groups[-2:] = [groups[-2] + groups[-1]]
-    free = [float(np.mean(group)) for group in groups for _ in group]
-    found = {i: free[k] - k * gap for k, i in enumerate(order)}
+    found, ceiling = {}, np.inf
+    for i in order:
+        found[i] = min(wanted[i], ceiling)
+        ceiling = found[i] - gap
     return [found[i] for i in range(len(wanted))]
 
 
