@@ -125,18 +125,18 @@ def _name_curves(axes: Axes, names: Sequence[str]) -> None:
     lines = axes.get_lines()[: len(names)]
     gap = 1.6 * plt.rcParams["font.size"] / 72 / fig.get_figheight()
     heights = _spread([_end(axes, line) for line in lines], gap)
-    texts = {text.get_gid(): text for text in axes.texts}
-    if "label_1" not in texts:
-        for i, (name, line) in enumerate(zip(names, lines, strict=False), start=1):
+    texts, new = {text.get_gid(): text for text in axes.texts}, []
+    for i, (name, line) in enumerate(zip(names, lines, strict=False)):
+        if (gid := f"label_{i + 1}") not in texts:
             # Letters are thinner than curves, so they are darker.
-            color, gid = 0.8 * np.array(colors.to_rgb(line.get_color())), f"label_{i}"
-            texts[gid] = axes.text(1.02, 0, name, color=color, gid=gid, va="center",
-                                   transform=axes.transAxes)  # fmt: skip
-        if fig.get_layout_engine() is None:
-            widest = max(text.get_window_extent().width for text in texts.values())
-            fig.subplots_adjust(right=0.97 - widest / fig.bbox.width)
-    for i, height in enumerate(heights, start=1):
-        texts[f"label_{i}"].set_y(height)
+            color = 0.8 * np.array(colors.to_rgb(line.get_color()))
+            place = {"transform": axes.transAxes, "va": "center"}
+            texts[gid] = axes.text(1.02, 0, name, color=color, gid=gid, **place)
+            new.append(texts[gid])
+        texts[gid].set_y(heights[i])
+    if new and fig.get_layout_engine() is None:
+        widest = max(text.get_window_extent().width for text in new)
+        fig.subplots_adjust(right=0.97 - widest / fig.bbox.width)
 
 
 def _end(axes: Axes, line: Line2D) -> float:
