@@ -13,7 +13,7 @@ import numpy as onp
 
 from d2lutils import require
 from d2lutils.arguments import check_gradients
-from d2lutils.backend import Backend, Loss, Net, Step, check_scores
+from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
 
@@ -92,9 +92,7 @@ class MXNetBackend(Backend):
     def normal(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
         return np.random.normal(0, scale, shape)
 
-    def loader(
-        self, arrays: Sequence[np.ndarray], batch_size: int, shuffle: bool
-    ) -> gluon.data.DataLoader:
+    def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> Batches:
         dataset = gluon.data.ArrayDataset(*arrays)
         return gluon.data.DataLoader(dataset, batch_size, shuffle=shuffle)
 

@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 # Okabe and Ito's palette, safe for the color-blind (https://jfly.uni-koeln.de/color/,
-# 2008), by descending contrast with white. Where there is no color, line styles tell
-# curves apart.
+# 2008). The frameworks have these colors in the order of their tabs. Where there is no
+# color, line styles tell curves apart.
 COLORS = ("#0072B2", "#D55E00", "#007A5A", "#9E4A7F", "#8A6D00", "#4D4D4D")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (6, 4)))
 # Below zero, zero, above zero: the interactive figures use the same three.
@@ -125,18 +125,18 @@ def _name_curves(axes: Axes, names: Sequence[str]) -> None:
     lines = axes.get_lines()[: len(names)]
     gap = 1.6 * plt.rcParams["font.size"] / 72 / fig.get_figheight()
     heights = _spread([_end(axes, line) for line in lines], gap)
-    texts = {text.get_gid(): text for text in axes.texts}
-    if "label_1" not in texts:
-        for i, (name, line) in enumerate(zip(names, lines, strict=False), start=1):
+    texts, new = {text.get_gid(): text for text in axes.texts}, []
+    for i, (name, line) in enumerate(zip(names, lines, strict=False)):
+        if (gid := f"label_{i + 1}") not in texts:
             # Letters are thinner than curves, so they are darker.
-            color, gid = 0.8 * np.array(colors.to_rgb(line.get_color())), f"label_{i}"
-            texts[gid] = axes.text(1.02, 0, name, color=color, gid=gid, va="center",
-                                   transform=axes.transAxes)  # fmt: skip
-        if fig.get_layout_engine() is None:
-            widest = max(text.get_window_extent().width for text in texts.values())
-            fig.subplots_adjust(right=0.97 - widest / fig.bbox.width)
-    for i, height in enumerate(heights, start=1):
-        texts[f"label_{i}"].set_y(height)
+            color = 0.8 * np.array(colors.to_rgb(line.get_color()))
+            place = {"transform": axes.transAxes, "va": "center"}
+            texts[gid] = axes.text(1.02, 0, name, color=color, gid=gid, **place)
+            new.append(texts[gid])
+        texts[gid].set_y(heights[i])
+    if new and fig.get_layout_engine() is None:
+        widest = max(text.get_window_extent().width for text in new)
+        fig.subplots_adjust(right=0.97 - widest / fig.bbox.width)
 
 
 def _end(axes: Axes, line: Line2D) -> float:
@@ -151,22 +151,19 @@ def _end(axes: Axes, line: Line2D) -> float:
 
 
 def _spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Return the heights nearest to those wanted that are a gap apart.
+    """Return heights that are a gap apart: each as wanted, or below the one above it.
 
-    Of two that are nearly equal the first one stays above, so that rounding on another
-    machine doesn't swap them.
+    Of two that are nearly equal the first one stays above. Rounding on another machine
+    doesn't swap them.
     """
     order: list[int] = []  # from top to bottom
     for i, height in enumerate(wanted):
         above = [k for k, j in enumerate(order) if height <= wanted[j] + gap / 2]
         order.insert(above[-1] + 1 if above else 0, i)
-    groups: list[list[float]] = []  # of neighbors that push each other
-    for k, i in enumerate(order):
-        groups.append([wanted[i] + k * gap])
-        while len(groups) > 1 and np.mean(groups[-2]) < np.mean(groups[-1]):
-            groups[-2:] = [groups[-2] + groups[-1]]
-    free = [float(np.mean(group)) for group in groups for _ in group]
-    found = {i: free[k] - k * gap for k, i in enumerate(order)}
+    found, ceiling = {}, np.inf
+    for i in order:
+        found[i] = min(wanted[i], ceiling)
+        ceiling = found[i] - gap
     return [found[i] for i in range(len(wanted))]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from d2lutils import require
 from d2lutils.arguments import check_gradients
-from d2lutils.backend import Backend, Loss, Net, Step, check_scores
+from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, missing
 
@@ -147,9 +147,7 @@ class TensorFlowBackend(Backend):
     def normal(self, scale: float, shape: tuple[int, ...]) -> tf.Tensor:
         return tf.random.normal(shape, stddev=scale)
 
-    def loader(
-        self, arrays: Sequence[tf.Tensor], batch_size: int, shuffle: bool
-    ) -> tf.data.Dataset:
+    def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> Batches:
         dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays))
         if shuffle:
             dataset = dataset.shuffle(len(arrays[0]))
@@ -161,10 +159,7 @@ class TensorFlowBackend(Backend):
 
 
 def sgd(
-    params: Iterable[tf.Variable],
-    grads: Iterable[tf.Tensor],
-    lr: float,
-    batch_size: int,
+    params: Iterable[Any], grads: Iterable[Any], lr: float, batch_size: int
 ) -> None:
     """Take one step of minibatch stochastic gradient descent.
 

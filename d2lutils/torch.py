@@ -10,7 +10,7 @@ import numpy as np
 
 from d2lutils import require
 from d2lutils.arguments import check_gradients
-from d2lutils.backend import Backend, Loss, Net, Step, check_scores
+from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
 
@@ -84,9 +84,7 @@ class TorchBackend(Backend):
     def normal(self, scale: float, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.normal(0.0, scale, shape)
 
-    def loader(
-        self, arrays: Sequence[torch.Tensor], batch_size: int, shuffle: bool
-    ) -> torch.utils.data.DataLoader:
+    def loader(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> Batches:
         dataset = torch.utils.data.TensorDataset(*arrays)
         return torch.utils.data.DataLoader(dataset, batch_size, shuffle=shuffle)
 

@@ -99,6 +99,15 @@ def test_names_of_curves_that_end_together_stay_apart_and_in_order(noise):
     assert (first.y0 + third.y1) / 2 == pytest.approx(second.y0 / 2 + second.y1 / 2)
 
 
+def test_curves_may_come_after_their_names_and_one_by_one():
+    _, axes = plt.subplots()
+    settings = ("x", "y", None, None, "linear", "linear", ["a", "b"])
+    for names in ([], ["a"], ["a", "b"]):
+        axes.plot([0, 1], [0, 1]) if names else None
+        plotting.set_axes(axes, *settings)
+        assert [text.get_text() for text in axes.texts] == names
+
+
 @pytest.mark.parametrize("names", ["abcde", ["a name that is far too long", "b"]])
 def test_many_or_long_names_stand_in_a_legend_above(names):
     plotting.plot([0, 1], [[0, i] for i in range(len(names))], legend=[*names])
