@@ -51,9 +51,8 @@ def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
     except SyntaxError as error:
         message = f"the claim cannot be read: {error.msg}"
         raise SourceError(path, line + (error.lineno or 1) - 1, message) from None
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Assert):
-            continue
+    asserted = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    for node in sorted(asserted, key=lambda node: node.lineno):
         if not (isinstance(node.msg, ast.Constant) and isinstance(node.msg.value, str)):
             raise SourceError(
                 path,

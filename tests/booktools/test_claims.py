@@ -45,6 +45,15 @@ def test_a_claim_says_in_words_what_it_asserts():
     assert cell.claims == (("a is below b", "a < b"),)
 
 
+def test_claims_come_in_the_order_in_which_they_stand():
+    code = 'for x in (a, b):\n    assert x < 3, "each is small"\nassert a < b, "rises"'
+    text = CLAIM.replace('assert a < b, "a is below b"', code)
+    assert [said for said, _ in section(OUTPUT + text).cells[-1].claims] == [
+        "each is small",
+        "rises",
+    ]
+
+
 @pytest.mark.parametrize(
     ("code", "problem"),
     [

@@ -114,6 +114,34 @@ def change(stored: str, new: str) -> str:
     return first + (f", and {len(moved) - 1} lines more" if moved[1:] else "")
 
 
+ENDED = "notebook "
+_ending: dict[object, list[pytest.TestReport]] = {}
+"""What each process has reported of the notebook in which it is."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say of a notebook how many of its cells moved, once its process is in another."""
+    if not (node := getattr(report, "node", None)):  # within such a process
+        return
+    reports = _ending.setdefault(node, [])
+    if reports and reports[0].fspath != report.fspath:
+        _say_ended(reports)
+    reports.append(report)
+
+
+def pytest_sessionfinish() -> None:
+    """Say so of the last ones."""
+    for reports in _ending.values():
+        _say_ended(reports)
+
+
+def _say_ended(reports: list[pytest.TestReport]) -> None:
+    moved = len({each.nodeid for each in reports if each.failed})
+    cells = len({each.nodeid for each in reports})
+    print(f"\n{ENDED}{reports[0].fspath}: {moved} of {cells} cells moved", flush=True)
+    reports.clear()
+
+
 def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]:
     """Run notebooks in a variant; print which cells moved, and return a table's row."""
     kernels = variables(python, VARIANTS[variant])
@@ -125,15 +153,23 @@ def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]
         told = Path(folder, "told.xml")
         options = ["-q", "-p", "portable", "-p", "no:cacheprovider", "--nbval"]
         options += ["-n", jobs, "--dist", "loadfile", f"--junitxml={told}"]
-        done = subprocess.run(
+        said = []
+        with subprocess.Popen(
             [python, "-m", "pytest", *options, *notebooks],
             cwd=ROOT,
             env=os.environ | own,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-        )
+        ) as running:
+            for line in running.stdout:
+                said.append(line)
+                if line.startswith(ENDED):
+                    told_now = line.removeprefix(ENDED)
+                    print(f"{python}, {variant}: {told_now}", end="", flush=True)
         if not told.is_file():
-            sys.exit(f"{python} cannot run the notebooks:\n{done.stdout}{done.stderr}")
+            print(f"{python}, {variant}: cannot run the notebooks:\n{''.join(said)}")
+            return [python, variant, "0", "all", "0", "0"]
         cases = list(ET.parse(told).iter("testcase"))
     counts = dict.fromkeys(("passed", "moved", "skipped"), 0)
     for case in cases:

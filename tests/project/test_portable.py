@@ -29,7 +29,16 @@ def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
     options = ["--framework", "plain", "--variant", "usual", "2-threads", "avx2"]
     monkeypatch.setattr(sys, "argv", ["portable", "small", *options, "--jobs", "1"])
     moved = portable.main()
-    *cells, heading, usual, threads, avx2 = capsys.readouterr().out.splitlines()
+    *told, heading, usual, threads, avx2 = capsys.readouterr().out.splitlines()
+    # Each notebook as it ends, and then what moved in it.
+    ended = [line.split(": ", 1) for line in told if line.endswith(" cells moved")]
+    path = "notebooks/plain/small.ipynb"
+    assert [(who.split(", ")[1], what) for who, what in ended] == [
+        ("usual", f"{path}: 0 of 2 cells moved"),
+        ("2-threads", f"{path}: 1 of 2 cells moved"),
+        ("avx2", f"{path}: 0 of 2 cells moved"),
+    ]
+    cells = [line for line in told if not line.endswith(" cells moved")]
     assert cells[0].endswith("2-threads: notebooks.plain.small.ipynb Cell 0")
     assert cells[1].strip() == "moved: 'loss 0.5' became 'loss 1.0'"
     assert heading.split() == [
