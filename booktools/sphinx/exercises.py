@@ -12,16 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from booktools import SourceError
 from booktools.execution.figures import WORKED
 from booktools.source.book import Page
 from booktools.source.markdown import Block
-from booktools.sphinx.sources import Sources
+from booktools.sphinx.sources import Sources, WrittenDirective
 
 KINDS = ("derive", "program", "measure", "discuss")
 CLASSES = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) minutes-(?P<minutes>\d+)")
@@ -47,13 +44,10 @@ def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
             yield block, match["kind"], int(match["minutes"])
 
 
-class ExerciseList(SphinxDirective):
+class ExerciseList(WrittenDirective):
     """A table with a row for each exercise, and links to it and to its solution."""
 
-    sources: Sources
-
-    def run(self) -> list[nodes.Node]:
-        """Write the table in Markdown, and let it be read as if it stood there."""
+    def lines(self) -> list[str]:
         lines = ["| exercise | topic | kind | minutes | solution |", "|" + "---|" * 5]
         for page in self.sources.book.pages:
             try:
@@ -66,13 +60,9 @@ class ExerciseList(SphinxDirective):
                     )
             except SourceError as error:
                 raise self.error(str(error)) from None
-        node = nodes.Element()
-        place, _ = self.get_source_info()
-        self.state.nested_parse(StringList(lines, place), self.content_offset, node)
-        return node.children
+        return lines
 
 
 def setup_exercises(app: Sphinx, sources: Sources) -> None:
     """Offer the directive ``exercise-list``."""
-    directive = type("ExerciseList", (ExerciseList,), {"sources": sources})
-    app.add_directive("exercise-list", directive)
+    app.add_directive("exercise-list", ExerciseList.of(sources))
