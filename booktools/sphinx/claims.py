@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.docutils import SphinxDirective
 
 from booktools.source.claims import CLAIM
-from booktools.sphinx.sources import Sources
+from booktools.sphinx.sources import Sources, WrittenDirective
 
 
-class ClaimList(SphinxDirective):
+class ClaimList(WrittenDirective):
     """What each section claims, and the conditions that its cells assert."""
 
-    sources: Sources
-
-    def run(self) -> list[nodes.Node]:
-        """Write the list in Markdown, and let it be read as if it stood there."""
+    def lines(self) -> list[str]:
         lines: list[str] = []
         for page in self.sources.book.sections:
             # Each once: what all frameworks assert may stand in a cell of each.
@@ -30,10 +25,7 @@ class ClaimList(SphinxDirective):
             for text, condition in found:
                 lines += [f"- {text[0].upper()}{text[1:]}: `{condition}`"]
             lines.append("")
-        node = nodes.Element()
-        place, _ = self.get_source_info()
-        self.state.nested_parse(StringList(lines, place), self.content_offset, node)
-        return node.children
+        return lines
 
 
 class LeaveOutClaims(SphinxPostTransform):
@@ -52,7 +44,5 @@ class LeaveOutClaims(SphinxPostTransform):
 
 def setup_claims(app: Sphinx, sources: Sources) -> None:
     """Offer the directive ``claim-list``."""
-    app.add_directive(
-        "claim-list", type("ClaimList", (ClaimList,), {"sources": sources})
-    )
+    app.add_directive("claim-list", ClaimList.of(sources))
     app.add_post_transform(LeaveOutClaims)

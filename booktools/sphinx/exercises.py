@@ -13,16 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from booktools import SourceError
 from booktools.execution.figures import WORKED
 from booktools.source.book import Page
 from booktools.source.markdown import Block
-from booktools.sphinx.sources import Sources
+from booktools.sphinx.sources import Sources, WrittenDirective
 
 KINDS = ("derive", "program", "measure", "discuss")
 CLASSES = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) minutes-(?P<minutes>\d+)")
@@ -48,13 +45,10 @@ def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
             yield block, match["kind"], int(match["minutes"])
 
 
-class ExerciseList(SphinxDirective):
+class ExerciseList(WrittenDirective):
     """A table with a row for each exercise, and links to it and to its solution."""
 
-    sources: Sources
-
-    def run(self) -> list[nodes.Node]:
-        """Write the table in Markdown, and let it be read as if it stood there."""
+    def lines(self) -> list[str]:
         lines = ["| no. | topic | kind | min | answer |", "|" + "---|" * 5]
         counts: Counter[str] = Counter()
         total = 0
@@ -73,11 +67,8 @@ class ExerciseList(SphinxDirective):
                 raise self.error(str(error)) from None
         kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS)
         hours = f"about {total / 60:.0f} hours in all"
-        lines[:0] = [f"{counts.total()} exercises, {hours}: {kinds}.", ""]
-        node = nodes.container(classes=["exercise-list"])
-        place, _ = self.get_source_info()
-        self.state.nested_parse(StringList(lines, place), self.content_offset, node)
-        return [node]
+        count = f"{counts.total()} exercises, {hours}: {kinds}."
+        return [":::{container} exercise-list", count, "", *lines, ":::"]
 
 
 def let_sort(
@@ -90,6 +81,5 @@ def let_sort(
 
 def setup_exercises(app: Sphinx, sources: Sources) -> None:
     """Offer the directive ``exercise-list``."""
-    directive = type("ExerciseList", (ExerciseList,), {"sources": sources})
-    app.add_directive("exercise-list", directive)
+    app.add_directive("exercise-list", ExerciseList.of(sources))
     app.connect("html-page-context", let_sort)

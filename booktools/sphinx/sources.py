@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import nbformat
+from docutils import nodes
+from docutils.statemachine import StringList
 from nbformat import NotebookNode
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 from booktools import SourceError
 from booktools.execution.jobs import Job, job, outdated
@@ -114,6 +117,28 @@ class Sources:
         """Let the build fail where a notebook did not match."""
         if self.failed:
             app.statuscode = 1
+
+
+class WrittenDirective(SphinxDirective):
+    """Markdown that is written from what the book says, as if it stood there."""
+
+    sources: Sources
+
+    @classmethod
+    def of(cls, sources: Sources) -> type[WrittenDirective]:
+        """Return the directive for a book."""
+        return type(cls.__name__, (cls,), {"sources": sources})
+
+    def lines(self) -> list[str]:
+        """Write it."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        node = nodes.Element()
+        place, _ = self.get_source_info()
+        lines = StringList(self.lines(), place)
+        self.state.nested_parse(lines, self.content_offset, node)
+        return node.children
 
 
 def _begin_afresh(app: Sphinx) -> None:

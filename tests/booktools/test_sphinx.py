@@ -303,8 +303,10 @@ def test_only_the_books_own_pages_are_built(built):
     }
 
 
-def test_colab_is_offered_once_the_repository_is_known(root):
-    """Its notebooks begin with a cell that installs; no page shows it."""
+def test_colab_and_the_address_are_told_once_they_are_known(root):
+    """Colab's notebooks begin with a cell that installs; no page shows it."""
+    site = "https://example.org/book"
+    replace(root / "_config.yml", "baseurl: ''", f"baseurl: {site}")
     assert "git+https" not in (root / "notebooks/pytorch/first.ipynb").read_text(
         "utf-8"
     )
@@ -330,20 +332,11 @@ def test_colab_is_offered_once_the_repository_is_known(root):
     assert "d2lutils{extras} @ git+https://github.com/some/book@main" in first.source
     assert (first.execution_count, first.outputs) == (1, [])
     assert "find_spec" not in text
-
-
-def test_where_the_book_stands_is_said_once_it_is_known(root):
-    address = "https://example.org/book"
-    replace(root / "_config.yml", "baseurl: ''", f"baseurl: {address}")
-    done = build(root)
-    assert done.returncode == 0, done.stdout + done.stderr
-    html = root / "_build" / "html"
-    text = (html / "chapters" / "first.html").read_text(encoding="utf-8")
-    assert f'property="og:image" content="{address}/_static/preview.png"' in text
-    assert f'property="og:url" content="{address}/chapters/first.html"' in text
-    assert (html / "_static" / "preview.png").is_file()
-    missing = (html / "404.html").read_text(encoding="utf-8")
-    assert f'<base href="{address}/"/>' in missing
+    assert f'property="og:image" content="{site}/_static/preview.png"' in text
+    assert f'property="og:url" content="{site}/chapters/first.html"' in text
+    assert (root / "_build/html/_static/preview.png").is_file()
+    missing = (root / "_build/html/404.html").read_text(encoding="utf-8")
+    assert f'<base href="{site}/"/>' in missing
 
 
 def test_a_claim_is_folded_to_a_line_and_listed(built):
@@ -559,10 +552,18 @@ def test_markup_that_a_library_writes_otherwise_is_reported(
 
 def test_figures_are_checked(root):
     replace(root / "chapters" / "plain.md", ":::{framework} pytorch", FIGURES)
+    line = replace(
+        root / "chapters" / "second.md",
+        'print("all together")\n\nlearned = [2.5, 0.1]',
+        "from IPython.display import SVG\n\nlearned = [2.5, 0.1]\nSVG('<svg></svg>')",
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_notebooks(root, monkeypatch)
     found = "\n".join(errors(build(root)))
     assert "plain.md:4: ERROR: output-figure must follow the code cells" in found
     assert "plain.md:10: ERROR: output-figure needs a caption, and in :alt:" in found
     assert "plain.md:19: ERROR: output-figure follows cells that put out no" in found
+    assert f"second.md:{line}: WARNING: the picture that this cell puts out" in found
 
 
 FIGURES = """\
@@ -588,18 +589,6 @@ No picture.
 :::
 
 :::{framework} pytorch"""
-
-
-def test_a_picture_without_a_text_alternative_is_reported(root):
-    line = replace(
-        root / "chapters" / "second.md",
-        'print("all together")\n\nlearned = [2.5, 0.1]',
-        "from IPython.display import SVG\n\nlearned = [2.5, 0.1]\nSVG('<svg></svg>')",
-    )
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        run_notebooks(root, monkeypatch)
-    (found,) = errors(build(root))
-    assert f"second.md:{line}: WARNING: the picture that this cell puts out" in found
 
 
 def test_a_plain_page_may_begin_with_anything():
