@@ -132,4 +132,4 @@ def stand_in(path: str, connection_file: str) -> None:
 
 
 if __name__ == "__main__":
-    {"serve": serve, "stand-in": stand_in}[sys.argv[1]](*sys.argv[2:])
+    (serve if sys.argv[1] == "serve" else stand_in)(*sys.argv[2:])

@@ -84,16 +84,6 @@ def test_printed_figures_are_those_of_the_curves(notebook):
             assert float(figure) == pytest.approx(value, abs=5e-4 + 1e-6)
 
 
-def test_one_network_is_the_same_in_every_framework():
-    """As test_equal.py has it, in the picture that a reader sees."""
-    curves = {key[2]: GOLDEN[key] for key in GOLDEN if key[0] == "all/one-network"}
-    assert set(curves) == {"NumPy", *(each.title for each in FRAMEWORKS.values())}
-    for name, curve in curves.items():
-        distance = np.abs(np.subtract(curve, curves["NumPy"]))
-        assert distance[0] <= 1e-5, name
-        assert distance.max() <= 5e-4, name
-
-
 # What a reader is promised, and every framework has to keep.
 @pytest.mark.parametrize(
     ("section", "loss", "train", "test"),

@@ -204,8 +204,7 @@ def test_as_a_script_the_notebook_runs_once(tmp_path):
     notebook = SCRIPT.parents[2] / "notebooks" / "pytorch" / "search.ipynb"
     source, _ = PythonExporter().from_filename(str(notebook))
     for long, short in (
-        ("num_examples=6400", "num_examples=640"),
-        ("draw(rng) for _ in range(8)", "draw(rng) for _ in range(2)"),
+        ("num_examples=2560", "num_examples=640"),
         ("space, 8, client", "space, 4, client"),
         ("space, 12, client", "space, 5, client"),
     ):
@@ -464,6 +463,6 @@ def test_a_configuration_gets_the_same_accuracies_in_every_framework(
     if missing := missing_modules(framework):
         pytest.skip(f"not installed: {', '.join(missing)}")
     found = accuracies(framework)
-    assert found[-1] > 0.7
+    assert found[-1] > 0.6
     others = [each for each in FRAMEWORKS if not missing_modules(each)]
     assert found == accuracies(others[0])

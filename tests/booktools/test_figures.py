@@ -43,7 +43,7 @@ def test_the_book_holds_none(name):
         ("mlp-scratch", "regression is 0.45", "regression is 0.47", "0.47"),
         ("generalization", "stayed at 0.80", "stayed at 0.23", "0.23"),
         # In a caption, a text alternative, a dropdown and a table.
-        ("mlp", "derivative, which is", "a height of 0.37,", "0.37"),
+        ("activations", "derivative, which is", "a height of 0.37,", "0.37"),
         ("mlp", ":alt: Three curves", ":alt: 7.77 and", "7.77"),
         ("softmax-scratch", "loss is already 0.79, and", "0.68", "0.68"),
         ("mlp-concise", "## Summary", "It is 98.7 % here.", "98.7 %"),
