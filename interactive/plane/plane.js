@@ -244,7 +244,7 @@
     if (state.h)
       tiles.forEach((tile, j) => {
         inputs.forEach((input, k) =>
-          edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.4 : 0.6])
+          edges.push([input, [tile[0] - side / 2, tile[1]], net.params[0][k * state.h + j], j, k ? 0.3 : 0.65])
         );
         edges.push([[tile[0] + side / 2, tile[1]], out, pull(j), j]);
       });
