@@ -235,6 +235,6 @@ def test_each_picture_of_a_notebook_agrees_with_itself_alone(name):
         for output in cell.outputs
         if "image/png" in output.get("data", {})
     ]
-    assert len(pictures) > 2
+    assert len(pictures) > 1
     for (i, a), (j, b) in itertools.product(enumerate(pictures), repeat=2):
         assert pictures_agree(a, b) == (i == j)
