@@ -42,8 +42,14 @@ class Forks:
     def __init__(self, modules: Sequence[str], environment: dict[str, str]) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="forks-")
         self.path = str(Path(self.folder.name, "socket"))
+        # Bound here, so that a stand-in finds it however late the server is.
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(self.path)
+        listening.listen()
+        number = listening.fileno()
         self.server = subprocess.Popen(
-            [sys.executable, "-P", __file__, "serve", self.path, *modules],
+            [sys.executable, "-P", __file__, "serve", str(number), *modules],
+            pass_fds=[number],
             # As IPython tells its kernels, which set it too late for what is imported.
             env={"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
             | environment,
@@ -51,6 +57,7 @@ class Forks:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        listening.close()
 
     @property
     def command(self) -> list[str]:
@@ -66,13 +73,11 @@ class Forks:
         self.folder.cleanup()
 
 
-def serve(path: str, *modules: str) -> None:
+def serve(number: str, *modules: str) -> None:
     """Import modules, and then fork a kernel for whoever connects."""
     import select
 
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(path)
-        server.listen()
+    with socket.socket(fileno=int(number)) as server:
         for name in (*ALWAYS, *modules):
             import_module(name)
         if len(os.listdir("/proc/self/task")) > 1:

@@ -254,7 +254,7 @@ def test_plane_does_not_move_for_who_wants_no_motion(page, folder):
         ("d=circles&h=8", 10, "all with eight"),
         ("h=8&lr=5", 0, "a rate of 5 ruins all ten"),
         ("h=8&s=0.01", 10, "The small scale ruins none"),
-        ("h=8&a=none", 0, "Those that a single line can"),
+        ("h=8&a=none", 0, "Only points that a single straight line can"),
     ],
 )
 def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
@@ -731,8 +731,8 @@ def test_switched_off_units_count_as_the_text_says(weights):
         decided |= probabilities(one, weights).argmax(axis=1) != answers
     text = (ROOT / "chapters/mlp-scratch.md").read_text("utf-8")
     text = " ".join(text.split())
-    assert f"of the 200 answers, {changed.sum()} change without the eight" in text
-    assert f"and of the {sure.sum()} with" in text
+    assert f"Without them, {changed.sum()} of the 200 answers change" in text
+    assert f"and of the {sure.sum()} answers with a probability" in text
     assert f"above 0.9 only {changed[sure].sum()}." in text
     assert f"for {decided.sum()} of the images there is a single unit" in text
 
