@@ -734,7 +734,7 @@ def test_switched_off_units_count_as_the_text_says(weights):
     assert f"Without them, {changed.sum()} of the 200 answers change" in text
     assert f"and of the {sure.sum()} answers with a probability" in text
     assert f"above 0.9 only {changed[sure].sum()}." in text
-    assert f"for {decided.sum()} of the images there is a single unit" in text
+    assert f"for {decided.sum()} of the images a single unit decides" in text
 
 
 def opened(page, folder, address="#clothes?i=1"):
