@@ -595,7 +595,8 @@ def test_the_slider_says_which_rates_diverge(page, folder):
     descent = figure(page, folder, "descent")
     for name, ends in (("valley", (0.1, 0.2)), ("parabola", (0.5, 1))):
         descent.get_by_label("function").select_option(name)
-        low, high, _ = page.evaluate(f"bookDescent.rates('{name}', 'descent')")
+        rates = page.evaluate(f"bookDescent.rates('{name}', 'descent')")
+        low, high, _ = rates["range"]
         bands = descent.locator(".descent-bands span")
         widths = bands.evaluate_all("all => all.map((e) => e.clientWidth)")
         share = np.cumsum(widths) / sum(widths)

@@ -90,6 +90,24 @@ def test_it_does_not_depend_on_the_number_of_workers(number, undisturbed, tmp_pa
     assert told(study) == undisturbed
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_nor_do_real_trainings(framework, tmp_path, monkeypatch):
+    if missing := missing_modules(framework):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    names = chapter(framework)
+    short = functools.partial(names["train"], num_examples=640)
+    monkeypatch.setitem(names, "train", short)
+    monkeypatch.setitem(names, "NUM_EPOCHS", 1)
+    found = []
+    for number in (1, 2):
+        study = open_study(str(tmp_path / f"{number}"))
+        # One works in this process, which need not import the framework again.
+        with workers(number, processes=number > 1) as client:
+            names["search"](study, names["objective"], names["space"], 4, client)
+        found.append(told(study))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_trial_whose_worker_is_killed_is_trained_by_another(
     number, undisturbed, tmp_path

@@ -240,3 +240,14 @@ def test_the_rate_does_not_depend_on_the_batches(
     ]
     rate = backend.d2l.evaluate_accuracy(lambda X: X, batches)
     assert rate == (scores.argmax(axis=1) == labels).sum() / n
+
+
+@relaxed
+@given(value=st.integers(0, 255), side=st.integers(1, 70))
+def test_resize_keeps_a_plain_image_plain(backend: BackendKit, value, side):
+    images = np.full((1, 28, 28), value, np.uint8)
+    labels = np.zeros(1, np.uint8)
+    data = fashion_mnist.FashionMNIST(images, labels, images, labels)
+    with mock.patch.object(fashion_mnist, "load", return_value=data):
+        [(X, _)] = backend.d2l.load_data_fashion_mnist(1, resize=side)[1]
+    np.testing.assert_allclose(backend.numpy(X), value / 255, atol=1e-6)

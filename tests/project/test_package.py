@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -33,6 +34,31 @@ def test_importing_the_package_imports_no_framework():
         f"print([name for name in {MODULES} if name in sys.modules])"
     )
     assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_all_frameworks_run_in_one_process_each_before_each_other(step):
+    """They bring libraries of the same names, and some orders of them bare crash."""
+    order = [name for name in MODULES if importlib.util.find_spec(name)][::step]
+    result = run(
+        "import importlib, sys, numpy as np\n"
+        f"sys.path.insert(0, {str(ROOT / 'tests' / 'helpers')!r})\n"
+        f"for name in {order}:\n"
+        "    importlib.import_module(f'd2lutils.{name}')\n"
+        "from frameworks import open_backend\n"
+        f"for name in {order}:\n"
+        "    kit = open_backend(name)\n"
+        "    params = kit.parameters(np.zeros((784, 10)), np.zeros(10))\n"
+        "    batches = kit.batches((np.ones((9, 28, 28)), np.arange(9)))\n"
+        "    kit.d2l.train_epoch_ch3(kit.affine(*params), batches,\n"
+        "        kit.loss('none'), kit.own_updater(params, 0.1))\n"
+        "    assert np.isfinite(kit.numpy(params[0])).all()\n"
+        "print('ran')\n"
+    )
+    assert (result.returncode, result.stdout) == (0, "ran\n"), (
+        order,
+        result.stderr,
+    )
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -170,3 +196,12 @@ def test_nobody_is_told_to_install_a_name_that_the_index_lacks():
         told = own.search(re.sub(r'"?\s*\n[\s#]*f?"?', " ", text))
         found += [f"{name}: {told.group()}"] if told else []
     assert found == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_import_writes_nothing(name):
+    """Not past Python, either."""
+    result = run(f"import sys\nfrom d2lutils import {name}")
+    if "ImportError" in result.stderr:
+        pytest.skip(result.stderr.splitlines()[-1])
+    assert (result.stdout, result.stderr) == ("", "")
