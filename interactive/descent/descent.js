@@ -13,8 +13,10 @@ const bookDescent = {
       names: ["w"],
       distances: ["w − 3"],
       start: [1],
-      rates: { descent: [0.02, 1.2, 0.02], momentum: [0.02, 1.6, 0.02] },
-      presets: { descent: [0.1, 0.5, 0.9, 1.1], momentum: [0.1, 0.5, 0.9, 1.52] }
+      rates: {
+        descent: { range: [0.02, 1.2, 0.02], first: 0.1, presets: [0.1, 0.5, 0.9, 1.1] },
+        momentum: { range: [0.02, 1.6, 0.02], first: 0.1, presets: [0.1, 0.5, 0.9, 1.52] }
+      }
     },
     valley: {
       formula: "f(w₁, w₂) = (w₁² + 10 w₂²) / 2",
@@ -24,14 +26,19 @@ const bookDescent = {
       names: ["w₁", "w₂"],
       distances: ["w₁", "w₂"],
       start: [4, 1],
-      rates: { descent: [0.005, 0.24, 0.005], momentum: [0.005, 0.32, 0.005] },
-      presets: { descent: [0.15, 0.02, 0.205], momentum: [0.15, 0.02, 0.305] }
+      rates: {
+        descent: { range: [0.005, 0.24, 0.005], first: 0.15, presets: [0.02, 0.15, 0.205] },
+        momentum: { range: [0.005, 0.32, 0.005], first: 0.15, presets: [0.02, 0.15, 0.305] }
+      }
     }
   },
 
   /* Those that divide by the size of the gradient take the same rates for all functions. */
-  rates: (name, by) => bookDescent.functions[name].rates[by] || [0.05, 1, 0.05],
-  presets: (name, by) => bookDescent.functions[name].presets[by] || (by === "adam" ? [0.5, 0.1, 1] : [0.2, 0.05, 0.6]),
+  scaled: {
+    rmsprop: { range: [0.05, 1, 0.05], first: 0.2, presets: [0.05, 0.2, 0.6] },
+    adam: { range: [0.05, 1, 0.05], first: 0.5, presets: [0.1, 0.5, 1] }
+  },
+  rates: (name, by) => bookDescent.scaled[by] || bookDescent.functions[name].rates[by],
 
   /* How far one parameter moves against a gradient, in step t; each parameter has a memory
      of its own. */
@@ -96,10 +103,11 @@ const bookDescent = {
   const LABELS = { descent: "gradient descent", momentum: "momentum 0.5", rmsprop: "RMSProp", adam: "Adam" };
   const state = { f: "valley", by: "descent", lr: 0.15, w1: 4, w2: 1, n: 0 };
   const about = () => bookDescent.functions[state.f];
+  const rates = (by = state.by) => bookDescent.rates(state.f, by);
   const settings = {
     f: { label: "function", options: { parabola: "parabola", valley: "valley" } },
     by: { label: "optimizer", options: LABELS },
-    lr: { label: "learning rate", list: () => range(...bookDescent.rates(state.f, state.by)) },
+    lr: { label: "learning rate", list: () => range(...rates().range) },
     n: { label: "steps", list: range(0, MOST, 1) },
     w1: { label: "start, w<sub>1</sub>", list: range(-4, 4.5, 0.1) },
     w2: { label: "start, w<sub>2</sub>", list: range(-3, 3, 0.1) }
@@ -139,7 +147,7 @@ const bookDescent = {
     const here = path.at(-1);
     const next = walk(state.lr, state.n + 1).at(-1);
     const slope = about().gradient(here);
-    const step = state.by !== "descent";
+    const plain = state.by === "descent";
     const arrow = (from, to, text) => {
       const [a, b, c, d] = [x(from[0]), y(from[1]), x(to[0]), y(to[1])];
       const length = Math.hypot(c - a, d - b);
@@ -189,7 +197,7 @@ const bookDescent = {
             `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`
         )
         .join("")}
-      ${two ? arrow(here, next, step ? "step" : "−η∇f") : arrow([here[0], 0], [next[0], 0], step ? "step" : "−ηf′")}
+      ${two ? arrow(here, next, plain ? "−η∇f" : "step") : arrow([here[0], 0], [next[0], 0], plain ? "−ηf′" : "step")}
       <circle class="grip" cx="${a}" cy="${b}" r="22"/>
       <rect class="start" x="${a - 7}" y="${b - 7}" width="14" height="14"/>`);
   }
@@ -224,7 +232,7 @@ const bookDescent = {
   function drawBands() {
     const bands = ui.find(".descent-bands");
     bands.hidden = state.by !== "descent";
-    const [low, high] = about().rates.descent;
+    const [low, high] = rates("descent").range;
     const steepest = Math.max(...about().curvatures);
     const ends = [1 / steepest, 2 / steepest, high].map(end => (end - low) / (high - low));
     const middle = state.f === "valley" ? "zigzags" : "jumps";
@@ -238,9 +246,8 @@ const bookDescent = {
     const [left, right, low, high] = { valley: [-1, 5, -3.2, 3.2], parabola: VIEW.parabola }[state.f];
     bookInteractive.refill(
       ui.find(".descent-presets"),
-      [...bookDescent.presets(state.f, state.by)]
-        .sort((a, b) => a - b)
-        .map(rate => {
+      rates()
+        .presets.map(rate => {
           const path = walk(rate, 12);
           const points = path.map((w, i) =>
             state.f === "valley"
@@ -270,7 +277,7 @@ const bookDescent = {
     const { names, distances } = about();
     const here = `Step ${state.n}: ${names.map((name, i) => `${name} = ${shown(end[i])}`).join(", ")}, f = ${shown(value(end))}.`;
     if (state.by !== "descent") {
-      const rate = bookDescent.presets(state.f, "descent")[0];
+      const rate = rates("descent").first;
       const plain = value(walk(rate, state.n, "descent").at(-1));
       return `${here} Gradient descent with a learning rate of ${rate} has f = ${shown(plain)} after as many steps.`;
     }
@@ -336,7 +343,7 @@ const bookDescent = {
 
   function changed(name) {
     if (name !== "f" && name !== "by") return;
-    state.lr = bookDescent.presets(state.f, state.by)[0];
+    state.lr = rates().first;
     if (name === "f") Object.assign(state, { w1: about().start[0], n: 0 });
   }
 
@@ -375,8 +382,7 @@ const bookDescent = {
   });
 
   if (ui.wanted) {
-    changed("by");
-    if (state.f !== "valley") changed("f");
+    changed(state.f === "valley" ? "by" : "f");
     ui.take();
   }
   ui.showFirst();
