@@ -246,11 +246,11 @@ def _forking(notebook: Notebook) -> list[str]:
     That pays where a framework has more than one notebook. One server is kept, as
     notebooks of a framework come one after the other.
     """
-    tag = notebook.path.parent.name
-    files = {item.path for item in notebook.session.items if isinstance(item, Cell)}
-    if not SUPPORTED or tag not in FRAMEWORKS:
-        return []
-    if sum(path.parent == notebook.path.parent for path in files) < 2:
+    folder = notebook.path.parent
+    cells = (item.path for item in notebook.session.items if isinstance(item, Cell))
+    several = len({path for path in cells if path.parent == folder}) > 1
+    tag = folder.name
+    if not (SUPPORTED and several and tag in FRAMEWORKS):
         return []
     if tag not in _forks:
         while _forks:

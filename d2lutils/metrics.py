@@ -91,7 +91,8 @@ class History:
 
     def add(self, *figures: float) -> None:
         """Append train loss, train accuracy and test accuracy of one epoch."""
-        for curve, figure in zip(vars(self).values(), figures, strict=True):
+        curves = self.train_loss, self.train_accuracy, self.test_accuracy
+        for curve, figure in zip(curves, figures, strict=True):
             curve.append(figure)
 
     def __str__(self) -> str:

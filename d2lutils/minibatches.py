@@ -71,7 +71,8 @@ class Minibatches:
         self.num_examples = len(images)
         self.shuffle = shuffle
         self._images, self._labels = images, labels
-        self._settings: tuple[Any, ...] = to_tensors, resize, draw_seed
+        self._to_tensors, self._resize = to_tensors, resize
+        self._draw_seed = draw_seed
         self._weights = None
         if resize is not None:
             side = check_whole("resize", resize, least=1)
@@ -91,8 +92,9 @@ class Minibatches:
             raise ValueError(f"n must be less than the {self.num_examples} examples")
 
         def part(rows: slice, shuffle: bool) -> Minibatches:
-            examples = self._images[rows], self._labels[rows]
-            return Minibatches(*examples, self.batch_size, shuffle, *self._settings)
+            images, labels = self._images[rows], self._labels[rows]
+            settings = shuffle, self._to_tensors, self._resize, self._draw_seed
+            return Minibatches(images, labels, self.batch_size, *settings)
 
         return part(slice(n), self.shuffle), part(slice(n, None), False)
 
@@ -109,9 +111,9 @@ class Minibatches:
         return map(partial(self._batch, order), starts)
 
     def _draw_order(self) -> np.ndarray:
-        generator, (_, _, draw_seed) = _shuffling, self._settings
+        generator = _shuffling
         if generator is None:
-            generator = np.random.default_rng(draw_seed and draw_seed())
+            generator = np.random.default_rng(self._draw_seed and self._draw_seed())
         return generator.permutation(self.num_examples)
 
     def _batch(self, order: np.ndarray | None, start: int) -> tuple[Any, Any]:
@@ -122,9 +124,8 @@ class Minibatches:
         if self._weights is not None:
             X = self._weights @ X @ self._weights.T
             np.clip(X, 0, 1, out=X)  # rounding may lead just past 1
-        to_tensors, *_ = self._settings
         # A copy, because a framework may hand out its memory to be written to.
-        return to_tensors(X, self._labels[rows].copy())
+        return self._to_tensors(X, self._labels[rows].copy())
 
 
 def _interpolation_weights(size: int, side: int) -> np.ndarray:

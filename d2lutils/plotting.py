@@ -20,8 +20,14 @@ from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
 from d2lutils.arguments import to_numpy
 
 __all__ = [
-    *("Animator", "plot", "plt", "set_axes", "set_figsize"),
-    *("show_confusion", "show_images", "use_svg_display"),
+    "Animator",
+    "plot",
+    "plt",
+    "set_axes",
+    "set_figsize",
+    "show_confusion",
+    "show_images",
+    "use_svg_display",
 ]
 
 # Okabe and Ito's palette, safe for the color-blind (https://jfly.uni-koeln.de/color/,

@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
+import select
 import signal
 import socket
 import subprocess
@@ -75,8 +77,6 @@ class Forks:
 
 def serve(number: str, *modules: str) -> None:
     """Import modules, and then fork a kernel for whoever connects."""
-    import select
-
     with socket.socket(fileno=int(number)) as server:
         for name in (*ALWAYS, *modules):
             import_module(name)
@@ -94,8 +94,6 @@ def serve(number: str, *modules: str) -> None:
 
 
 def _become_kernel(connection: socket.socket) -> None:
-    import random
-
     import numpy
     from ipykernel.kernelapp import IPKernelApp
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from booktools import FRAMEWORKS, SourceError, chosen_frameworks, frameworks_of
 from booktools.execution.split import split
 from booktools.execution.stored import (
     code_cells,
-    describe_pictures,
     difference,
     file_checksum,
     outputs_checksum,
     read_notebook,
     record,
     same_code,
+    undescribed,
     validate_outputs,
 )
 from booktools.execution.weights import kept_checksum
@@ -72,7 +71,7 @@ class Job:
         if self.stored:
             found = difference(self.fresh, self.lines, self.stored)
             kept = found is None and self.cause() is None
-            if kept and describe_pictures(deepcopy(self.stored), self.alts):
+            if kept and any(undescribed(self.stored, self.alts)):
                 found = 1, "has other text alternatives for its pictures"
         if found is None:
             return None

@@ -145,25 +145,27 @@ def _essence(output: NotebookNode) -> dict[str, object]:
     return kept | ({"sizes": sizes} if sizes else {})
 
 
-def describe_pictures(notebook: NotebookNode, alternatives: list[str]) -> bool:
-    """Say what the pictures show in their metadata, where front ends look for it.
+def undescribed(
+    notebook: NotebookNode, alternatives: list[str]
+) -> Iterator[tuple[NotebookNode, str, str]]:
+    """Yield the outputs with a picture of another text: its kind and what it shows.
 
     ``alternatives`` has a text, maybe an empty one, for each code cell of the section;
     a cell more may come first, which installs what is missing.
-
-    Returns:
-        Whether anything changed.
     """
-    changed = False
     pairs = zip(code_cells(notebook)[::-1], alternatives[::-1], strict=False)
     for cell, alt in pairs:
         for output in cell.outputs:
             for kind in output.get("data", {}):
-                told = output.metadata.get(kind, {})
-                if kind.startswith("image/") and told.get("alt", "") != alt:
-                    output.metadata[kind] = told | {"alt": alt}
-                    changed = True
-    return changed
+                told = output.metadata.get(kind, {}).get("alt", "")
+                if kind.startswith("image/") and told != alt:
+                    yield output, kind, alt
+
+
+def describe_pictures(notebook: NotebookNode, alternatives: list[str]) -> None:
+    """Say what the pictures show in their metadata, where front ends look for it."""
+    for output, kind, alt in undescribed(notebook, alternatives):
+        output.metadata[kind] = output.metadata.get(kind, {}) | {"alt": alt}
 
 
 def difference(
