@@ -132,7 +132,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
 
 
 def texts(results: dict[str, Any]) -> dict[str, str]:
-    """Return the page's sentences that hold figures, by name."""
+    """Return the page's sentences with figures from the results, by name."""
     about = results["machine"]
     processor = re.sub(r"\(\w+\)", "", about["processor"])
     seconds = {
@@ -151,13 +151,13 @@ def texts(results: dict[str, Any]) -> dict[str, str]:
     return {
         "machine": (
             f"The computer: {processor}, {about['cores']} cores in use, "
-            f"{about['system']}, Python {about['python']}, no graphics card. Measured "
-            f"on {about['date']}; number of rounds: {results['rounds']}."
+            f"{about['system']}, Python {about['python']}, no graphics card. We "
+            f"measured on {about['date']}; number of rounds: {results['rounds']}."
         ),
         "batch": (
             f"Here an epoch with batches of 16 takes {gain(16, 256)} times as long as "
-            f"one with batches of 256, and that {gain(256, 4096)} times as long as one "
-            "with batches of 4,096."
+            "one with batches of 256. An epoch with batches of 256 takes "
+            f"{gain(256, 4096)} times as long as one with batches of 4,096."
         ),
     }
 

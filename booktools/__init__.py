@@ -2,7 +2,7 @@
 
 This module owns what every part shares: which frameworks there are, and the
 error that says where in a source file something is wrong. It imports nothing
-heavy, so that a book can be built where no framework is installed.
+heavy, so a book can be built where no framework is installed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 class Framework:
     """A framework that sections are written for.
 
-    ``tag`` marks its cells and names its folder in ``notebooks/``, ``title`` is
-    shown to readers, and ``module`` is what has to be importable to run it, beside
-    the ``others``; it names the extra of ``d2lutils`` that installs them all.
+    ``tag`` marks its cells and names its folder in ``notebooks/``. Readers see
+    ``title``. To run it, ``module`` and the ``others`` must be importable, and the
+    extra of ``d2lutils`` that installs all of them has the name of ``module``.
     """
 
     tag: str
@@ -37,19 +37,20 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework("jax", "JAX", "jax", ("equinox", "optax")),
     )
 }
-"""In the order in which tabs and menus show them; the only list of them."""
+"""The only list of them, in the order of the tabs and menus."""
 
 DEFAULT = FRAMEWORKS["pytorch"]
-"""Whose tab is open at first, and what stands on paper."""
+"""Its tab is open at first, and it is the one on paper."""
 
 ALL = "all"
-"""Stands for all frameworks together: one notebook, made of shared cells only."""
+"""All frameworks together: one notebook, made of shared cells only."""
 
 
 def chosen_frameworks() -> tuple[str, ...]:
     """Return the tags that the variable ``BOOKTOOLS_FRAMEWORK`` names, or all.
 
-    Whoever works with these alone makes, checks and shows nothing of the others.
+    If you work with some of them only, nothing of the others is made, checked or
+    shown.
 
     Raises:
         ValueError: it names something else.
@@ -64,18 +65,18 @@ def chosen_frameworks() -> tuple[str, ...]:
 
 
 def frameworks_of(tag: str) -> list[Framework]:
-    """Return the frameworks that a notebook runs: the one tagged, or for ALL each."""
+    """Return the frameworks that a notebook runs: its own, or for ALL every one."""
     return list(FRAMEWORKS.values()) if tag == ALL else [FRAMEWORKS[tag]]
 
 
 def missing_modules(tag: str) -> list[str]:
-    """List the modules that a framework's notebooks need and that are not here."""
+    """List the modules that a framework's notebooks need but that are missing."""
     modules = [m for each in frameworks_of(tag) for m in (each.module, *each.others)]
     return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 def absence(modules: list[str]) -> str:
-    """Say of modules, as :func:`missing_modules` lists them, that they are not here."""
+    """Say that the modules, as :func:`missing_modules` lists them, are missing."""
     *most, last = modules
     named = f"{', '.join(most)} and {last} are" if most else f"{last} is"
     return f"{named} not installed"
@@ -85,7 +86,7 @@ class SourceError(Exception):
     """Something is wrong at a place in a source file.
 
     Args:
-        path: the file, as it is to be shown.
+        path: the file, in the form to be shown.
         line: its line, counted from 1.
         message: what was wrong, what was expected and what to do.
     """

@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0 if all went well and 1 if not."""
+    """Run a command, and return 0 if all went well and 1 if not."""
     options = _parse(arguments)
     if not (options.root / "_toc.yml").is_file():
         where = "run in the book's folder, or name it with --root"
@@ -50,8 +50,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "notebooks",
         help="write and execute the notebooks whose section changed",
         description="Write the notebooks whose section changed, and execute those "
-        "whose code or outputs or d2lutils did. Frameworks that are not installed are "
-        "skipped.",
+        "whose code, outputs or d2lutils changed. Frameworks that are not installed "
+        "are skipped.",
     )
     notebooks.set_defaults(run=_notebooks)
     notebooks.add_argument("--force", action="store_true", help="execute all of them")
@@ -59,26 +59,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--jobs", type=_positive, default=os.cpu_count(), help="how many run at a time"
     )
     notebooks.add_argument(
-        "--timeout", type=_positive, default=1800, help="seconds that a cell may take"
+        "--timeout", type=_positive, default=1800, help="seconds allowed for a cell"
     )
     check = commands.add_parser(
         "check",
         help="say which notebooks no longer match their section",
         description="Say which notebooks no longer match their section or d2lutils, "
-        "which figures in the prose match no notebook, and which comparisons rest on "
+        "which figures in the prose appear in no notebook, and which comparisons have "
         "no claim. Nothing is executed or written.",
     )
     check.set_defaults(run=_check)
     for command in (notebooks, check):
         command.add_argument(
-            "sections", nargs="*", metavar="SECTION", help="all if none"
+            "sections", nargs="*", metavar="SECTION", help="default: all"
         )
         command.add_argument(
             "--framework",
             action="append",
             default=[],
             choices=[*FRAMEWORKS, ALL],
-            help="one; give it again for another; all if none",
+            help="repeat the option for several; default: all",
         )
         command.add_argument(
             "--root", type=Path, default=Path(), help="the book's folder"
@@ -88,7 +88,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
     return int(text)
 
 
@@ -142,24 +142,24 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
 
 
 def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
-    """Say which figures in the prose stand in no notebook that they should."""
+    """Say which figures in the prose appear in no notebook where they should."""
     for page in dict.fromkeys(each.page for each in wanted):
         for line, figure, lacking in unfounded(book, page):
             yield (
-                f"{page.path}:{line}: {figure} stands, for {', '.join(lacking)}, in no "
-                "code, output or formula of this part of the section, nor of what the "
-                "paragraph refers to; correct it, refer to where it stands, or say "
-                f"where it comes from, in the line before the paragraph: {MARK} ..."
+                f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
+                "code, output or formula of this part of the section or of what the "
+                "paragraph refers to; correct it, refer to its source, or say where "
+                f"it comes from, in the line before the paragraph: {MARK} ..."
             )
 
 
 def _unclaimed(wanted: list[Job]) -> Iterator[str]:
-    """Say which sentences compare although no claim stands beside them."""
+    """Say which sentences compare but have no claim next to them."""
     for page in dict.fromkeys(each.page for each in wanted):
         for line, word in unclaimed(page.section):
             yield (
-                f"{page.path}:{line}: {word!r} says something about results, and no "
-                "cell with the tag claim asserts it below; add one, or say why it "
+                f"{page.path}:{line}: {word!r} says something about results, but no "
+                "cell with the tag claim below asserts it; add one, or say why it "
                 f"needs none, in the line before the paragraph: {CLAIM_MARK} ..."
             )
 

@@ -34,7 +34,7 @@ def require(package: str, extra: str = "") -> ModuleType:
         who = "This section" if extra else f"d2lutils.{package}"
         raise ImportError(
             f"{who} needs the package {package!r}, which is not installed. "
-            f"Install it with: pip install {package}; in a clone of the book: "
+            f"Install it with: pip install {package}, or in a clone of the book with: "
             f"pip install -e '.[{extra or package}]'",
             name=package,
         ) from error

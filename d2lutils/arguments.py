@@ -12,7 +12,7 @@ def check_whole(name: str, value: Any, least: int) -> int:
     """Return an argument as an ``int``.
 
     Raises:
-        TypeError: It is not a whole number; ``True`` and ``False`` don't count as one.
+        TypeError: It isn't a whole number. ``True`` and ``False`` don't count as such.
         ValueError: It is smaller than ``least``.
     """
     expected = f"{name} must be a whole number of at least {least}, got {value!r}"

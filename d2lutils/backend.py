@@ -1,4 +1,4 @@
-"""All that is public and the same in every framework, written once.
+"""Everything public that is the same in every framework, written once.
 
 The module of a framework holds one subclass of :class:`Backend`, which supplies what
 differs. It exports the bound methods of one instance as its functions, as the standard
@@ -33,10 +33,10 @@ Batches = Iterable[tuple[Any, Any]]
 # and the scores from before the update, in memory that the net won't write to again.
 Step = Callable[[Any, Any, np.ndarray], tuple[Any, Any]]
 
-# Seconds between two drawings of the curves: each takes some hundredths of a second,
+# Seconds between two drawings of the curves. Each takes some hundredths of a second,
 # and nobody sees more than a few a second.
 DRAWING_INTERVAL = 0.25
-# What a loss may call its mean; the last two are Keras' words.
+# What a loss may call its mean. The last two are Keras' words.
 MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 
 
@@ -75,14 +75,14 @@ class Backend(ABC):
         return nullcontext(net)
 
     def end_training(self, net: Net) -> None:  # noqa: B027 (most keep no mode)
-        """Put a model that tells training from evaluation into evaluation mode."""
+        """Put a model that has an evaluation mode into it."""
 
     def labels_first(self, loss: Loss) -> bool:
-        """Whether it is called ``loss(y, y_hat)``, and gives both the same shape."""
+        """Whether we call ``loss(y, y_hat)``, and it gives both the same shape."""
         return False
 
     def sum(self, losses: Any) -> Any:
-        """Add up a tensor."""
+        """Return the sum of a tensor's entries."""
         return losses.sum()
 
     def reshape(self, tensor: Any, shape: tuple[int, ...]) -> Any:
@@ -90,7 +90,7 @@ class Backend(ABC):
         return tensor.reshape(shape)
 
     def normal(self, scale: float, shape: tuple[int, ...]) -> Any:
-        """Draw normal numbers with this standard deviation, where no key is needed."""
+        """Draw normal numbers with this standard deviation, if that takes no key."""
         raise NotImplementedError
 
     # Data
@@ -109,14 +109,15 @@ class Backend(ABC):
         it, it follows the framework's own generator (``np.random`` for JAX).
 
         Args:
-            batch_size: Examples per batch; the last batch holds what is left.
+            batch_size: Examples per batch. The last batch holds the rest.
             resize: Side of the images in pixels, or ``None`` to keep 28.
 
         Returns:
-            ``(train_iter, test_iter)``. Both yield ``X``, float32 in [0, 1], ``(B, 1,
-            side, side)`` in MXNet and PyTorch, ``(B, side, side, 1)`` elsewhere; and
-            ``y``, ``(B,)``, int64 in PyTorch, int32 elsewhere. ``len`` is the number
-            of batches. Both can be pickled, and read by several threads.
+            ``(train_iter, test_iter)``. Both yield pairs of ``X``, float32 in [0, 1],
+            ``(B, 1, side, side)`` in MXNet and PyTorch and ``(B, side, side, 1)``
+            elsewhere, and ``y``, ``(B,)``, int64 in PyTorch and int32 elsewhere.
+            ``len`` is the number of batches. You can pickle both, and read them in
+            several threads.
 
         Raises:
             TypeError, ValueError: ``batch_size`` or ``resize`` is not a positive
@@ -141,13 +142,13 @@ class Backend(ABC):
         """Count the right predictions. Returns their **number**, not their share.
 
         Args:
-            y_hat: Scores, ``(n, classes)``; or predicted classes, ``(n,)``; or
-                predictions of regression, ``(n, 1)``, which are right if they equal
-                the targets after conversion to the dtype of ``y``.
-            y: Labels, ``(n,)``; or targets, ``(n,)`` or ``(n, 1)``.
+            y_hat: Scores, ``(n, classes)``, or predicted classes, ``(n,)``. For
+                regression, predictions, ``(n, 1)``, which are right if they equal the
+                targets after conversion to the dtype of ``y``.
+            y: Labels, ``(n,)``. For regression, targets, ``(n,)`` or ``(n, 1)``.
 
         Raises:
-            ValueError: The shapes do not fit.
+            ValueError: The shapes don't fit together.
         """
         predicted, labels = to_numpy(y_hat), to_numpy(y)
         found, n = predicted.shape, labels.size
@@ -156,7 +157,7 @@ class Backend(ABC):
         if not {predicted.shape, labels.shape} <= {(n,), (n, 1)}:
             raise ValueError(
                 "y_hat must hold one row of scores or one class per label of y, "
-                f"whose shape is {labels.shape}; it has shape {found}"
+                f"which has shape {labels.shape}, but y_hat has shape {found}"
             )
         right = predicted.reshape(n).astype(labels.dtype) == labels.reshape(n)
         return float(np.count_nonzero(right))
@@ -164,8 +165,8 @@ class Backend(ABC):
     def evaluate_accuracy(self, net: Net, data_iter: Batches) -> float:
         """Return the share of right predictions on a data set.
 
-        A model that tells training from evaluation is evaluated as such, and left in
-        the mode in which it came.
+        A model that has an evaluation mode is put into it, and afterwards back into
+        the mode that it was in.
 
         Args:
             net: A model or any function that maps ``X`` to scores ``(n, classes)``, or
@@ -174,8 +175,8 @@ class Backend(ABC):
 
         Raises:
             TypeError: ``net`` returns no tensor.
-            ValueError: ``data_iter`` or one of its batches is empty, or the shapes do
-                not fit.
+            ValueError: ``data_iter`` or one of its batches is empty, or the shapes
+                don't fit together.
         """
         metric = Accumulator(2)
         with self.inference(net) as scores:
@@ -187,7 +188,7 @@ class Backend(ABC):
         return metric[0] / metric[1]
 
     def predict_ch3(self, net: Net, test_iter: Batches, n: int = 6) -> None:
-        """Show the first test images, each titled true label over predicted label.
+        """Show the first test images, with their true and their predicted labels.
 
         Args:
             net: Maps ``X`` to scores ``(n, classes)``.
@@ -195,7 +196,7 @@ class Backend(ABC):
             n: How many images, in rows of three.
 
         Raises:
-            TypeError, ValueError: ``n`` is not a positive whole number, or
+            TypeError, ValueError: ``n`` isn't a positive whole number, or
                 ``test_iter`` yields fewer examples.
         """
         n = check_whole("n", n, least=1)
@@ -222,33 +223,34 @@ class Backend(ABC):
     ) -> tuple[float, float]:
         """Train for one epoch.
 
-        Every updater follows the gradient of the batch's **mean** loss. An optimizer
-        gets that gradient. An updater of your own, like MXNet's trainer, gets the
-        gradient of the sum and the number of examples to divide it by.
+        Every updater takes a step along the gradient of the batch's **mean** loss. An
+        optimizer gets that gradient. An updater of your own, like MXNet's trainer,
+        gets the gradient of the sum, and the number of examples to divide it by.
 
         Args:
             net: A model or any function that maps ``X`` to scores ``(n, classes)``, or
                 to predictions of regression ``(n, 1)``. What a Keras model adds to the
                 loss, such as regularizers, is minimized and reported too.
-            train_iter: Yields batches ``(X, y)``; for regression, ``y`` holds floats,
+            train_iter: Yields batches ``(X, y)``. For regression, ``y`` holds floats,
                 ``(n,)`` or ``(n, 1)``.
             loss: A loss of the framework with any reduction, or a function that maps
-                scores and labels to one loss per example, ``(n,)`` or ``(n, 1)``. One
-                that returns a single number says what that is: by ``loss.reduction =
-                "mean"`` or ``"sum"``, or by its parameter ``reduction``, left at its
-                default or bound by ``functools.partial``.
+                scores and labels to one loss per example, ``(n,)`` or ``(n, 1)``. If it
+                returns a single number, it must say whether that is the mean or the
+                sum. Set ``loss.reduction`` to ``"mean"`` or ``"sum"``, or give it a
+                parameter ``reduction`` with a default, or bind that parameter with
+                ``functools.partial``.
             updater: An optimizer of the framework, or a function of ``batch_size``,
                 such as ``lambda batch_size: sgd(params, lr, batch_size)``. In
                 TensorFlow, an object that has ``params`` and is called with
                 ``(batch_size, grads)``, such as ``Updater(params, lr)``.
 
         Returns:
-            Mean loss (in nats for cross-entropy) and accuracy over the epoch, each
-            batch taken before its own update.
+            Mean loss (in nats for cross-entropy) and accuracy over the epoch, with
+            each batch measured before its own update.
 
         Raises:
             TypeError: ``updater`` is none of these, or ``net`` returns no tensor.
-            ValueError: ``train_iter`` or one of its batches is empty, a shape does not
+            ValueError: ``train_iter`` or one of its batches is empty, a shape doesn't
                 fit, a label is out of range, a parameter has no gradient, or ``loss``
                 returned a single number without saying what it is.
         """
@@ -283,7 +285,7 @@ class Backend(ABC):
             y_hat, y: A batch.
             summed: Whether to differentiate the sum, because the updater divides by
                 the number of examples itself, or the mean.
-            added: What the model adds to the mean loss by itself.
+            added: What the model itself adds to the mean loss.
 
         Raises:
             TypeError, ValueError: ``loss`` returned something else.
@@ -297,10 +299,10 @@ class Backend(ABC):
             mean = total / n
         elif not alike and y_hat.shape[1:] in ((), (1,)):
             raise ValueError(
-                f"net(X) has shape {tuple(y_hat.shape)} and y has shape "
-                f"{tuple(y.shape)}: subtracting them makes a square, and a loss that "
-                "is a single number hides that. Give y the shape of net(X), or let "
-                "loss return one number per example"
+                f"net(X) has shape {tuple(y_hat.shape)}, but y has shape "
+                f"{tuple(y.shape)}. Their difference is a square matrix, and a loss "
+                "that returns a single number hides that. Give y the shape of net(X), "
+                "or let loss return one number per example"
             )
         elif (reduction := _reduction(loss)) == "sum":
             mean, total = losses / n, losses
@@ -308,10 +310,10 @@ class Backend(ABC):
             mean, total = losses, losses * n
         else:
             raise ValueError(
-                "loss returned one number for a whole batch and does not say whether "
-                "it is the sum or the mean, on which the step and the reported loss "
-                "depend. Return one loss per example; or say which it is: "
-                'loss.reduction = "mean" (or "sum")'
+                "loss returned one number for a whole batch, but doesn't say whether "
+                "it is the sum or the mean. The step and the reported loss depend on "
+                "that. Return one loss per example, or say which it is with "
+                'loss.reduction = "mean" or "sum"'
             )
         for each in added:
             mean, total = mean + each, total + each * n
@@ -327,26 +329,26 @@ class Backend(ABC):
         updater: Any,
         draw: bool = True,
     ) -> History:
-        """Train, draw the curves as they grow, and print the final figures.
+        """Train, draw the curves as they grow, and print the final numbers.
 
-        Afterwards a model that tells training from evaluation is in evaluation mode.
-        Nothing is asserted about the result, but a message says when the loss is no
-        longer finite.
+        Afterwards, a model that has an evaluation mode is in it. No result is an
+        error, but a message tells you when the loss is no longer finite.
 
         Args:
             net, train_iter, loss, updater: See :func:`train_epoch_ch3`.
             test_iter: Yields the batches on which accuracy is measured after each
                 epoch.
             num_epochs: Passes over the training examples, at least 1.
-            draw: Whether to draw and print, or only to return the figures.
+            draw: Whether to draw and print, or only to return the losses and
+                accuracies.
 
         Returns:
-            The figures of every epoch.
+            The losses and accuracies of every epoch.
 
         Raises:
             KeyboardInterrupt: You stopped it. The curves are drawn as far as they
-                got, and the exception's ``history`` holds their figures.
-            TypeError, ValueError: An argument is wrong; see :func:`train_epoch_ch3`.
+                got, and the exception's ``history`` holds their numbers.
+            TypeError, ValueError: An argument is wrong. See :func:`train_epoch_ch3`.
         """
         num_epochs = check_whole("num_epochs", num_epochs, least=1)
         history, step = History(), self.training_step(net, loss, updater)
@@ -374,9 +376,9 @@ class Backend(ABC):
                     drawn = time.perf_counter()
                 if not math.isfinite(train_loss) and math.isfinite(last_loss):
                     print(
-                        f"epoch {epoch}: the train loss is {train_loss}, no longer a "
-                        "finite number: the scores overflowed. A smaller learning "
-                        "rate usually cures this."
+                        f"epoch {epoch}: the train loss is {train_loss} and no longer "
+                        "a finite number. Usually the steps are too long, and a "
+                        "smaller learning rate helps."
                     )
                 last_loss = train_loss
         except KeyboardInterrupt as interruption:
@@ -401,11 +403,11 @@ class Backend(ABC):
     ) -> Batches:
         """Return the framework's own loader of tensors that are in memory.
 
-        JAX has none. There it is one that draws its orders from ``np.random``.
+        JAX has none, so there it is a simple one that shuffles with ``np.random``.
 
         Args:
             data_arrays: Tensors ``(n, ...)``, such as features and targets.
-            batch_size: Examples per batch; the last batch holds what is left.
+            batch_size: Examples per batch. The last batch holds the rest.
             is_train: Whether each pass draws a new order.
         """
         return self.loader(data_arrays, batch_size, is_train)
@@ -415,7 +417,7 @@ class Backend(ABC):
 
         Args:
             w, b: Weights ``(d,)`` or ``(d, 1)``, and bias.
-            num_examples: How many.
+            num_examples: How many examples to draw.
 
         Returns:
             ``X``, ``(num_examples, d)``, standard normal; and ``y = X w + b`` with
@@ -434,9 +436,9 @@ class Backend(ABC):
         return (y_hat - self.reshape(y, y_hat.shape)) ** 2 / 2
 
     def evaluate_loss(self, net: Net, data_iter: Batches, loss: Loss) -> float:
-        """Return the mean loss on a data set, of a model in evaluation mode.
+        """Return the mean loss of a model, in evaluation mode, on a data set.
 
-        Args and errors are those of :func:`train_epoch_ch3`.
+        For the arguments and the errors, see :func:`train_epoch_ch3`.
         """
         metric = Accumulator(2)
         with self.inference(net) as predict:
@@ -454,8 +456,8 @@ class Backend(ABC):
     def set_seed(self, seed: int) -> None:
         """Make everything random repeat itself: weights, shuffling, dropout.
 
-        This seeds the framework on every device, NumPy, Python and the order of the
-        training batches, which is then the same in every framework.
+        It seeds the framework on every device, NumPy, Python and the order of the
+        training batches. That order is then the same in every framework.
 
         Args:
             seed: A whole number from 0 to 2**32 - 1.
@@ -488,8 +490,8 @@ class Backend(ABC):
 def _reduction(loss: Loss) -> str | None:
     """Return what a loss says about the single number it returns, if anything.
 
-    It says so by an attribute, as the frameworks' own do, or by the default of a
-    parameter of that name, which ``functools.partial`` may have replaced.
+    It may have an attribute ``reduction``, as the frameworks' own losses do, or a
+    parameter of that name with a default, which ``functools.partial`` may replace.
     """
     said = getattr(loss, "reduction", None)
     if said is None:
@@ -509,31 +511,31 @@ def _check_losses(losses: Any, n: int) -> tuple[int, ...]:
     if shape not in ((n,), (n, 1), ()):
         raise ValueError(
             f"loss must return one number per example, of shape ({n},) or ({n}, 1), or "
-            f"a single one; it returned shape {shape}. (It is a square where net(X) "
-            "and y differ in shape.)"
+            f"a single number, but it returned shape {shape}. (It is a square matrix "
+            "if net(X) and y have different shapes.)"
         )
     return shape
 
 
 def _labels(y: Any) -> np.ndarray:
-    """Return the labels or targets of a batch, checked, as an array of their own.
+    """Check the labels or targets of a batch, and return a copy.
 
-    A loader may use its memory again before they are counted.
+    A loader may reuse its memory before we count them.
     """
     labels = np.array(to_numpy(y))
     if labels.ndim != 1 and labels.shape[1:] != (1,):
         raise ValueError(f"y must hold one label per example, got shape {labels.shape}")
     if not len(labels):
-        raise ValueError("y holds no label: every batch needs at least one row")
+        raise ValueError("y holds no label, but every batch needs at least one row")
     return labels
 
 
 def _check_tensor(y_hat: Any) -> Any:
-    """Return what a model returned, if it is one tensor."""
+    """Return what a model returned if it is a single tensor, or raise an error."""
     if isinstance(y_hat, (tuple, list)) or not hasattr(y_hat, "shape"):
         raise TypeError(
-            "net(X) must return one tensor of scores, of shape (n, number of classes); "
-            f"it returned a {type(y_hat).__name__}"
+            "net(X) must return one tensor of scores, of shape (n, number of classes), "
+            f"but it returned a {type(y_hat).__name__}"
         )
     return y_hat
 
@@ -541,10 +543,10 @@ def _check_tensor(y_hat: Any) -> Any:
 def check_scores(y_hat: Any, labels: np.ndarray) -> None:
     """Check what ``net(X)`` returned against the labels or targets of its batch.
 
-    Some frameworks would clip labels or broadcast scores without a word.
+    Some frameworks would clip labels or broadcast scores silently.
 
     Raises:
-        TypeError: ``y_hat`` is no tensor.
+        TypeError: ``y_hat`` isn't a tensor.
         ValueError: Its shape is neither ``(n, number of classes)`` nor, if the labels
             are floats, one prediction per example; or a label has no score.
     """
@@ -555,27 +557,27 @@ def check_scores(y_hat: Any, labels: np.ndarray) -> None:
     if len(shape) != 2 or shape[0] != n:
         raise ValueError(
             "net(X) must return one row of scores per example, of shape "
-            f"({n}, number of classes); it returned shape {shape}"
+            f"({n}, number of classes), but it returned shape {shape}"
         )
     if labels.ndim != 1:
         raise ValueError(f"y must hold one label per example, got shape {labels.shape}")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= shape[1]:
         raise ValueError(
-            f"y holds label {low if low < 0 else high}, but net(X) scores the classes "
-            f"0 to {shape[1] - 1} only"
+            f"y holds label {low if low < 0 else high}, but net(X) has scores for "
+            f"classes 0 to {shape[1] - 1} only"
         )
     if not whole and (fractions := labels[labels % 1 != 0]).size:
         raise ValueError(
-            f"y holds {fractions[0]}, which is no class, but net(X) returns scores of "
-            f"{shape[1]} classes; for regression it returns one column"
+            f"y holds {fractions[0]}, which isn't a class, but net(X) returns scores "
+            f"for {shape[1]} classes. For regression, it must return one column"
         )
 
 
 def _check_not_empty(name: str, num_examples: float) -> None:
     if not num_examples:
         raise ValueError(
-            f"{name} yielded no batch: pass something that can be iterated over again "
-            "in every epoch, such as a list or a data loader (a generator is used up "
+            f"{name} yielded no batch. Pass something that we can iterate over in "
+            "every epoch, such as a list or a data loader (a generator is used up "
             "after one pass)"
         )

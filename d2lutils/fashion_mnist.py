@@ -1,4 +1,4 @@
-"""Fashion-MNIST as NumPy arrays: part of this package, verified, read once."""
+"""Fashion-MNIST as NumPy arrays, which come with this package and are verified."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FashionMNIST:
 
 
 def load() -> FashionMNIST:
-    """Return Fashion-MNIST; only the first call reads and verifies the files.
+    """Return Fashion-MNIST. Only the first call reads and verifies the files.
 
     Raises:
         DataError: A file is missing or damaged.
@@ -72,8 +72,8 @@ def _read() -> FashionMNIST:
 def _read_file(name: str) -> np.ndarray:
     """Read a file in the IDX format (yann.lecun.com/exdb/mnist).
 
-    It holds two bytes of zero, the type, the number of axes, their lengths as 32-bit
-    big-endian numbers, then the values. The checksum proves all of that.
+    It holds two zero bytes, the type, the number of axes, their lengths as 32-bit
+    big-endian numbers, and then the values. The checksum proves all of that.
     """
     try:
         data = DATA.joinpath(name).read_bytes()
@@ -89,7 +89,7 @@ def _read_file(name: str) -> np.ndarray:
         wrong = f"is damaged (its SHA-256 is {found}, expected {FILES[name]})"
     raise DataError(
         f"The file d2lutils/data/{name} {wrong}. Install the package again, as "
-        "you did before, with pip's option --force-reinstall; in a clone of the "
+        "you did before, with pip's option --force-reinstall. In a clone of the "
         "repository, restore the file with: git checkout -- d2lutils/data"
     )
 
@@ -108,6 +108,6 @@ def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
     for label in numbers:
         if label not in names:
             raise ValueError(
-                f"labels must be whole numbers from 0 to 9, one of them is {label!r}"
+                f"labels must be whole numbers from 0 to 9, but one is {label!r}"
             )
     return [names[label] for label in numbers]

@@ -2,8 +2,8 @@
 
 JAX wants *pure* functions, whose results depend on their arguments alone. So a model is
 a function ``net(params, X)``, where ``params`` holds arrays of floats in any pytree. A
-function that takes ``net`` elsewhere takes both here, and training returns new
-parameters.
+function that takes ``net`` in the other frameworks takes ``net`` and ``params`` here,
+and training returns new parameters.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def _check_params(params: Any) -> Any:
     for leaf in jax.tree_util.tree_leaves(params) or [params]:
         if not jnp.issubdtype(getattr(leaf, "dtype", int), jnp.floating):
             raise TypeError(
-                f"params must be a pytree of float arrays; here is {leaf!r}"
+                f"params must be a pytree of float arrays, but it holds {leaf!r}"
             )
     return params
 
 
 class _Model:
-    """A function, its parameters, an optimizer's state, a key: a model of ``X``."""
+    """A function of ``X``, with parameters, the state of an optimizer, and a key."""
 
     def __init__(
         self, net: Net, params: Any, state: Any = None, key: Any = None
@@ -50,8 +50,8 @@ class _Model:
             inspect.signature(net).bind(params, None, **_given(key))
         except TypeError as error:
             raise TypeError(
-                f"net must be a function {needs} ({error}); bind all else by "
-                "functools.partial"
+                f"net must be a function {needs} ({error}). Bind its other arguments "
+                "with functools.partial"
             ) from None
         self.net, self.params, self.state = net, _check_params(params), state
         self.key = key
@@ -67,7 +67,7 @@ def _given(key: Any) -> dict[str, Any]:
 
 
 class _Loader:
-    """Minibatches of arrays, again in every pass."""
+    """Minibatches of arrays, to iterate over as often as you like."""
 
     def __init__(self, arrays: Sequence[Any], batch_size: int, shuffle: bool) -> None:
         self.arrays = [np.asarray(each) for each in arrays]
@@ -124,7 +124,7 @@ class JaxBackend(Backend):
         return step
 
     def seed(self, seed: int) -> None:
-        pass  # no generator of its own: you pass a key to draw numbers
+        pass  # JAX has no generator: you pass a key to draw numbers
 
     def draw_seed(self) -> int:
         return np.random.randint(2**31)
@@ -155,7 +155,7 @@ def evaluate_accuracy(net: Net, params: Any, data_iter: Batches) -> float:
 
 
 def predict_ch3(net: Net, params: Any, test_iter: Batches, n: int = 6) -> None:
-    """Show the first ``n`` test images, each titled true over predicted label."""
+    """Show the first ``n`` test images, with their true and their predicted labels."""
     _backend.predict_ch3(_Model(net, params), test_iter, n)
 
 
@@ -165,23 +165,24 @@ def train_epoch_ch3(net, params, train_iter, loss, updater, state=None, key=None
     Args:
         net, params: ``net(params, X)`` returns scores, ``(n, classes)``, or predictions
             of regression, ``(n, 1)``.
-        train_iter: Yields batches ``(X, y)``; for regression, ``y`` holds floats.
-        loss: Maps scores and labels to one loss per example; or to their "mean" or
+        train_iter: Yields batches ``(X, y)``. For regression, ``y`` holds floats.
+        loss: Maps scores and labels to one loss per example, or to their "mean" or
             "sum", if ``loss.reduction`` says which.
-        updater: An optimizer of Optax; or a function that turns ``(params, grads,
+        updater: An optimizer of Optax, or a function that turns ``(params, grads,
             batch_size=n)``, with the gradients of the summed loss, into new parameters,
             such as ``functools.partial(sgd, lr=0.1)``.
-        state: The optimizer's state, at first ``updater.init(params)``. Without it the
+        state: The optimizer's state, at first ``updater.init(params)``. Without it, the
             optimizer starts afresh.
-        key: A key of ``jax.random``, if ``net`` draws numbers, as dropout does. Each
-            step then calls ``net(params, X, key=...)`` with a new key. Evaluations pass
-            none, so ``net`` needs the default ``key=None``.
+        key: A key of ``jax.random``, if ``net`` draws random numbers, as dropout does.
+            Each step then calls ``net(params, X, key=...)`` with a new key. Evaluation
+            passes no key, so ``net`` needs the default ``key=None``.
 
     Returns:
-        ``params, (mean loss, accuracy)``; with a ``state``, ``params, state, (...)``.
+        ``params, (mean loss, accuracy)``, or with a ``state``, ``params, state, (mean
+        loss, accuracy)``.
 
     Raises:
-        TypeError, ValueError: An argument, or what it returns, does not fit.
+        TypeError, ValueError: An argument, or what it returns, doesn't fit.
     """
     model = _Model(net, params, state, key)
     figures = _backend.train_epoch_ch3(model, train_iter, loss, updater)
@@ -191,7 +192,7 @@ def train_epoch_ch3(net, params, train_iter, loss, updater, state=None, key=None
 def train_ch3(
     net, params, train_iter, test_iter, loss, num_epochs, updater, draw=True, key=None
 ):
-    """Train, draw the curves as they grow, and print the final figures.
+    """Train, draw the curves as they grow, and print the final numbers.
 
     Args:
         net, params, train_iter, loss, updater, key: See :func:`train_epoch_ch3`.
@@ -200,8 +201,8 @@ def train_ch3(
         draw: Whether to draw and print, or only to return.
 
     Returns:
-        The trained parameters, and the figures of every epoch. If you stop it, they
-        are the ``params`` and the ``history`` of the ``KeyboardInterrupt``.
+        The trained parameters, and the losses and accuracies of every epoch. If you
+        stop it, ``KeyboardInterrupt`` has both, as ``params`` and ``history``.
     """
     model, rest = _Model(net, params, key=key), (loss, num_epochs, updater, draw)
     try:
@@ -218,8 +219,8 @@ def sgd(params: Any, grads: Any, lr: float, batch_size: int) -> Any:
     Each moves by ``-lr / batch_size`` times the gradient of the **summed** loss.
 
     Args:
-        params, grads: Arrays in any pytree, and their gradients in the same one.
-        lr, batch_size: Learning rate; number of examples behind the gradients.
+        params, grads: Arrays in any pytree, and their gradients in a pytree alike.
+        lr, batch_size: Learning rate, and the number of examples in the batch.
     """
 
     def step(param, grad):

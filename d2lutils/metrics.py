@@ -13,7 +13,7 @@ __all__ = ["Accumulator", "History", "Timer", "sweep"]
 
 
 class Timer:
-    """A stopwatch for several stretches of work, in seconds; it starts at once."""
+    """A stopwatch for several stretches of work, in seconds. It starts at once."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -48,7 +48,7 @@ class Accumulator:
         self.data = [0.0] * n
 
     def add(self, *args: Any) -> None:
-        """Add one number to each sum; raise ``ValueError`` unless there is one each."""
+        """Add one number to each sum, and raise ``ValueError`` if the counts differ."""
         if len(args) != len(self.data):
             raise ValueError(
                 f"add takes one number per sum: {len(self.data)}, got {len(args)}"
@@ -65,12 +65,12 @@ class Accumulator:
 
 @dataclass
 class History:
-    """The figures of a training run, one entry per epoch; its ``repr`` is short.
+    """The losses and accuracies of a training run, one entry per epoch.
 
     Attributes:
         train_loss: Mean loss over the training examples, in nats for cross-entropy,
             averaged while the weights move.
-        train_accuracy: Share of right predictions on them, likewise.
+        train_accuracy: Share of right predictions on them, averaged in the same way.
         test_accuracy: Share of right predictions after the epoch, on examples that
             the model doesn't learn from.
     """
@@ -86,7 +86,7 @@ class History:
 
     @property
     def validation_accuracy(self) -> list[float]:
-        """Another name for ``test_accuracy``, if the examples are validation ones."""
+        """Another name for ``test_accuracy``, if you pass validation examples."""
         return self.test_accuracy
 
     def add(self, *figures: float) -> None:
@@ -113,12 +113,12 @@ def sweep(
     settings: Iterable[Any],
     seeds: Iterable[int] = range(3),
 ) -> np.ndarray:
-    """Train with each setting from several seeds; print means and ranges.
+    """Train with each setting from several seeds, and print means and ranges.
 
     Args:
         train: Called as ``train(setting, seed)``.
-        settings: What to compare; a dictionary names them by its keys.
-        seeds: One training run each.
+        settings: What to compare. A dictionary names the settings by its keys.
+        seeds: Each gives one training run per setting.
 
     Returns:
         Train loss, train accuracy and held-out accuracy after the last epoch of each

@@ -1,7 +1,7 @@
 """Minibatches of images and labels, the same for every framework.
 
-The images stay in memory once, as bytes. Two operations make a batch: one picks rows,
-one divides.
+The images are in memory once, as bytes. To make a batch takes two operations: pick the
+rows, and divide.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def seed_shuffling(seed: int) -> None:
 def get_dataloader_workers() -> int:
     """Return a sensible number of worker processes for a framework's own loader.
 
-    That is four, or one per processor. The loaders of this package use none.
+    That is four, or fewer if there are fewer processors. This package's own loaders use
+    none.
     """
     return min(4, os.cpu_count() or 1)
 
@@ -38,20 +39,20 @@ def get_dataloader_workers() -> int:
 class Minibatches:
     """A re-iterable, sized sequence of minibatches ``(X, y)``.
 
-    Several threads may read from it, or from one pass over it. It can be pickled if
-    ``to_tensors`` and ``draw_seed`` can.
+    Several threads may read from it, or from one pass over it. You can pickle it if you
+    can pickle ``to_tensors`` and ``draw_seed``.
 
     Args:
         images: ``(n, 28, 28)`` uint8, gray values from 0 to 255.
         labels: ``(n,)``, one class per image, in the dtype of ``y``.
-        batch_size: Examples per batch; the last batch holds what is left.
+        batch_size: Examples per batch. The last batch holds the rest.
         shuffle: Whether each pass draws a new order of the examples.
         to_tensors: Turns a batch of images ``(B, side, side)`` float32 in [0, 1]
             and labels ``(B,)`` into the framework's tensors.
         resize: Side of the images in pixels, or ``None`` to keep 28. Bilinear, as
             in Pillow.
-        draw_seed: Draws a number that seeds the order of a pass, unless ``set_seed``
-            was called. Without it, that order differs from process to process.
+        draw_seed: Draws a number that seeds the order of a pass, unless you called
+            ``set_seed``. Without it, that order differs from process to process.
 
     Attributes:
         num_examples: Examples in one pass.
@@ -85,11 +86,13 @@ class Minibatches:
         validation and keeps the order of the file.
 
         Raises:
-            TypeError, ValueError: ``n`` is not a whole number that leaves examples for
-                both.
+            TypeError, ValueError: ``n`` isn't a whole number that leaves examples for
+                both parts.
         """
         if check_whole("n", n, least=1) >= self.num_examples:
-            raise ValueError(f"n must be less than the {self.num_examples} examples")
+            raise ValueError(
+                f"n must be less than the number of examples, {self.num_examples}"
+            )
 
         def part(rows: slice, shuffle: bool) -> Minibatches:
             images, labels = self._images[rows], self._labels[rows]

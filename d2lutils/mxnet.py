@@ -27,9 +27,10 @@ def _has_avx2() -> bool:
     return "avx2" in flags and "fma" in flags
 
 
-# MXNet brings an OpenBLAS of 2021, which takes newer processors for very old ones and
-# then multiplies matrices at less than half the speed. When it is loaded, it reads from
-# the environment which code to use. Your own choice stays, and ours is taken back.
+# MXNet brings an OpenBLAS of 2021, which mistakes newer processors for very old ones
+# and then multiplies matrices at less than half the speed. When it loads, it reads from
+# the environment which code to use. If you chose one, that stays. If we did, we remove
+# it again.
 _hint = "OPENBLAS_CORETYPE" not in os.environ and _has_avx2()
 if _hint:
     os.environ["OPENBLAS_CORETYPE"] = "HASWELL"  # the newest that it knows with AVX2
@@ -41,8 +42,8 @@ except (ImportError, AttributeError) as error:
     if sys.version_info < (3, 12) and version < (1, 24):
         raise
     raise ImportError(
-        "MXNet is retired and runs on Python 3.11 and older only, with NumPy below "
-        f"1.24; here are Python {platform.python_version()} and NumPy "
+        "MXNet is retired and runs only on Python 3.11 or older, with NumPy below "
+        f"1.24, but this is Python {platform.python_version()} with NumPy "
         f"{onp.__version__}. Use another framework, or Python 3.11 with: pip "
         "install 'mxnet<2' 'numpy<1.24'",
         name="mxnet",
@@ -104,11 +105,11 @@ def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
     """Take one step of minibatch stochastic gradient descent.
 
     Each parameter moves by ``-lr / batch_size`` times the gradient of the **summed**
-    loss. MXNet overwrites gradients at every ``backward``, so nothing is cleared.
+    loss. MXNet overwrites gradients at every ``backward``, so we needn't clear them.
 
     Args:
-        params: Arrays with gradients attached; changed in place.
-        lr, batch_size: Learning rate; number of examples behind the gradients.
+        params: Arrays with gradients attached, which are changed in place.
+        lr, batch_size: Learning rate, and the number of examples in the batch.
 
     Raises:
         ValueError: A parameter has no gradient.

@@ -1,7 +1,7 @@
 """Names that notebooks of *Dive into Deep Learning* 0.17 use besides the training loop.
 
-Its chapters 3 and 4 call a framework's functions by names that are the same in all. Ask
-for another name of that book, and a message says which chapter it comes from.
+Its chapters 3 and 4 call many functions by the same name in every framework. If you ask
+for another name of that book, a message says which chapter it comes from.
 """
 
 from __future__ import annotations
@@ -108,11 +108,11 @@ def method(name: str) -> Callable[..., Any]:
 
 
 def aliases(library: Any, **own: Any) -> dict[str, Any]:
-    """Return a framework's functions by the names that are the same in all.
+    """Return a framework's functions by the names that are the same in every framework.
 
     Args:
         library: The framework.
-        own: What it has under other names, or with other arguments.
+        own: Functions that it has under other names, or with other arguments.
     """
     return {
         **{name: getattr(library, name) for name in SHORT if hasattr(library, name)},
@@ -131,12 +131,12 @@ def missing(
         message = f"module {module!r} has no attribute {name!r}"
         for place, names in ELSEWHERE.items():
             if name in names.split():
-                message += f": in Dive into Deep Learning it belongs to {place}"
+                message += f". In Dive into Deep Learning it belongs to {place}"
         if not name.startswith("_"):
             message += (
-                ". Covered is what the notebooks of release 0.17 use in the chapters "
-                "Linear Neural Networks and Multilayer Perceptrons, but for downloads; "
-                "dir(d2l) lists it"
+                ". This module has what the notebooks of release 0.17 use in the "
+                "chapters Linear Neural Networks and Multilayer Perceptrons, except "
+                "downloads. dir(d2l) lists it"
             )
         raise AttributeError(message, name=name)
 

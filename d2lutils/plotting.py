@@ -59,7 +59,7 @@ mpl.rcParams.update(
 
 
 def use_svg_display() -> None:
-    """Make Jupyter show figures as SVG; outside a notebook, do nothing."""
+    """Make Jupyter show figures as SVG. Outside a notebook, do nothing."""
     _show_figures_as("svg", metadata={"Date": None})
 
 
@@ -71,13 +71,13 @@ def _show_figures_as(format: str, **options: Any) -> None:
 
 
 def set_figsize(figsize: tuple[float, float] = (3.5, 2.5)) -> None:
-    """Set the width and height, in inches, of all figures to come."""
+    """Set the width and height, in inches, of all figures from now on."""
     use_svg_display()
     plt.rcParams["figure.figsize"] = figsize
 
 
 class _LogLabels(LogFormatterSciNotation):
-    """Labels the ticks of a logarithmic axis 0.1, 1, 10 as long as they are short."""
+    """Labels the ticks of a logarithmic axis 0.1, 1, 10 if all of them are short."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         text = super().__call__(x, pos)  # empty where there is no room
@@ -102,8 +102,8 @@ def set_axes(
         xlabel, ylabel: Axis labels, or ``None``.
         xlim, ylim: Lowest and highest value shown, or ``None`` for automatic.
         xscale, yscale: ``"linear"`` or ``"log"``.
-        legend: One name per curve, or ``None``. Up to four short names stand beside
-            the ends of their curves, more of them in a legend.
+        legend: One name per curve, or ``None``. Up to four short names go next to the
+            ends of their curves. More names, or long ones, go into a legend.
     """
     axes.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
     for axis, scale in ((axes.xaxis, xscale), (axes.yaxis, yscale)):
@@ -119,9 +119,9 @@ def set_axes(
 
 
 def _name_curves(axes: Axes, names: Sequence[str]) -> None:
-    """Write each name beside the end of its curve, or all names into a legend."""
+    """Write each name next to the end of its curve, or all names into a legend."""
     fig, longest = axes.figure, max(map(len, names))
-    if fig.axes != [axes]:  # what stands beside these axes is taken
+    if fig.axes != [axes]:  # no room next to these axes
         axes.legend(names)
         return
     if len(names) > 4 or longest > 20:
@@ -146,7 +146,7 @@ def _name_curves(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _end(axes: Axes, line: Line2D) -> float:
-    """Return how high a curve ends: 0 is the bottom of the axes, 1 their top."""
+    """Return how high a curve ends, from 0 (bottom of the axes) to 1 (their top)."""
     axes.get_ylim()  # fits the axes to curves that have grown
     points = np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float)
     points = points[np.isfinite(points).all(axis=1)]
@@ -157,9 +157,9 @@ def _end(axes: Axes, line: Line2D) -> float:
 
 
 def _spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Return heights that are a gap apart: each as wanted, or below the one above it.
+    """Return heights at least a gap apart, each as wanted or just below another.
 
-    Of two that are nearly equal the first one stays above. Rounding on another machine
+    If two are nearly equal, the first one stays above, so rounding on another machine
     doesn't swap them.
     """
     order: list[int] = []  # from top to bottom
@@ -211,15 +211,16 @@ def plot(
     """Draw one or several curves.
 
     Args:
-        X: Points on the x axis, ``(n,)``, or one such per curve. Without ``Y``
-            these are the values, drawn over their index.
-        Y: Values, ``(n,)``, or one such per curve; tensors of any framework.
+        X: Points on the x axis, ``(n,)``, or one such sequence per curve. Without
+            ``Y`` these are the values, drawn over their index.
+        Y: Values, ``(n,)``, or one such sequence per curve. Both may be tensors of any
+            framework.
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
-        fmts: One Matplotlib format string per curve, such as ``"m--"``; by
-            default the book's colors and line styles.
+        fmts: One Matplotlib format string per curve, such as ``"m--"``. The default is
+            the book's colors and line styles.
         figsize: Width and height in inches, for a new figure.
-        axes: Where to draw; by default on the current axes if they are empty, such as
-            those that ``plt.subplot`` has just made, else on those of a new figure.
+        axes: Where to draw. The default is the current axes if they are empty, as
+            after ``plt.subplot``, and otherwise a new figure.
 
     Raises:
         ValueError: ``X`` and ``Y`` hold different numbers of curves.
@@ -240,7 +241,7 @@ def _draw(
     ys: Sequence[Sequence[float]],
     fmts: Sequence[str] | None,
 ) -> None:
-    """Replace the curves on the axes by these."""
+    """Draw these curves in place of what is on the axes."""
     if axes.has_data():  # new axes need no clearing
         axes.cla()
     axes.set_prop_cycle(cycler(color=COLORS) + cycler(linestyle=LINE_STYLES))
@@ -259,15 +260,15 @@ def show_images(
     """Show images in a grid, gray ones in gray.
 
     Args:
-        imgs: A tensor of any framework, or a sequence of tensors or of Pillow's images:
-            gray ones ``(height, width)``, colored ones ``(height, width, 3)``, or
-            either with its channels in front, as in ``(1, height, width)``. Images
+        imgs: A tensor of any framework, or a sequence of tensors or of Pillow's images.
+            Gray ones are ``(height, width)``, colored ones ``(height, width, 3)``, and
+            either may have its channels first, as in ``(1, height, width)``. Images
             that the grid has no room for are left out.
-        num_rows, num_cols: Size of the grid; cells without an image stay empty.
+        num_rows, num_cols: Size of the grid. Cells without an image stay empty.
         titles: At most one per image.
         scale: Side of a grid cell in inches.
-        signed: Show values as colors, blue below 0, white at 0, orange above, on one
-            scale for all images, with a key.
+        signed: Whether to show values as colors, blue below 0, white at 0 and orange
+            above, with one scale for all images and a key.
 
     Returns:
         The axes of the grid, row by row, ``(num_rows * num_cols,)``.
@@ -289,7 +290,7 @@ def show_images(
     fig, grid = plt.subplots(
         num_rows, num_cols, figsize=size, squeeze=False, layout="constrained"
     )
-    # On a phone, too, letters are 10 pixels high, unless that is too wide for a cell.
+    # Letters are 10 pixels high even on a phone, unless that is too wide for a cell.
     font = min(11 * scale, max(10, 2.2 * num_cols * scale))
     axes = grid.flatten()
     for ax in axes:
@@ -312,7 +313,7 @@ def show_images(
 
 
 def _image(name: str, values: Any) -> np.ndarray:
-    """Return an image as Matplotlib takes it: ``(h, w)``, or ``(h, w, 3 or 4)``."""
+    """Return an image in a shape for Matplotlib, ``(h, w)`` or ``(h, w, 3 or 4)``."""
     image = to_numpy(values)
     if image.ndim == 3 and image.shape[2] not in (1, 3, 4):
         image = np.moveaxis(image, 0, 2)
@@ -327,18 +328,18 @@ def _image(name: str, values: Any) -> np.ndarray:
 
 
 def show_confusion(counts: Any, names: Sequence[str]) -> None:
-    """Show how often examples of one class are taken for another.
+    """Show how often the model mistakes one class for another.
 
-    The colors compare the mistakes with each other; the diagonal, which counts what is
-    right, has none, and a 0 is left blank.
+    The colors compare the mistakes with each other. The diagonal counts the right
+    answers and has no color, and zeros are left blank.
 
     Args:
-        counts: Whole numbers ``(classes, classes)``: a row per true class, a column per
-            predicted class.
+        counts: Whole numbers ``(classes, classes)``, with a row per true class and a
+            column per predicted class.
         names: One per class.
 
     Raises:
-        ValueError: ``counts`` is not square, or there is not one name per class.
+        ValueError: ``counts`` isn't square, or there are more or fewer names.
     """
     counts = to_numpy(counts)
     if counts.shape != (len(names), len(names)):
@@ -349,7 +350,7 @@ def show_confusion(counts: Any, names: Sequence[str]) -> None:
     _show_figures_as("retina")
     _, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
     axes.grid(False)
-    axes.set_facecolor("0.88")  # seen on the diagonal
+    axes.set_facecolor("0.88")  # shows on the diagonal
     mistakes = np.ma.masked_array(counts, np.eye(len(names), dtype=bool))
     most = max(mistakes.max(), 1) if len(names) > 1 else 1
     axes.imshow(mistakes, cmap=SIGNED, vmin=-most, vmax=most)
@@ -361,19 +362,19 @@ def show_confusion(counts: Any, names: Sequence[str]) -> None:
 
 
 class Figure(figure.Figure):
-    """A figure with one output in a notebook, which is brought up to date in place."""
+    """A figure with one output in a notebook, which is updated in place."""
 
     _handle: Any = None
     _shown: str = ""
 
     def is_open(self) -> bool:
-        """Whether its cell still runs: at its end, the inline backend closes it."""
+        """Whether its cell still runs. At its end, the inline backend closes it."""
         return any(each.canvas.figure is self for each in Gcf.get_all_fig_managers())
 
     def update(self) -> None:
         """Show the figure as it is now."""
         svg = io.StringIO()
-        # As bbox_inches="tight", to a point, but without a drawing just for that.
+        # Like bbox_inches="tight", to a point, but without an extra drawing.
         box = self.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
         self.savefig(svg, format="svg", bbox_inches=box, metadata={"Date": None})
         if svg.getvalue() == self._shown:
@@ -399,14 +400,14 @@ class Animator:
     """A figure of curves that grow point by point.
 
     In a notebook (Jupyter, VS Code, Colab) the figure appears with the first point and
-    is redrawn in place, which leaves exactly one output. It is the current figure,
-    which ``plt.title`` and ``plt.savefig`` find, until its cell ends or the next
-    ``Animator`` is made. Elsewhere ``fig`` is an ordinary Matplotlib figure.
+    is redrawn in place, which leaves exactly one output. Until its cell ends or you
+    make the next ``Animator``, it is the current figure, so ``plt.title`` and
+    ``plt.savefig`` find it. Outside a notebook, ``fig`` is an ordinary figure.
 
     Args:
         xlabel, ylabel, legend, xlim, ylim, xscale, yscale: See :func:`set_axes`.
         fmts: See :func:`plot`.
-        nrows, ncols: Grid of axes; the curves are drawn on the first.
+        nrows, ncols: Grid of axes. The curves are drawn on the first.
         figsize: Width and height in inches.
 
     Attributes:
@@ -434,7 +435,7 @@ class Animator:
     ) -> None:
         kind = {"FigureClass": Figure} if in_notebook() else {}
         latest = Animator._latest
-        if latest and latest.is_open():  # or many trainings leave many figures open
+        if latest and latest.is_open():  # or many training runs leave many figures open
             latest._ipython_display_()
             plt.close(latest)
         self.fig, grid = plt.subplots(
@@ -454,9 +455,9 @@ class Animator:
 
         Args:
             x: Position, one for all curves or one per curve.
-            y: Value per curve, or a single number for a single curve; tensors count as
+            y: Value per curve, or a single number for a single curve. Tensors count as
                 numbers, and ``None`` leaves its curve as it is.
-            redraw: Whether to draw at once, or to leave the point to the next drawing.
+            redraw: Whether to draw now, or to wait for the next drawing.
         """
         xs, ys = _numbers(x), _numbers(y)
         if len(xs) == 1:
@@ -491,7 +492,7 @@ class Animator:
             self.fig.update()
 
     def close(self) -> None:
-        """Close the figure where nobody sees it: in a program without windows."""
+        """Close the figure if nobody can see it, as in a program without windows."""
         canvas = self.fig.canvas
         if not in_notebook() and canvas.required_interactive_framework is None:
             plt.close(self.fig)
@@ -505,9 +506,9 @@ def _numbers(values: Any) -> list[Any]:
 
 
 def in_notebook() -> bool:
-    """Whether a front end listens that can show and update a figure.
+    """Whether a front end is listening that can show and update a figure.
 
-    Where nobody has imported IPython there is none; importing it to ask takes long.
+    If nobody has imported IPython, there is none, and importing it to ask takes long.
     """
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

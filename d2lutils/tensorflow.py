@@ -19,7 +19,7 @@ from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, missing
 
-# Collects what it is given, and writes it to standard error unless all ended well.
+# Collects its input, and writes that to standard error unless the import succeeded.
 KEEPER = """
 import sys
 text = sys.stdin.buffer.read()
@@ -32,8 +32,8 @@ if not text.endswith(b"imported"):
 def _without_greeting() -> Iterator[None]:
     """Silence the C++ library, which writes to standard error behind Python's back.
 
-    If it ends the process, as on a processor that it wasn't made for, another process
-    still says why.
+    If it ends the process, as on a processor that it wasn't built for, another process
+    still shows why.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -82,7 +82,7 @@ class TensorFlowBackend(Backend):
         if not is_optimizer and not hasattr(updater, "params"):
             raise TypeError(
                 "updater must be an optimizer of tf.keras.optimizers or have the "
-                f"attribute params, as d2l.Updater(params, lr) has; got {updater!r}"
+                f"attribute params, as d2l.Updater(params, lr) does, got {updater!r}"
             )
         is_layer = isinstance(net, tf.keras.layers.Layer)
 
@@ -167,11 +167,12 @@ def sgd(
     loss.
 
     Args:
-        params, grads: Variables, changed in place; their gradients in the same order.
-        lr, batch_size: Learning rate; number of examples behind the gradients.
+        params, grads: Variables, which are changed in place, and their gradients in
+            the same order.
+        lr, batch_size: Learning rate, and the number of examples in the batch.
 
     Raises:
-        ValueError: There are not as many gradients as parameters, or one is missing.
+        ValueError: There are more or fewer gradients than parameters, or one is None.
     """
     rate = lr / batch_size
     for param, grad in zip(params, grads, strict=True):
@@ -189,14 +190,14 @@ def sgd(
 
 
 class Updater:
-    """Minibatch stochastic gradient descent on variables ``params``, at rate ``lr``."""
+    """Minibatch stochastic gradient descent on ``params`` with learning rate ``lr``."""
 
     def __init__(self, params: Sequence[tf.Variable], lr: float) -> None:
         self.params = params
         self.lr = lr
 
     def __call__(self, batch_size: int, grads: Iterable[tf.Tensor]) -> None:
-        """Take one step; see :func:`sgd`."""
+        """Take one step. See :func:`sgd`."""
         sgd(self.params, grads, self.lr, batch_size)
 
 

@@ -99,11 +99,11 @@ def sgd(params: Iterable[torch.Tensor], lr: float, batch_size: int) -> None:
     """Take one step of minibatch stochastic gradient descent, and clear the gradients.
 
     Each parameter moves by ``-lr / batch_size`` times the gradient of the **summed**
-    loss. PyTorch adds to the gradients at every ``backward``, so they are set to zero.
+    loss. PyTorch adds to the gradients at every ``backward``, so we set them to zero.
 
     Args:
-        params: Tensors with gradients; changed in place.
-        lr, batch_size: Learning rate; number of examples behind the gradients.
+        params: Tensors with gradients, which are changed in place.
+        lr, batch_size: Learning rate, and the number of examples in the batch.
 
     Raises:
         ValueError: A parameter has no gradient.

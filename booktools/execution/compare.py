@@ -150,7 +150,7 @@ def picture_difference(stored: str, new: str) -> str | None:
     try:
         a, b = _decoded(stored), _decoded(new)
     except OSError:  # what Pillow raises where it sees no picture
-        return "one of the two is no picture that can be read"
+        return "one of the two can't be read as a picture"
     margins = [abs(m - n) for m, n in zip(a.size, b.size, strict=True)]
     if max(margins) > CROP:
         return "{} × {} pixels became {} × {}".format(*a.size, *b.size)

@@ -17,7 +17,7 @@ from booktools.source.markdown import ADMONITIONS, EXPLICIT, Block, inlines
 from booktools.source.sections import named_frameworks
 
 WITHOUT_PLAIN_FORM = {
-    "footnote": "footnotes have no plain form for notebooks; write it in the text",
+    "footnote": "footnotes have no plain form for notebooks; write them in the text",
     "reference": "links by reference have no plain form for notebooks, whose cells "
     "do not know of each other; write [words](address)",
 }
@@ -203,7 +203,7 @@ class Converter:
             raise self._error(
                 line,
                 f"there is no label {label!r} in the book; check its spelling, or put "
-                f"({label})= before what is meant",
+                f"({label})= before what you mean",
             )
         return self.book.labels[label]
 
@@ -303,7 +303,7 @@ class Converter:
             found = self.page_address(page)
             return found and found + hash_ + anchor
         if not (self.book.root / path).exists():
-            raise self._error(line, f"there is no file {address!r} beside the section")
+            raise self._error(line, f"there is no file {address!r} next to the section")
         return self.picture_address(path, line) if is_image else self.file_address(path)
 
     def _beside(self, path: str) -> str:

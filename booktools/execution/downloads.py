@@ -113,7 +113,7 @@ class AloneConverter(Converter):
             file, kind = file.with_suffix(".png"), "image/png"
         if not file.is_file():
             message = (
-                f"{path} needs a copy as {file.name} beside it, because not every "
+                f"{path} needs a copy as {file.name} next to it, because not every "
                 "editor can show it in a downloaded notebook; save one there"
             )
             raise SourceError(self.page.path, line, message)

@@ -40,8 +40,8 @@ QUIET.disabled = True
 class _ThisInterpreter(KernelSpecManager):
     """Knows one kernel: the Python that runs this.
 
-    A kernel called python3 that someone installed for another Python would come
-    first otherwise.
+    Otherwise, a kernel called python3 that someone installed for another Python would
+    come first.
     """
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -54,7 +54,7 @@ class _ThisInterpreter(KernelSpecManager):
 
 
 class Kernels:
-    """The kernels that run at the moment, so that all can be stopped at once."""
+    """The kernels that are running, so we can stop all of them at once."""
 
     def __init__(self) -> None:
         self._running: set[AsyncKernelManager] = set()
@@ -74,7 +74,7 @@ class Kernels:
                 self._running.remove(manager)
 
     def stop(self) -> None:
-        """Kill all, with the processes that they started; no other is to start."""
+        """Kill all of them, with the processes that they started, and start no more."""
         self.stopped = True
         with self._lock:
             for manager in self._running:
@@ -92,12 +92,12 @@ def update(
 ) -> str:
     """Bring a notebook up to date with its section, and say in a word what was done.
 
-    It is executed where its outputs cannot be kept (:meth:`Job.cause`), or where
-    ``force`` says so. ``timeout`` is in seconds, for each cell.
+    It is executed if its outputs can't be kept (:meth:`Job.cause`), or if ``force``
+    says so. ``timeout`` is in seconds, for each cell.
 
     Raises:
-        SourceError: a cell raised, took too long, or put out what may not be stored,
-            or the kernel died. The notebook on disk is then as it was.
+        SourceError: a cell raised, took too long, or has output that may not be
+            stored, or the kernel died. Then the notebook on disk is unchanged.
     """
     if not force and job.cause() is None:
         carry_outputs(job.fresh, job.stored)
@@ -119,10 +119,10 @@ def update_all(
     What was done with each goes to ``report``; ``options`` are those of :func:`update`.
 
     Returns:
-        What failed; one that fails does not stop the others.
+        What failed. If one fails, the others still run.
 
     Raises:
-        KeyboardInterrupt: the reader stopped it, and all kernels have been killed.
+        KeyboardInterrupt: you stopped it, and all kernels have been killed.
     """
     failed: list[SourceError] = []
     kernels = Kernels()
@@ -174,7 +174,7 @@ def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
 
 
 def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
-    """Run the cells, and return whether the kernel came up for that."""
+    """Run the cells, and return whether the kernel started."""
     at: list[int] = []
 
     def begin(cell: NotebookNode, cell_index: int) -> None:

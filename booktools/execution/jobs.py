@@ -66,7 +66,7 @@ class Job:
         return self.root / self.shown
 
     def problem(self) -> SourceError | None:
-        """Say how the stored notebook fails its section, or nothing."""
+        """Say how the stored notebook differs from its section, or nothing."""
         found: tuple[int, str] | None = 1, "is missing or cannot be read"
         if self.stored:
             found = difference(self.fresh, self.lines, self.stored)
@@ -86,7 +86,7 @@ class Job:
         return needed <= set(chosen_frameworks())
 
     def made_with(self, notebook: NotebookNode) -> dict[str, str]:
-        """Return what a notebook that is executed now has to say of its execution."""
+        """Return what a notebook that runs now must say about its execution."""
         return {
             "outputs": outputs_checksum(notebook),
             "d2lutils": library_checksum(self.root, self.framework),
@@ -94,10 +94,9 @@ class Job:
         }
 
     def cause(self) -> str | None:
-        """Say why the stored outputs cannot be kept, or nothing where they can.
+        """Say why the stored outputs can't be kept, or nothing if they can.
 
-        They are those of a run that was found valid, of this code and with this
-        ``d2lutils``.
+        They must come from a valid run of this code with this ``d2lutils``.
         """
         if not self.stored or not same_code(self.fresh, self.stored):
             return "their code changed"
@@ -112,7 +111,7 @@ class Job:
 
 
 def job(book: Book, page: Page, framework: str) -> Job:
-    """Split a section for a framework, or raise SourceError; read what is stored."""
+    """Split a section for a framework, or raise SourceError. Read what is stored."""
     fresh, lines = split(book, page, framework)
     stored = read_notebook(book.root / page.section.notebook_path(framework))
     asked = [figure.weights for figure in book.figures.values() if figure.weights]
@@ -133,7 +132,7 @@ def jobs(
 
 
 def command(root: Path, section: str = "") -> str:
-    """Return what to type to make the notebooks of a section, or of all, again."""
+    """Return the command that makes the notebooks of a section, or all, again."""
     if (root / "Makefile").is_file() and shutil.which("make"):
         return f"make notebooks ARGS={section}" if section else "make notebooks"
     return f"python -m booktools notebooks {section}".rstrip()
@@ -151,7 +150,7 @@ def library_checksum(root: Path, framework: str) -> str:
 
 
 def outdated(found: Iterable[Job]) -> list[str]:
-    """Say which notebooks that match their sections need a new run, a line a cause."""
+    """Say which matching notebooks need a new run, with one line per cause."""
     matching = [each for each in found if each.problem() is None and each.can_be_run]
     by_cause: dict[str, list[Job]] = defaultdict(list)
     for each in matching:
@@ -165,7 +164,7 @@ def outdated(found: Iterable[Job]) -> list[str]:
 
 
 def _named(some: list[Job], matching: list[Job]) -> Iterator[str]:
-    """Name notebooks, those of a framework in a word where they are all there are."""
+    """Name notebooks, in one word if they are all that a framework has."""
     for framework in dict.fromkeys(each.framework for each in some):
         mine = [each for each in some if each.framework == framework]
         if len(mine) == sum(each.framework == framework for each in matching) > 1:

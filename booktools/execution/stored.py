@@ -1,4 +1,4 @@
-"""Reads, writes and compares stored notebooks, and says what may not be stored."""
+"""Reads, writes and compares stored notebooks, and refuses what may not be stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRIVATE = (
 
 
 def read_notebook(path: Path) -> NotebookNode | None:
-    """Read a notebook; nothing where there is none that can be read."""
+    """Read a notebook. Return nothing if there is none that can be read."""
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
@@ -39,10 +39,10 @@ def read_notebook(path: Path) -> NotebookNode | None:
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> bool:
-    """Write a notebook, whole or not at all, in the same bytes each time.
+    """Write a notebook completely or not at all, with the same bytes each time.
 
     Returns:
-        Whether the file was written; one that holds these bytes is left alone.
+        Whether the file was written. A file that holds these bytes is left alone.
     """
     nbformat.validate(notebook)
     data = (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
@@ -53,7 +53,7 @@ def write_notebook(notebook: NotebookNode, path: Path) -> bool:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
@@ -71,7 +71,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def file_checksum(*paths: Path) -> str:
-    """Return a checksum of text or other files, whichever way lines end in them."""
+    """Return a checksum of files that ignores how their lines end."""
     digest = hashlib.sha256()
     for path in paths:
         content = path.read_bytes() if path.is_file() else b""
@@ -81,7 +81,7 @@ def file_checksum(*paths: Path) -> str:
 
 
 def same_code(fresh: NotebookNode, stored: NotebookNode) -> bool:
-    """Return whether two notebooks run the same: only then may outputs be kept."""
+    """Return whether two notebooks run the same code, so outputs can be kept."""
     code, other = (
         [(cell.source, _may_raise(cell)) for cell in code_cells(notebook)]
         for notebook in (fresh, stored)
@@ -99,10 +99,10 @@ def _may_raise(cell: NotebookNode) -> bool:
 
 
 def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
-    """Put the outputs of a notebook, and their record, into one that runs the same.
+    """Copy the outputs of a notebook, and their record, to one with the same code.
 
-    What an editor wrote beside the outputs is not carried. One of the notebooks may
-    begin with a cell more, which installs what is missing.
+    What an editor added to the outputs is not copied. One of the notebooks may have
+    an extra first cell, which installs what is missing.
     """
     pairs = zip(code_cells(fresh)[::-1], code_cells(stored)[::-1], strict=False)
     for cell, source in pairs:
@@ -113,15 +113,15 @@ def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
 
 
 def record(notebook: NotebookNode) -> dict[str, str]:
-    """Return what a notebook says of its execution: checksums, by what they are of."""
+    """Return what a notebook says about its execution: checksums, by their subject."""
     return notebook.metadata.get("booktools", {}).get("executed", {})
 
 
 def outputs_checksum(notebook: NotebookNode) -> str:
-    """Return a checksum of a notebook's code, in order, with what it put out.
+    """Return a checksum of a notebook's code and outputs, in order.
 
-    It changes when a cell is run again out of order or in another state, and when
-    code or outputs are edited, but not when an editor adds metadata.
+    It changes if someone runs a cell again out of order or in another state, or edits
+    code or outputs. It doesn't change if an editor adds metadata.
     """
     told = [
         (
@@ -136,7 +136,7 @@ def outputs_checksum(notebook: NotebookNode) -> str:
 
 
 def _essence(output: NotebookNode) -> dict[str, object]:
-    """Return of an output what is shown; of its metadata, the sizes of pictures."""
+    """Return what an output shows, with the sizes of pictures from its metadata."""
     kept = {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
     data = output.get("data", {})
     told = {k: v for k, v in output.get("metadata", {}).items() if k in data}
@@ -148,10 +148,10 @@ def _essence(output: NotebookNode) -> dict[str, object]:
 def undescribed(
     notebook: NotebookNode, alternatives: list[str]
 ) -> Iterator[tuple[NotebookNode, str, str]]:
-    """Yield the outputs with a picture of another text: its kind and what it shows.
+    """Yield the outputs with a picture that has another text, its kind and the text.
 
-    ``alternatives`` has a text, maybe an empty one, for each code cell of the section;
-    a cell more may come first, which installs what is missing.
+    ``alternatives`` has a text, perhaps empty, for each code cell of the section. The
+    notebook may have an extra first cell, which installs what is missing.
     """
     pairs = zip(code_cells(notebook)[::-1], alternatives[::-1], strict=False)
     for cell, alt in pairs:
@@ -163,7 +163,7 @@ def undescribed(
 
 
 def describe_pictures(notebook: NotebookNode, alternatives: list[str]) -> None:
-    """Say what the pictures show in their metadata, where front ends look for it."""
+    """Put the text alternatives into the metadata, where front ends look for them."""
     for output, kind, alt in undescribed(notebook, alternatives):
         output.metadata[kind] = output.metadata.get(kind, {}) | {"alt": alt}
 
@@ -173,22 +173,22 @@ def difference(
 ) -> tuple[int, str] | None:
     """Say where a stored notebook no longer matches its section, freshly split.
 
-    What editors write on their own, other metadata and identifiers, does not count.
+    Other metadata and identifiers, which editors write on their own, don't count.
 
     Returns:
-        One of the ``lines`` of the section, and what is wrong there; or nothing.
+        One of the ``lines`` of the section and what is wrong there, or nothing.
     """
     for i, (new, line) in enumerate(zip(fresh.cells, lines, strict=True)):
         if i >= len(stored.cells):
-            return line, "lacks what stands here"
+            return line, "lacks what is here"
         old = stored.cells[i]
         if (new.cell_type, new.source) != (old.cell_type, old.source):
             first, there, here = _first_change(new, old)
             return line + first, f"does not match: {there!r} there is {here!r} here"
         if new.metadata.get("tags", []) != old.metadata.get("tags", []):
-            return line, "does not match the options of what stands here"
+            return line, "does not match the options of the cell here"
     if len(stored.cells) > len(fresh.cells):
-        return lines[-1], "goes on where the section ends"
+        return lines[-1], "has more cells after the end of the section"
     known = stored.metadata.get("booktools", {})
     if any(known.get(key) != value for key, value in fresh.metadata.booktools.items()):
         return 1, "belongs to another section or framework, by its metadata"
@@ -196,9 +196,9 @@ def difference(
 
 
 def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
-    """Return the lines before the first that differs, and both forms of that.
+    """Return how many lines come before the first change, and both forms of that line.
 
-    What stands in plain Markdown cannot be counted in lines of the section.
+    We can't count the lines of plain Markdown in lines of the section.
     """
     news, olds = new.source.split("\n"), old.source.split("\n")
     pairs = enumerate(zip_longest(olds, news))
@@ -209,10 +209,10 @@ def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
 
 
 def tidy_outputs(cell: NotebookNode) -> None:
-    """Leave out of a code cell's outputs what is of its run and not of its result.
+    """Remove from a code cell's outputs whatever belongs to the run, not the result.
 
-    Of a traceback only the last line is kept, as the frames before it name files of
-    this machine, and of the metadata the sizes of pictures.
+    Only the last line of a traceback stays, because the frames before it name files of
+    this machine. Of the metadata, only the sizes of pictures stay.
     """
     for output in cell.outputs:
         if output.output_type == "error":
@@ -222,13 +222,13 @@ def tidy_outputs(cell: NotebookNode) -> None:
 
 
 def validate_outputs(cell: NotebookNode) -> str | None:
-    """Say why the outputs of a code cell may not be stored, if they may not.
+    """Say why the outputs of a code cell may not be stored, or nothing.
 
-    What would differ on another machine or on the next run is refused.
+    We refuse what would differ on another machine or in the next run.
     """
     raised = [output for output in cell.outputs if output.output_type == "error"]
     if raised and not _may_raise(cell):
-        return f"raised {raised[0].ename}, and is not tagged raises-exception"
+        return f"raised {raised[0].ename}, but isn't tagged raises-exception"
     if _may_raise(cell) and not raised:
         return "is tagged raises-exception but raised nothing; remove the tag"
     folders = (sys.prefix, tempfile.gettempdir(), str(Path.cwd()))
@@ -242,7 +242,7 @@ def validate_outputs(cell: NotebookNode) -> str | None:
         for text in _texts(output):
             for pattern, what in (*PRIVATE, *machine):
                 if match := pattern.search(text):
-                    return f"put out {what}, which may not be stored: {match[0]!r}"
+                    return f"output {what}, which may not be stored: {match[0]!r}"
     return None
 
 

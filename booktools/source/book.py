@@ -1,4 +1,4 @@
-"""Knows the pages of the book, their order, and what each label stands for."""
+"""Knows the pages of the book, their order, and what each label refers to."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _labels(pages: list[Page]) -> dict[str, Target]:
 def _check_frameworks(
     page: Page, found: Iterable[Block], within: Block | None = None
 ) -> None:
-    """Refuse what the tabs of a framework directive could not show properly."""
+    """Refuse what the tabs of a framework directive couldn't show properly."""
     for block in found:
         if within and (why := _misplaced(page, block, within)):
             raise SourceError(page.path, block.line, why)
@@ -224,13 +224,13 @@ def _check_frameworks(
 
 
 def _misplaced(page: Page, block: Block, within: Block) -> str:
-    """Say why a block may not stand within a framework directive, if it may not."""
+    """Say why a block may not be inside a framework directive, or nothing."""
     place = f"the framework directive of line {within.line}"
     if block.is_directive("framework"):
-        return f"stands inside {place}; close that one first"
+        return f"is inside {place}; close that one first"
     if block.kind == "heading":
         return (
-            f"the heading stands inside {place}; headings are for all: close it first"
+            f"the heading is inside {place}, but headings are for all; close it first"
         )
     label, target = _target(page, block, Counter())
     label = block.name if block.kind == "target" else label
@@ -238,7 +238,7 @@ def _misplaced(page: Page, block: Block, within: Block) -> str:
         return ""
     what = f"the label {label!r}" if label else f"a numbered {target.kind}"
     return (
-        f"{what} would stand in several tabs of {place}, which names "
+        f"{what} would appear in several tabs of {place}, which names "
         f"{within.argument}; write it outside, or for one framework only"
     )
 

@@ -26,13 +26,13 @@ def read_yaml(text: str, path: Path, line: int, what: str) -> dict[str, Any]:
     """Read the keys and values of YAML that begins on a line of a file.
 
     Raises:
-        SourceError: it is no YAML, or something else than keys and values.
+        SourceError: it isn't YAML, or it isn't keys and values.
     """
     try:
         read = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "it is no YAML"
+        problem = getattr(error, "problem", None) or "it isn't YAML"
         raise SourceError(
             path,
             line + min(mark.line if mark else 0, text.count("\n")),

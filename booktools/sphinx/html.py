@@ -317,8 +317,8 @@ def _not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
     home = html.escape(app.builder.get_relative_uri("404", app.config.root_doc))
     body = (
         "<h1>Page not found</h1>"
-        "<p>Nothing is at this address. The page may have been renamed: begin at "
-        f'<a href="{home}">the first page</a>, or choose one at the left.</p>'
+        "<p>There is nothing at this address. The page may have been renamed. Begin at "
+        f'<a href="{home}">the first page</a>, or choose one on the left.</p>'
     )
     return [("404", {"title": "Page not found", "body": body}, "page.html")]
 

@@ -82,7 +82,7 @@ class FillFigures(SphinxTransform):
         images = list(picture.findall(nodes.image))
         if not images and not self.env.temp_data.get("booktools_outdated"):
             logger.error(
-                "output-figure follows cells that put out no picture", location=figure
+                "output-figure follows cells that show no picture", location=figure
             )
         for image in images:
             image["alt"] = figure["booktools_alt"]
@@ -92,7 +92,7 @@ class FillFigures(SphinxTransform):
             for image in cell.findall(nodes.image):
                 if not image.get("alt"):
                     logger.warning(
-                        "the picture that this cell puts out has no text alternative; "
+                        "the picture that this cell shows has no text alternative; "
                         "put {output-figure} with :alt: after the cell",
                         location=cell,
                     )

@@ -43,7 +43,7 @@ def test_sentences_hold_what_was_measured(results):
     assert "AMD EPYC 9B14, 3 cores" in texts["machine"]
     assert "rounds: 7." in texts["machine"]
     assert "16 takes 3.0 (PyTorch) times as long" in texts["batch"]
-    assert "that 2.0 (PyTorch) times as long" in texts["batch"]
+    assert "256 takes 2.0 (PyTorch) times as long" in texts["batch"]
 
 
 def test_a_table_without_figures_says_so(results):

@@ -562,7 +562,7 @@ def test_figures_are_checked(root):
     found = "\n".join(errors(build(root)))
     assert "plain.md:4: ERROR: output-figure must follow the code cells" in found
     assert "plain.md:10: ERROR: output-figure needs a caption, and in :alt:" in found
-    assert "plain.md:19: ERROR: output-figure follows cells that put out no" in found
+    assert "plain.md:19: ERROR: output-figure follows cells that show no" in found
     assert f"second.md:{line}: WARNING: the picture that this cell puts out" in found
 
 

@@ -194,7 +194,7 @@ def test_labels_have_names(backend: BackendKit):
 
 @pytest.mark.parametrize("label", [-1, 10, 2.5])
 def test_an_unknown_label_is_named(backend: BackendKit, label):
-    with pytest.raises(ValueError, match=f"from 0 to 9, one of them is {label}"):
+    with pytest.raises(ValueError, match=f"from 0 to 9, but one is {label}"):
         backend.d2l.get_fashion_mnist_labels([1, label])
 
 
@@ -220,7 +220,7 @@ def test_accuracy_counts_beyond_eight_bits(backend: BackendKit):
 @pytest.mark.parametrize("shape", [(2, 10), (2,), (3, 1, 10)])
 def test_accuracy_refuses_shapes_that_do_not_fit(backend: BackendKit, shape):
     y = backend.tensor([0, 1, 2], backend.label_dtype)
-    with pytest.raises(ValueError, match=r"y_hat must hold .* it has shape \("):
+    with pytest.raises(ValueError, match=r"y_hat must hold .* y_hat has shape \("):
         backend.d2l.accuracy(backend.tensor(np.zeros(shape)), y)
 
 

@@ -184,7 +184,7 @@ def test_short_names_mean_the_same_in_every_framework(backend: BackendKit):
         ("Vocab", "it belongs to the chapter Recurrent Neural Networks"),
         ("DATA_HUB", "the downloads of the section on house prices"),
         ("Trainer", "release 1.0"),
-        ("no_such_name", "Covered is what"),
+        ("no_such_name", "This module has what"),
     ],
 )
 def test_a_name_that_is_not_there_says_what_is(backend: BackendKit, name, said):
