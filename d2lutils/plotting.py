@@ -298,7 +298,7 @@ def show_images(
         ax.set_axis_off()
     style: dict[str, Any] = {"cmap": "gray"}
     if signed:
-        limit = max((abs(image).max() for image in images), default=1)
+        limit = _round_up(max((abs(image).max() for image in images), default=1))
         style = {"cmap": SIGNED, "vmin": -limit, "vmax": limit}
     for ax, image in zip(axes, images, strict=False):
         drawn = ax.imshow(image, **style)
@@ -310,6 +310,12 @@ def show_images(
         if min(image.min() for image in images) >= 0:
             key.ax.set_ylim(0, limit)
     return axes
+
+
+def _round_up(limit: float) -> float:
+    """Return the next number of two digits, so that the last bits don't move a key."""
+    step = 10.0 ** (np.floor(np.log10(limit)) - 1) if limit > 0 else 1.0
+    return float(np.ceil(limit / step) * step)
 
 
 def _image(name: str, values: Any) -> np.ndarray:
