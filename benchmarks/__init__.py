@@ -1,1 +1,1 @@
-"""Speed beside the peers; see :mod:`benchmarks.__main__`."""
+"""How fast this project is, next to its peers. See :mod:`benchmarks.__main__`."""

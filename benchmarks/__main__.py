@@ -1,11 +1,11 @@
-"""Measure this project beside the original library and the frameworks' own tools.
+"""Measure this project against the original library and the frameworks' own tools.
 
 ``make bench`` runs this. For each framework, one Jupyter kernel with this project and
 one with the original library (d2l 0.17.6, in an environment of its own) run the book's
-sections in turn, A/B/A/B, so that whatever else the machine does affects both. What
-counts is the medians of the rounds and, for a ratio, the median of the ratios within
-each round. They are printed as tables, and all that was measured is written as JSON,
-which ``python -m benchmarks.report`` puts into the book.
+sections in turn, A/B/A/B, so whatever else the machine does affects both. We report
+medians over the rounds, and for a ratio, the median of the ratios within each round.
+You see them as tables, and everything measured is written as JSON, which ``python -m
+benchmarks.report`` puts into the book.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from d2lutils import fashion_mnist
 
 OURS = "d2lutils"
 SCRATCH, LAYERS = "mlp-scratch", "mlp-concise"
-# Seconds before each turn, so that nothing of the last one is left: worker processes
-# that are still ending, threads that wait for more work and meanwhile hold a processor.
+# Seconds before each turn, until nothing of the last one is left: worker processes that
+# are still ending, or threads that wait for more work and meanwhile hold a processor.
 REST = 1.0
-# How many epochs a measured training has. The original takes several times as long for
-# one, and draws each: a few are like all of them.
+# How many epochs a measured training run has. The original takes several times as long
+# for each, and draws each, so a few are enough.
 EPOCHS = {OURS: 6, "d2l": 2}
-# Per round, single epochs of ours and of NumPy, one right after the other, so that both
-# meet the machine in the same state. A ratio between them needs that.
+# Per round, single epochs of ours and of NumPy, one right after the other, so both find
+# the machine in the same state. A ratio between them needs that.
 PAIRS = 2
 # Growth: one thing varies while the others stay at the section's settings. Batch sizes
 # and widths are measured on part of the examples, and scaled up.
@@ -96,7 +96,7 @@ def parse() -> argparse.Namespace:
     add("--output", type=Path, default=output, help="JSON file")
     add("--rounds", type=int, default=3, help="turns of each library (default: 3)")
     add("--only", action="append", help="a framework, such as pytorch; repeatable")
-    add("--quick", action="store_true", help="one round, fewer points: rough figures")
+    add("--quick", action="store_true", help="one round, fewer points, rough figures")
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     return arguments
@@ -175,7 +175,7 @@ def preparation(library: str, framework: Framework) -> str:
 def section(
     library: str, framework: Framework, name: str, width: int = 256, batch: int = 256
 ) -> str:
-    """Return the code of a section of the book, up to its first training."""
+    """Return the code of a section of the book, up to its first training run."""
     path = ROOT / "chapters" / f"{name}.md"
     cells = read_section(path.read_text("utf-8"), path).code_cells(framework.tag)
     code = "\n".join(cell.source for cell in cells)
@@ -239,7 +239,7 @@ def in_kernels(
 
 
 def compiled(place: Place, framework: Framework, samples: Samples) -> None:
-    """Measure what compiling saves, and what becomes of code that keeps state."""
+    """Measure what compiling saves, and what happens to code that keeps state."""
     say(f"{framework.title}: compiling")
     scratch = section(OURS, framework, SCRATCH)
     stateful = scratch + counting(framework) + "work.counting()"
@@ -280,8 +280,8 @@ def growth(
 ) -> Iterator[dict[str, Any]]:
     """Measure how an epoch grows with batch size, hidden width and examples.
 
-    The seconds of a point are those of 60,000 examples, unless examples are varied.
-    Without a framework, it is NumPy's and those of the matrix products alone.
+    The seconds of a point are for 60,000 examples, unless we vary the examples.
+    Without a framework, we measure NumPy and the matrix products alone.
     """
     say(f"{framework.title if framework else 'NumPy'}: growth")
     hint = {} if framework else list(openblas_hints().values())[-1]
@@ -317,9 +317,9 @@ def add(samples: Samples, figures: dict[str, float]) -> None:
 
 
 def openblas_hints() -> dict[str, dict[str, str]]:
-    """Return what NumPy's OpenBLAS may be told about this processor, the best last.
+    """Return hints about this processor for NumPy's OpenBLAS, the best one last.
 
-    Without a hint it runs code written for processors of 2007 on some of 2024.
+    Without a hint, it runs code for processors of 2007 on some of 2024.
     """
     flags = processor().get("flags", "").split()
     hints: dict[str, dict[str, str]] = {"numpy_as_installed": {}}

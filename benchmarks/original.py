@@ -1,4 +1,4 @@
-"""Makes the original library run on today's releases, changing as little as can be.
+"""Makes the original library run on today's releases, with as few changes as possible.
 
 Runs inside the environment of the original, before anything else is imported there.
 """
@@ -30,8 +30,8 @@ def prepare(framework: str) -> None:
 def _declare_operators_of_torchvision() -> None:
     """Declare by name the operators that torchvision has compiled for another PyTorch.
 
-    Beside a build that it was not made for, such as that for processors only, its
-    import fails for the lack of them. The book uses none.
+    With a build that it wasn't made for, such as the CPU build, its import fails
+    without them. The book uses none of them.
     """
     try:
         importlib.import_module("torchvision")
@@ -54,7 +54,7 @@ def _declare_operators_of_torchvision() -> None:
 
 
 def _accept_official_files() -> None:
-    """Let Gluon take the official files: it insists on others with the same content."""
+    """Let Gluon accept the official files. It wants others with the same content."""
     import numpy
 
     vars(numpy).setdefault("bool", numpy.bool_)  # dropped since

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.report FILE`` publishes a file written by ``make bench``: it
 becomes benchmarks/results.json, and its tables, its sentences and its curves go into
-chapters/performance.md. Without FILE, the results that are there are shown again.
+chapters/performance.md. Without FILE, it takes the results that are there.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def figure(samples: dict[str, Any], formula: str) -> float:
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Return the page's tables, by name, as Markdown.
 
-    A figure that was not measured is a dash, a row or a table of dashes left out.
+    A figure that wasn't measured is a dash. Rows and tables of dashes are left out.
     """
     made = {}
     for table in TABLES.strip().split("\n\n"):
@@ -208,7 +208,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def with_results(page: str, results: dict[str, Any]) -> str:
-    """Return the page with its figures replaced: they lie between comments."""
+    """Return the page with new figures, which lie between comments."""
     for kind, blocks in ("table", tables(results)), ("text", texts(results)):
         for name, text in blocks.items():
             pattern = rf"(?s)(% {kind} {name}\n).*?(\n% end of {kind})"

@@ -89,14 +89,14 @@ class Work:
         self.d2l.predict_ch3(self.net, self.test_iter)
 
     def as_written(self, from_layers: bool) -> None:
-        """Switch off what the library compiles unasked."""
+        """Switch off what the library compiles by itself."""
 
     def compile(self, from_layers: bool) -> bool:
         """Compile the model; or say that this cannot be done."""
         raise NotImplementedError
 
     def counting(self) -> None:
-        """Take the model of the page that prints and counts."""
+        """Use the page's model that prints and counts."""
 
     def plain(self) -> None:
         """Take the plain steps of an epoch, over batches that are ready."""
@@ -183,7 +183,7 @@ class Work:
         self.plain()
 
     def peers(self) -> dict[str, float]:
-        """Measure the plain step, without any accounting, and the own loader."""
+        """Measure the plain step, without accounting, and the framework's loader."""
         found = {"plain": self.clock(self.plain)}
         if self.own is not None:
             found["own_loader"] = self.clock(lambda: [None for _ in self.own])

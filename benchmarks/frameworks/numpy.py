@@ -1,6 +1,6 @@
 """The same network by hand in NumPy, in float32, and its five matrix products alone.
 
-They are two forward and three backward: nobody needs the gradient of the images.
+Two are forward and three backward, because nobody needs the gradient of the images.
 """
 
 import numpy as np
@@ -64,6 +64,6 @@ class Measured(Work):
             X.T @ H
 
     def products_time(self, times=1):
-        """Return their seconds, without those of making batches."""
+        """Return the seconds they take, without making the batches."""
         self.batches = [(None, y) for _, y in self.train_iter]
         return self.clock(self.products, times)
