@@ -371,13 +371,17 @@ def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):
 def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     output = page.get_by_text("ratio: 25.9")
+    # And so does what the text says of it.
+    told = page.get_by_text("Nearly all of them, 784", exact=False)
     first, second = (
         page.locator("details", has_text=question)
         for question in ("how many parameters are these", "what will the first loss be")
     )
     assert not output.is_visible()
+    assert not told.is_visible()
     first.locator("summary").click()
     expect(output).to_be_visible()
+    expect(told).to_be_visible()
     # Or without the answer, and then in every framework.
     assert not page.get_by_text("mean before training: 2.30").first.is_visible()
     page.get_by_role("button", name="Show the output").first.click()

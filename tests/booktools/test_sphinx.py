@@ -550,6 +550,55 @@ def test_markup_that_a_library_writes_otherwise_is_reported(
     assert said.startswith(f"{library} writes ")
 
 
+OUT = "<div class='cell'><pre>code</pre><div class='cell_output'>{}</div></div>"
+CHECKED = "<div class='cell tag_claim'><details>Checked: it is so</details></div>"
+TABLE = "<div class='pst-scrollable-table-container'><table></table></div>"
+
+
+@pytest.mark.parametrize(
+    ("after", "covered"),
+    [
+        # What comes before the output is no answer, nor is what follows the claim.
+        (f"<p>a</p>{OUT.format(1)}<p>b</p>{CHECKED}<p>c</p>", "1 b Checked: it is so"),
+        # The table after a picture, the text between them, and tabs that claim.
+        (
+            f"<figure>{OUT.format(1)}</figure><p>b</p>{OUT.format(2)}"
+            f"<div class='frameworks'>{CHECKED}</div>",
+            "1 b 2 Checked: it is so",
+        ),
+        # Without a claim, and before a formula or code, text says no result.
+        (f"{OUT.format(1)}{OUT.format(2)}<p>b</p>", "1 2"),
+        (f"{OUT.format(1)}<p>b</p><pre>x</pre>{CHECKED}", "1 Checked: it is so"),
+        # A table that is there already; another question and a heading end all.
+        (f"{TABLE}<p>b</p>", ""),
+        (f"<details>x</details>{OUT.format(1)}", None),
+        (f"<h2>x</h2>{OUT.format(1)}", None),
+    ],
+)
+def test_all_that_answers_a_question_is_covered(after, covered):
+    question = "<details class='folded'><summary>Predict: what?</summary></details>"
+    page = BeautifulSoup(fix_html(question + after, {}), "html.parser")
+    assert (page.details.get("data-question") is None) == (covered is None)
+    for button in page("button"):
+        assert button.string.startswith("Show the ")
+        button.decompose()
+    parts = [part.get_text() for part in page.select(".predicted[data-question='0']")]
+    assert " ".join(parts).strip() == (covered or "")
+
+
+def test_seconds_of_a_table_are_drawn_as_bars():
+    rows = (("b", "2.50", "–"), ("a", "0.50", "1.25"), ("b / a", "5.0", "–"))
+    cells = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
+    table = "".join(f"<tr>{row}</tr>" for row in cells)
+    body = (
+        f"<div class='bars'><table class='table'><tbody>{table}</tbody></table></div>"
+    )
+    page = BeautifulSoup(fix_html(body, {}), "html.parser")
+    drawn = {cell.text: cell["style"] for cell in page.select("td[style]")}
+    shares = {"2.50": "100.0%", "0.50": "20.0%", "1.25": "50.0%"}
+    assert drawn == {text: f"--share: {share}" for text, share in shares.items()}
+
+
 def test_figures_are_checked(root):
     replace(root / "chapters" / "plain.md", ":::{framework} pytorch", FIGURES)
     line = replace(
