@@ -674,11 +674,22 @@ def test_the_first_cell_installs_what_is_missing_and_only_that(
     notebook = nbformat.v4.new_notebook(cells=cells)
     source = install_cell(notebook, "pytorch", "./d2lutils-1.whl{extras}").source
     source = re.sub(r'!"{sys.*}" -m pip .*? (".*")', r"done.append(f\1)", source)
-    found = dict.fromkeys(there, object())
-    monkeypatch.setattr("importlib.util.find_spec", found.get)
     done = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in there or done)
     exec(source, {"done": done})
     assert done == installed
+
+
+@pytest.mark.parametrize(
+    "wheel", ["./d2lutils-1.whl", "d2lutils @ https://x.org/a.whl"]
+)
+def test_a_first_cell_that_installs_nothing_says_what_to_do(monkeypatch, wheel):
+    source = install_cell(nbformat.v4.new_notebook(), "pytorch", wheel).source
+    source = re.sub(r'!"{sys.*}" -m pip .*', "pass", source)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="run this cell again") as error:
+        exec(source, {})
+    assert ("Save d2lutils-1.whl beside" in str(error.value)) == wheel.startswith(".")
 
 
 def test_the_extension_loads_no_kernel_client():
