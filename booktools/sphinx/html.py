@@ -248,7 +248,7 @@ def _draw_bars(soup: BeautifulSoup) -> None:
         measured = [cell for cell in cells if cell.get_text(strip=True) != "–"]
         figures = [float(cell.get_text().replace(",", "")) for cell in measured]
         for cell, figure in zip(measured, figures, strict=True):
-            cell["style"] = f"--share: {figure / max(figures):.1%}"
+            cell["style"] = f"--share: {figure / max(figures):.3f}"
 
 
 def _show_tabs_once(soup: BeautifulSoup) -> None:

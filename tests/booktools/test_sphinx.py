@@ -595,7 +595,7 @@ def test_seconds_of_a_table_are_drawn_as_bars():
     )
     page = BeautifulSoup(fix_html(body, {}), "html.parser")
     drawn = {cell.text: cell["style"] for cell in page.select("td[style]")}
-    shares = {"2.50": "100.0%", "0.50": "20.0%", "1.25": "50.0%"}
+    shares = {"2.50": "1.000", "0.50": "0.200", "1.25": "0.500"}
     assert drawn == {text: f"--share: {share}" for text, share in shares.items()}
 
 
