@@ -703,7 +703,7 @@ def test_paper_is_white_and_shows_what_is_folded(page, html):
     assert [ink for ink in page.evaluate(INKS) if ink[0] > 140] == []
     for said in ("ratio: 25.9", "203,530 in all.", "eight times as wide"):
         assert page.get_by_text(said).first.is_visible(), said
-    assert not page.locator(".reveal:visible").count()
+    assert not page.locator(":is(.reveal, .tag_claim):visible").count()
     page.emulate_media(color_scheme="dark", media="screen")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
