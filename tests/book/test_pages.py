@@ -741,6 +741,11 @@ def test_the_search_says_in_which_framework_a_hit_is(page, html):
     hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
     hit.first.wait_for()
     assert hit.first.locator(".hit-framework").inner_text() == "in MXNet"
+    page.goto(f"file://{html}/search.html?q=dropout")
+    entry = page.locator("#search-results a", has_text="Glossary: dropout")
+    expect(entry).to_have_count(1)
+    page.goto(f"file://{html}/404.html")
+    assert not page.get_by_text("Hide Search Matches").is_visible()
     page.goto(f"file://{html}/search.html?q=perceptron")
     page.locator("#search-results li").first.wait_for()
     assert page.locator(".hit-framework").count() == 0
