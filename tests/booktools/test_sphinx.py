@@ -72,6 +72,15 @@ def errors(done):
     ]
 
 
+def test_a_section_says_in_which_frameworks_it_has_no_code(built):
+    (note,) = page(built).select(".lacking")
+    assert note["class"] == ["lacking", "lacking-jax"]
+    assert note.text.endswith(
+        "no code in JAX here, only in MXNet, PyTorch, TensorFlow."
+    )
+    assert not page(built, "second").select(".lacking")
+
+
 def test_neighboring_cells_and_prose_become_one_tab_set(built):
     first = page(built).find_all("div", class_="sd-tab-set")[0]
     shown = tabs(first)
