@@ -704,6 +704,8 @@ def test_paper_is_white_and_shows_what_is_folded(page, html):
     for said in ("ratio: 25.9", "203,530 in all.", "eight times as wide"):
         assert page.get_by_text(said).first.is_visible(), said
     assert not page.locator(":is(.reveal, .tag_claim):visible").count()
+    covered = page.locator(".framework-pytorch .predicted > img")
+    assert [img.is_visible() for img in covered.all()] == [True]
     page.emulate_media(color_scheme="dark", media="screen")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
