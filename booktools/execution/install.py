@@ -14,6 +14,7 @@ INSTALL_ID = "install-d2lutils"
 
 SOURCE = """\
 # Where the book's package or a framework is missing, as in Colab, this installs it.
+import importlib
 import sys
 from importlib.util import find_spec
 
@@ -21,8 +22,16 @@ needed = {needed}
 missing = [name for name in needed if not all(map(find_spec, needed[name]))]
 if missing or not find_spec("d2lutils"):
     extras = f"[{{','.join(missing)}}]" if missing else ""
+    print("Installing what is missing. A framework can take minutes and gigabytes.")
     !"{{sys.executable}}" -m pip install -qq "{requirement}"
+    importlib.invalidate_caches()
+    if not find_spec("d2lutils"):
+        raise ImportError("{advice}")
 """
+
+FAILED = "d2lutils is not installed. {} Then run this cell again."
+OFFLINE = "Connect to the internet."
+NO_WHEEL = "Save {} beside this notebook (it is in the same menu), and be online."
 
 
 # What a notebook needs beside its framework, as it says itself.
@@ -42,5 +51,8 @@ def install_cell(
     for cell in notebook.cells:
         for match in REQUIRED.finditer(cell.source if cell.cell_type == "code" else ""):
             needed.setdefault(match["extra"], []).append(match["package"])
-    source = SOURCE.format(needed=needed, requirement=requirement).rstrip()
+    wheel = re.match(r"\./(.*\.whl)", requirement)
+    advice = FAILED.format(NO_WHEEL.format(wheel[1]) if wheel else OFFLINE)
+    source = SOURCE.format(needed=needed, requirement=requirement, advice=advice)
+    source = source.rstrip()
     return nbformat.v4.new_code_cell(source, id=INSTALL_ID)

@@ -17,6 +17,7 @@ from sphinx.config import Config
 from sphinx.util import logging
 
 from booktools import FRAMEWORKS
+from booktools.sphinx.predictions import cover_answers
 
 logger = logging.getLogger(__name__)
 
@@ -213,9 +214,10 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
             line.name = "span"
     if arranged:
         _align_figures(soup)
+        _draw_bars(soup)
         _show_tabs_once(soup)
         _fold_answers(soup)
-        _hide_predicted(soup)
+        cover_answers(soup)
     return str(soup)
 
 
@@ -233,6 +235,20 @@ def _align_figures(soup: BeautifulSoup) -> None:
                 for row in table("tr"):
                     if at < len(cells := row.find_all(["td", "th"])):
                         cells[at]["class"] = [*cells[at].get("class", []), "number"]
+
+
+def _draw_bars(soup: BeautifulSoup) -> None:
+    """State each figure's share of its table's largest: the style draws it as a bar.
+
+    Only within ``:::{container} bars``, and not in rows of ratios, named "a / b".
+    """
+    for table in soup.select(".bars table"):
+        rows = [row for row in table.select("tbody > tr") if " / " not in row.td.text]
+        cells = [cell for row in rows for cell in row.select(".number")]
+        measured = [cell for cell in cells if cell.get_text(strip=True) != "–"]
+        figures = [float(cell.get_text().replace(",", "")) for cell in measured]
+        for cell, figure in zip(measured, figures, strict=True):
+            cell["style"] = f"--share: {figure / max(figures):.3f}"
 
 
 def _show_tabs_once(soup: BeautifulSoup) -> None:
@@ -269,32 +285,6 @@ def _fold_answers(soup: BeautifulSoup) -> None:
             title.append(hidden)
 
 
-def _hide_predicted(soup: BeautifulSoup) -> None:
-    """Mark what cells put out that would answer the question before them.
-
-    It is the first output after a folded "Predict: ...", in any framework's tab, if
-    there is one before the next heading. The page's script hides and shows it.
-    """
-    for number, question in enumerate(soup.select("details.folded")):
-        if not question.summary.get_text(strip=True).startswith("Predict:"):
-            continue
-        for after in question.find_all_next():
-            if after.name in HEADINGS:
-                break
-            if "cell_output" not in after.get("class", []):
-                continue
-            tab_set = after.find_parent(class_="frameworks")
-            for output in tab_set.select(".cell_output") if tab_set else [after]:
-                output["class"].append("predicted")
-                output["data-question"] = question["data-question"] = str(number)
-                button = soup.new_tag(
-                    "button", attrs={"type": "button", "class": "reveal"}
-                )
-                button.string = "Show the output"
-                output.insert(0, button)
-            break
-
-
 def _state_size(image: Tag, files: dict[str, Path]) -> None:
     """State the size of a picture, so that nothing moves when it arrives."""
     name = image.get("src", "").rpartition("/")[2]
@@ -318,7 +308,7 @@ def _not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
     body = (
         "<h1>Page not found</h1>"
         "<p>There is nothing at this address. The page may have been renamed. Begin at "
-        f'<a href="{home}">the first page</a>, or choose one on the left.</p>'
+        f'<a href="{home}">the first page</a>, or choose one from the contents.</p>'
     )
     return [("404", {"title": "Page not found", "body": body}, "page.html")]
 

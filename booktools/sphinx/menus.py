@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ class Menus:
         if colab:
             menus.insert(0, _menu("Run the notebook", "fas fa-rocket", colab))
         context["header_buttons"] = menus + context.get("header_buttons", [])
+        notes = _lacking(page.section.chosen)
+        context["body"] = context["body"].replace("</h1>", f"</h1>{notes}", 1)
 
     def write_notebooks(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the notebooks that the menus offer."""
@@ -67,6 +70,19 @@ class Menus:
                 download_notebook(book, job, folder, self.wheel, base)
         except SourceError as error:
             stop(str(error))
+
+
+def _lacking(chosen: Sequence[str]) -> str:
+    """Return a note for the readers of each framework that a section lacks."""
+    if ALL in chosen or not chosen:
+        return ""
+    others = ", ".join(FRAMEWORKS[tag].title for tag in chosen)
+    return "".join(
+        f'<p class="lacking lacking-{tag}">'
+        f"There is no code in {framework.title} here, only in {others}.</p>"
+        for tag, framework in FRAMEWORKS.items()
+        if tag not in chosen
+    )
 
 
 def _link(text: str, url: str) -> dict[str, str]:

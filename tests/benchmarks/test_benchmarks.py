@@ -22,10 +22,12 @@ def results() -> dict:
 def test_the_page_shows_what_was_measured(results, tmp_path):
     page = report.PAGE.read_text("utf-8")
     assert report.with_results(page, results) == page
-    report.draw(results, tmp_path / "new.svg")
-    stored = report.PICTURE.read_text("utf-8")
-    assert drawings_agree(stored, (tmp_path / "new.svg").read_text("utf-8"))
-    assert "benchmarks/results.json" in stored
+    pictures = {report.PICTURE: report.draw, report.PARTS: report.draw_parts}
+    for picture, draw in pictures.items():
+        draw(results, tmp_path / "new.svg")
+        stored = picture.read_text("utf-8")
+        assert drawings_agree(stored, (tmp_path / "new.svg").read_text("utf-8"))
+        assert "benchmarks/results.json" in stored
 
 
 def test_a_table_of_the_page_must_have_its_place(results):

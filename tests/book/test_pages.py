@@ -371,13 +371,17 @@ def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):
 def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     output = page.get_by_text("ratio: 25.9")
+    # And so does what the text says of it.
+    told = page.get_by_text("Nearly all of them, 784", exact=False)
     first, second = (
         page.locator("details", has_text=question)
         for question in ("how many parameters are these", "what will the first loss be")
     )
     assert not output.is_visible()
+    assert not told.is_visible()
     first.locator("summary").click()
     expect(output).to_be_visible()
+    expect(told).to_be_visible()
     # Or without the answer, and then in every framework.
     assert not page.get_by_text("mean before training: 2.30").first.is_visible()
     page.get_by_role("button", name="Show the output").first.click()
@@ -699,7 +703,9 @@ def test_paper_is_white_and_shows_what_is_folded(page, html):
     assert [ink for ink in page.evaluate(INKS) if ink[0] > 140] == []
     for said in ("ratio: 25.9", "203,530 in all.", "eight times as wide"):
         assert page.get_by_text(said).first.is_visible(), said
-    assert not page.locator(".reveal:visible").count()
+    assert not page.locator(":is(.reveal, .tag_claim):visible").count()
+    covered = page.locator(".framework-pytorch .predicted > img")
+    assert [img.is_visible() for img in covered.all()] == [True]
     page.emulate_media(color_scheme="dark", media="screen")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
@@ -737,6 +743,11 @@ def test_the_search_says_in_which_framework_a_hit_is(page, html):
     hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
     hit.first.wait_for()
     assert hit.first.locator(".hit-framework").inner_text() == "in MXNet"
+    page.goto(f"file://{html}/search.html?q=dropout")
+    entry = page.locator("#search-results a", has_text="Glossary: dropout")
+    expect(entry).to_have_count(1)
+    page.goto(f"file://{html}/404.html")
+    assert not page.get_by_text("Hide Search Matches").is_visible()
     page.goto(f"file://{html}/search.html?q=perceptron")
     page.locator("#search-results li").first.wait_for()
     assert page.locator(".hit-framework").count() == 0

@@ -72,6 +72,15 @@ def errors(done):
     ]
 
 
+def test_a_section_says_in_which_frameworks_it_has_no_code(built):
+    (note,) = page(built).select(".lacking")
+    assert note["class"] == ["lacking", "lacking-jax"]
+    assert note.text.endswith(
+        "no code in JAX here, only in MXNet, PyTorch, TensorFlow."
+    )
+    assert not page(built, "second").select(".lacking")
+
+
 def test_neighboring_cells_and_prose_become_one_tab_set(built):
     first = page(built).find_all("div", class_="sd-tab-set")[0]
     shown = tabs(first)
@@ -550,6 +559,55 @@ def test_markup_that_a_library_writes_otherwise_is_reported(
     assert said.startswith(f"{library} writes ")
 
 
+OUT = "<div class='cell'><pre>code</pre><div class='cell_output'>{}</div></div>"
+CHECKED = "<div class='cell tag_claim'><details>Checked: it is so</details></div>"
+TABLE = "<div class='pst-scrollable-table-container'><table></table></div>"
+
+
+@pytest.mark.parametrize(
+    ("after", "covered"),
+    [
+        # What comes before the output is no answer, nor is what follows the claim.
+        (f"<p>a</p>{OUT.format(1)}<p>b</p>{CHECKED}<p>c</p>", "1 b Checked: it is so"),
+        # The table after a picture, the text between them, and tabs that claim.
+        (
+            f"<figure>{OUT.format(1)}</figure><p>b</p>{OUT.format(2)}"
+            f"<div class='frameworks'>{CHECKED}</div>",
+            "1 b 2 Checked: it is so",
+        ),
+        # Without a claim, and before a formula or code, text says no result.
+        (f"{OUT.format(1)}{OUT.format(2)}<p>b</p>", "1 2"),
+        (f"{OUT.format(1)}<p>b</p><pre>x</pre>{CHECKED}", "1 Checked: it is so"),
+        # A table that is there already; another question and a heading end all.
+        (f"{TABLE}<p>b</p>", ""),
+        (f"<details>x</details>{OUT.format(1)}", None),
+        (f"<h2>x</h2>{OUT.format(1)}", None),
+    ],
+)
+def test_all_that_answers_a_question_is_covered(after, covered):
+    question = "<details class='folded'><summary>Predict: what?</summary></details>"
+    page = BeautifulSoup(fix_html(question + after, {}), "html.parser")
+    assert (page.details.get("data-question") is None) == (covered is None)
+    for button in page("button"):
+        assert button.string.startswith("Show the ")
+        button.decompose()
+    parts = [part.get_text() for part in page.select(".predicted[data-question='0']")]
+    assert " ".join(parts).strip() == (covered or "")
+
+
+def test_seconds_of_a_table_are_drawn_as_bars():
+    rows = (("b", "2.50", "–"), ("a", "0.50", "1.25"), ("b / a", "5.0", "–"))
+    cells = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
+    table = "".join(f"<tr>{row}</tr>" for row in cells)
+    body = (
+        f"<div class='bars'><table class='table'><tbody>{table}</tbody></table></div>"
+    )
+    page = BeautifulSoup(fix_html(body, {}), "html.parser")
+    drawn = {cell.text: cell["style"] for cell in page.select("td[style]")}
+    shares = {"2.50": "1.000", "0.50": "0.200", "1.25": "0.500"}
+    assert drawn == {text: f"--share: {share}" for text, share in shares.items()}
+
+
 def test_figures_are_checked(root):
     replace(root / "chapters" / "plain.md", ":::{framework} pytorch", FIGURES)
     line = replace(
@@ -625,11 +683,22 @@ def test_the_first_cell_installs_what_is_missing_and_only_that(
     notebook = nbformat.v4.new_notebook(cells=cells)
     source = install_cell(notebook, "pytorch", "./d2lutils-1.whl{extras}").source
     source = re.sub(r'!"{sys.*}" -m pip .*? (".*")', r"done.append(f\1)", source)
-    found = dict.fromkeys(there, object())
-    monkeypatch.setattr("importlib.util.find_spec", found.get)
     done = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in there or done)
     exec(source, {"done": done})
     assert done == installed
+
+
+@pytest.mark.parametrize(
+    "wheel", ["./d2lutils-1.whl", "d2lutils @ https://x.org/a.whl"]
+)
+def test_a_first_cell_that_installs_nothing_says_what_to_do(monkeypatch, wheel):
+    source = install_cell(nbformat.v4.new_notebook(), "pytorch", wheel).source
+    source = re.sub(r'!"{sys.*}" -m pip .*', "pass", source)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="run this cell again") as error:
+        exec(source, {})
+    assert ("Save d2lutils-1.whl beside" in str(error.value)) == wheel.startswith(".")
 
 
 def test_the_extension_loads_no_kernel_client():

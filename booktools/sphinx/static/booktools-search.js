@@ -100,9 +100,19 @@ function markHit(link) {
   link.href = address;
 }
 
+/* Names a term of the glossary, of which the index knows no more than its page. */
+function nameTerm(link) {
+  const [, term] = decodeURIComponent(link.hash).match(/^#term-(.+)/) ?? [];
+  const words = term?.replaceAll("-", " ");
+  if (term && !link.textContent.includes(words)) link.textContent += `: ${words}`;
+}
+
 new MutationObserver(changes => {
   for (const added of changes.flatMap(change => [...change.addedNodes])) {
-    if (added.matches?.("#search-results li")) markHit(added.querySelector("a"));
+    if (added.matches?.("#search-results li")) {
+      nameTerm(added.querySelector("a"));
+      markHit(added.querySelector("a"));
+    }
     if (added.matches?.("#search-results p.context")) follow(added);
   }
 }).observe(document.getElementById("search-results"), { childList: true, subtree: true });

@@ -221,6 +221,8 @@ function saveNotebooks() {
     if (link.host !== window.location.host) continue;
     link.setAttribute("download", "");
     link.removeAttribute("target");
+    // From disk browsers show the file, whatever the page asks for.
+    if (window.location.protocol === "file:") link.title = "To keep it: right-click, save link as";
   }
 }
 
