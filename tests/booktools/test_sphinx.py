@@ -140,7 +140,10 @@ def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
         path,
         "# Title\n\nAll take steps.\n\n"
         ":::{framework} mxnet pytorch\nRows of steps, *backward*.\n:::\n\n"
-        "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n",
+        "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n\n"
+        # A word of all tabs is nobody's.
+        ":::{framework} mxnet tensorflow\nAlike.\n:::\n\n"
+        ":::{framework} pytorch jax\nAlike.\n:::\n",
     )
     assert framework_words(page) == dict.fromkeys(FRAMEWORKS, "") | {
         "mxnet": "backward of row",
