@@ -6,11 +6,10 @@ import itertools
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
@@ -55,12 +54,8 @@ def test_other_figures_do_not_agree(stored, new):
     assert not figures_near(new, stored)
 
 
-@given(st.text())
-def test_a_text_agrees_with_itself(text):
-    assert texts_agree(text, text)
-
-
 def test_texts_agree_by_their_words_and_each_of_their_numbers():
+    assert texts_agree(LINE, LINE)
     assert texts_agree(LINE, LINE.replace("0.382", "0.383"))
     assert not texts_agree(LINE, LINE.replace("0.382", "0.392"))
     assert not texts_agree(LINE, LINE.replace("epoch 10", "epoch 9"))
@@ -128,8 +123,6 @@ ROOT = Path(__file__).parents[2]
 @cache
 def drawn(draw, shift=(0, 0), hinting=8):
     """A figure as PNG in base64, its pixels shifted."""
-    import matplotlib
-
     with matplotlib.rc_context({"text.hinting_factor": hinting}):
         figure = Figure(figsize=(3, 2))
         draw(figure.subplots())
@@ -191,23 +184,10 @@ def cropped(picture, columns, rows):
     [
         (titled("shirt"), titled("t-shirt")),
         (titled("coat"), titled("boat")),
-        (titled("coat"), titled("")),
-        *(
-            (titled("coat", f"5{a}6"), titled("coat", f"5{b}6"))
-            for a, b in (
-                "08",
-                "17",
-                "23",
-                "27",
-                "35",
-                "38",
-                "39",
-                "49",
-                "56",
-                "68",
-                "89",
-            )
-        ),
+        # The digits that differ least.
+        (titled("coat", "536"), titled("coat", "538")),
+        (titled("coat", "506"), titled("coat", "586")),
+        (titled("coat", "517"), titled("coat", "577")),
         (lambda axes: axes.plot([0, 1]), lambda axes: axes.plot([1, 0])),
         (lambda axes: axes.imshow([[0, 1]]), lambda axes: axes.imshow([[1, 0]])),
     ],
@@ -225,16 +205,15 @@ def test_what_is_no_picture_or_of_another_size_agrees_with_none():
     assert "no picture" in picture_difference(stored, stored[:100])
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "mlp-scratch", "softmax-scratch"])
-def test_each_picture_of_a_notebook_agrees_with_itself_alone(name):
-    path = ROOT / "notebooks" / "pytorch" / f"{name}.ipynb"
-    pictures = [
-        output.data["image/png"]
+def test_each_picture_of_a_notebook_agrees_with_itself_alone():
+    path = ROOT / "notebooks" / "pytorch" / "softmax-scratch.ipynb"
+    outputs = [
+        output
         for cell in nbformat.read(path, as_version=4).cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
+        for output in cell.get("outputs", [])
     ]
+    kind = "image/png"
+    pictures = [each.data[kind] for each in outputs if kind in each.get("data", {})]
     assert len(pictures) > 1
     for (i, a), (j, b) in itertools.product(enumerate(pictures), repeat=2):
         assert pictures_agree(a, b) == (i == j)

@@ -95,12 +95,6 @@ def test_every_notebook_is_executed_with_nothing_of_this_machine_in_it(executed)
     assert '"traceback": [\n      "ZeroDivisionError: division by zero"\n     ]' in text
 
 
-def test_executing_twice_gives_the_same_bytes(root):
-    before = (root / TORCH).read_bytes()
-    assert update(job(root), force=True) == "executed"
-    assert (root / TORCH).read_bytes() == before
-
-
 def test_only_a_change_of_code_is_executed(root, monkeypatch):
     assert update(job(root)) == "unchanged"
     before = json.loads((root / TORCH).read_text(encoding="utf-8"))
@@ -114,17 +108,14 @@ def test_only_a_change_of_code_is_executed(root, monkeypatch):
     assert "continues" in "".join(after["cells"][0]["source"])
     assert update(job(root)) == "unchanged"
     replace(root / FIRST, 'name = "torch"', 'name = "pt"')
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "missing_modules", lambda framework: ["torch"])
+        said = "skipped: torch is not installed in this environment"
+        assert update(job(root)) == said
+    assert json.loads((root / TORCH).read_text(encoding="utf-8")) == after
     assert update(job(root)) == "executed"
     assert "pt: train loss 0.330" in (root / TORCH).read_text(encoding="utf-8")
     assert update(job(root, "mxnet")) == "updated, outputs kept"
-
-
-def test_a_frameworks_absence_is_told(root, monkeypatch):
-    monkeypatch.setattr(execute, "missing_modules", lambda framework: ["torch"])
-    before = (root / TORCH).read_bytes()
-    replace(root / FIRST, 'name = "torch"', 'name = "pt"')
-    assert update(job(root)) == "skipped: torch is not installed in this environment"
-    assert (root / TORCH).read_bytes() == before
 
 
 def edit(root, change):
@@ -159,6 +150,11 @@ def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
         )
     assert update(job(root)) == "executed"
     assert (root / TORCH).read_bytes() == before
+    # A reader changes a cell, does not run it, and takes it over into the section.
+    edit(root, lambda notebook, cells: cells[1].update(source='name = "pt"'))
+    replace(root / FIRST, 'name = "torch"', 'name = "pt"')
+    assert update(job(root)) == "executed"
+    assert "pt: train loss 0.330" in (root / TORCH).read_text(encoding="utf-8")
 
 
 MORE = nbformat.v4.new_markdown_cell("more")
@@ -195,18 +191,6 @@ def test_identifiers_come_from_the_content_and_are_unique(root):
     assert len(set(ids)) == len(ids)
     replace(root / FIRST, "It goes on in", "It continues in")
     assert [cell.id for cell in job(root).fresh.cells][1:] == ids[1:]
-
-
-def test_outputs_of_other_code_are_not_adopted(root):
-    """A reader changes a cell, does not run it, and takes it over into the section."""
-
-    def change(notebook, cells):
-        cells[1].source = 'name = "pt"'
-
-    edit(root, change)
-    replace(root / FIRST, 'name = "torch"', 'name = "pt"')
-    assert update(job(root)) == "executed"
-    assert "pt: train loss 0.330" in (root / TORCH).read_text(encoding="utf-8")
 
 
 def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
@@ -298,12 +282,8 @@ def test_parameters_that_a_figure_wants_are_those_that_its_notebook_learned(root
     ("source", "message"),
     [
         (("def f():", "    return 1 / 0", "f()"), "(?s)failed:.*return 1 / 0.*ZeroDiv"),
-        (
-            ("import os", "os._exit(9)"),
-            "killed, perhaps because memory",
-        ),
-        (("import warnings", "warnings.warn('careful')"), "(?s)stderr.*careful"),
-        (("import sys", "print(sys.prefix)"), "machine's path"),
+        (("import os", "os._exit(9)"), "killed, perhaps because memory"),
+        (("import sys", "sys.stderr.write(sys.prefix)"), "(?s)stderr.*/"),
     ],
 )
 def test_a_cell_that_fails_is_named_and_nothing_is_written(root, source, message):
@@ -548,15 +528,12 @@ def test_a_python_without_the_tools_says_what_to_run_instead():
 
 
 def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
-    assert run(root, "notebooks", "thrid") == 1
-    assert (
-        "no section 'thrid'; expected one of first, second" in capsys.readouterr().err
-    )
-    assert run(tmp_path, "check") == 1
-    assert "no _toc.yml here" in capsys.readouterr().err
-    line = replace(root / FIRST, ":tags: [mxnet]\nname", ":tags: [mxnte]\nname")
-    assert run(root, "check") == 1
-    assert f"first.md:{line - 1}: unknown tag 'mxnte'" in capsys.readouterr().err
+    for folder, arguments, said in (
+        (root, ["notebooks", "thrid"], "no section 'thrid'; expected one of first"),
+        (tmp_path, ["check"], "no _toc.yml here"),
+    ):
+        assert run(folder, *arguments) == 1
+        assert said in capsys.readouterr().err
 
 
 # -- text alternatives -----------------------------------------------------------
@@ -564,14 +541,10 @@ def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
 
 def alternatives(path):
     """What the metadata of each picture in a notebook says that it shows."""
-    outputs = [
-        output
-        for cell in nbformat.read(path, as_version=4).cells
-        for output in cell.get("outputs", [])
-    ]
     return [
         output.metadata[kind]["alt"]
-        for output in outputs
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
         for kind in output.get("data", {})
         if kind.startswith("image/")
     ]

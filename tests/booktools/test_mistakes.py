@@ -10,7 +10,7 @@ import pytest
 
 from booktools.__main__ import main
 from booktools.source.book import Book
-from small_book import ROOT, build, copy_book, replace
+from small_book import ROOT, copy_book, replace
 
 SECOND = (ROOT / "tests/booktools/small_book/chapters/second.md").read_text("utf-8")
 SECOND = SECOND[SECOND.index("```") :]
@@ -133,39 +133,6 @@ MISTAKES = {
         "weights must hold section:, framework: and arrays:"),
     "no title": ((PLAIN, "# A Plain Page", "A Plain Page"), None, "has no title; begin it"),
 }  # fmt: skip
-
-
-SEEN_BY_SPHINX = {
-    "{rle}`a`": 'Unknown interpreted text role "rle"',
-    "![a](none.png)": "image file not readable: chapters/none.png",
-    "{ref}`sec_nowhere`": "undefined label: 'sec_nowhere'",
-    "{numref}`fig_nowhere`": "undefined label: 'fig_nowhere'",
-    "{eq}`eq_nowhere`": "equation not found: eq_nowhere",
-    "{doc}`nowhere`": "unknown document: 'nowhere'",
-    "[a](none.md)": "'myst' cross-reference target not found: 'none.md'",
-    "{cite:p}`Nobody`": 'could not find bibtex key "Nobody"',
-    "```{tpi}\nA.\n```": "Unknown directive type: 'tpi'",
-    "```{figure} none.png\n:alt: A.\n```": "image file not readable: chapters/none.png",
-    "```{note}\n:clss: a\n\nA.\n```": "'note': Unknown option keys: ['clss']",
-    ":::{framework} mxnte\nA.\n:::": "names mxnte; expected one or more of mxnet",
-    "```{interactive} none\n```": "there is no figure 'none'; write interactive/none/figure.yml",
-    "```{framework-api} none\n```": "no module of d2lutils defines none; correct the name",
-    "```{exercise-list}\n```": "first.md:117: the exercise needs a title, a :label: and",
-}
-
-
-def test_what_only_sphinx_sees_is_reported_alike(root):
-    replace(root / PLAIN, "```{bib", "\n\n".join([*SEEN_BY_SPHINX, "```{bib"]))
-    text = (root / PLAIN).read_text(encoding="utf-8")
-    done = build(root)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stdout + done.stderr
-    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
-    print(said)
-    for mistake, words in SEEN_BY_SPHINX.items():
-        line = text[: text.index(mistake)].count("\n") + 1
-        assert re.search(rf"plain\.md:{line}: .*{re.escape(words)}", said), mistake
-    assert "there is no interactive/beads/second.npz; run: python -m booktools" in said
 
 
 @pytest.fixture

@@ -19,11 +19,10 @@ from d2lutils import fashion_mnist, minibatches
 from networks import FOLDERS, Chapter, open_chapter
 
 U = 2.0**-24
-LR, BATCH_SIZE, NUM_EPOCHS = 0.1, 256, 10  # as in every section
-# The first of the training images, in batches of which the last has 96, as there. That
-# all of them give what they gave is seen by test_golden.py.
-NUM_IMAGES = 3168
-LAST_BATCH = NUM_IMAGES % BATCH_SIZE
+LR, BATCH_SIZE = 0.1, 256  # as in every section
+# Two epochs of the first training images, in batches of which the last has 96, as in
+# every section. That all of the images give what they gave is seen by test_golden.py.
+NUM_IMAGES, NUM_TEST_IMAGES, NUM_EPOCHS = 1120, 1000, 2
 SECTIONS = ("softmax-scratch", "softmax-concise", "mlp-scratch", "mlp-concise")
 WIDTHS = {"softmax": (784, 10), "mlp": (784, 256, 10)}
 
@@ -38,20 +37,9 @@ LOG_SOFTMAX = 5e-6
 # A gradient is one sum more, over the examples: sqrt(256) U = 1e-6. It cancels, and so
 # is smaller than its terms, by a factor of 5 to 10 at the parameters used here.
 GRADIENT = 1e-5
-# The loss of softmax regression is smooth and convex: errors of a step do not grow.
-# After ten epochs, losses differ by 1e-8, weights by 1e-6; oneDNN's logarithm, where
-# it is used, adds 1e-6 to the losses.
-SMOOTH, SMOOTH_ACCURACY, SMOOTH_WEIGHTS = 3e-6, 1e-4, 1e-5
-# The MLP has kinks. Until a hidden unit of one run is on and that of the other is off,
-# for one example, its errors do not grow either: 2e-8, with oneDNN 1e-6.
-FIRST_EPOCH = 1e-5
-# From then on, weights differ by up to 3e-2 in single entries, and losses by 3e-4 at
-# most: that is the largest difference from float64 in twenty float32 runs, be it of
-# a framework or of the reference with weights changed by 1e-7 at the start.
-LATER_EPOCHS = 5e-4
-# In the same runs up to 37 of 60,000 training images, and 14 of 10,000 test images,
-# were classified otherwise.
-TRAIN_ACCURACY, TEST_ACCURACY = 1e-3, 3e-3
+# Over ten steps such errors add up. They would not stay small for ever: the MLP has
+# kinks, and weights part once a hidden unit is on in one run and off in the other.
+COURSE, COURSE_WEIGHTS = 1e-5, 5e-5
 
 
 @dataclass(frozen=True)
@@ -86,33 +74,21 @@ def arrays(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @functools.cache
-def reference_run(name: str, dtype: type = np.float64) -> Run:
+def reference_run(name: str) -> Run:
     minibatches.seed_shuffling(42)
     data = fashion_mnist.load()
     train, test = (
-        minibatches.Minibatches(images, labels, BATCH_SIZE, shuffle, arrays)
-        for images, labels, shuffle in (
-            (data.train_images[:NUM_IMAGES], data.train_labels[:NUM_IMAGES], True),
-            (data.test_images, data.test_labels, False),
+        minibatches.Minibatches(images[:n], labels[:n], BATCH_SIZE, shuffle, arrays)
+        for images, labels, n, shuffle in (
+            (data.train_images, data.train_labels, NUM_IMAGES, True),
+            (data.test_images, data.test_labels, NUM_TEST_IMAGES, False),
         )
     )
-    params = [p.astype(dtype) for p in initial(name)]
+    params = in_float64(initial(name))
     figures = [reference.train_epoch(train, params, LR) for _ in range(NUM_EPOCHS)]
     return Run(
         *map(list, zip(*figures, strict=True)), reference.accuracy(test, params), params
     )
-
-
-@functools.cache
-def book_run(framework: str, section: str) -> Run:
-    chapter = open_chapter(framework, section)
-    assert chapter.num_epochs == NUM_EPOCHS
-    train_iter, _ = chapter.train_iter.split(NUM_IMAGES)
-    chapter.set_values(initial(kind(section)))
-    chapter.backend.d2l.set_seed(42)
-    figures = [chapter.train(train_iter) for _ in range(NUM_EPOCHS)]
-    rate = chapter.backend.d2l.evaluate_accuracy(chapter.net, chapter.test_iter)
-    return Run(*map(list, zip(*figures, strict=True)), rate, chapter.values())
 
 
 @pytest.fixture(params=FOLDERS)
@@ -188,10 +164,8 @@ def assert_steps(found, before, *batches) -> None:
         assert_near(new - old.astype(np.float64), wanted - old, GRADIENT, rounding)
 
 
-@pytest.mark.parametrize("n", [BATCH_SIZE, LAST_BATCH])
-def test_a_step_is_equal(chapter, params, n):
-    """Also on the last batch of an epoch, which is smaller."""
-    X, y = examples(n, params)
+def test_a_step_is_equal(chapter, params):
+    X, y = examples(BATCH_SIZE, params)
     loss, rate = chapter.train(chapter.backend.batches((X, y)))
     scores = reference.forward(X, in_float64(params))[1]
     # The errors of n losses average out, or at worst do not.
@@ -204,8 +178,8 @@ def test_a_step_is_equal(chapter, params, n):
 def test_five_steps_are_equal(chapter, params):
     """What is kept from one batch to the next, as graphs and gradients, is right.
 
-    Small batches, because a hidden unit of a later one might lie at its kink: with
-    69 images the odds are one to a few hundred.
+    The last batch is smaller. All are small, because a hidden unit of a later one
+    might lie at its kink: with 69 images the odds are one to a few hundred.
     """
     X, y = examples(69, params)
     parts = [slice(i, i + 16) for i in range(0, 69, 16)]
@@ -217,32 +191,20 @@ def test_five_steps_are_equal(chapter, params):
 # -- several epochs ----------------------------------------------------------------
 
 
-def assert_same_course(found: Run, expected: Run, name: str) -> None:
-    """Compare losses and accuracies of every epoch, and the end."""
-    distance = np.abs(np.subtract(found.train_loss, expected.train_loss))
-    smooth = name == "softmax"
-    assert distance[0] <= (SMOOTH if smooth else FIRST_EPOCH)
-    assert distance.max() <= (SMOOTH if smooth else LATER_EPOCHS)
-    np.testing.assert_allclose(
-        found.train_accuracy,
-        expected.train_accuracy,
-        rtol=0,
-        atol=SMOOTH_ACCURACY if smooth else TRAIN_ACCURACY,
-    )
-
-    assert found.test_accuracy == pytest.approx(
-        expected.test_accuracy, abs=SMOOTH_ACCURACY if smooth else TEST_ACCURACY
-    )
-    if smooth:
-        for a, b in zip(found.params, expected.params, strict=True):
-            assert_near(a, b, SMOOTH_WEIGHTS)
-
-
 def test_epochs_run_the_same_course(framework, section):
-    name = kind(section)
-    assert_same_course(book_run(framework, section), reference_run(name), name)
-
-
-@pytest.mark.parametrize("name", WIDTHS)
-def test_the_reference_runs_the_same_course_in_float32(name):
-    assert_same_course(reference_run(name, np.float32), reference_run(name), name)
+    """By the section's own batches, in the order of its seed."""
+    chapter = open_chapter(framework, section)
+    train_iter, _ = chapter.train_iter.split(NUM_IMAGES)
+    test_iter, _ = chapter.test_iter.split(NUM_TEST_IMAGES)
+    chapter.set_values(initial(kind(section)))
+    chapter.backend.d2l.set_seed(42)
+    figures = [chapter.train(train_iter) for _ in range(NUM_EPOCHS)]
+    expected = reference_run(kind(section))
+    losses, rates = zip(*figures, strict=True)
+    np.testing.assert_allclose(losses, expected.train_loss, rtol=0, atol=COURSE)
+    # An image whose best two scores are as good as equal may be counted otherwise.
+    np.testing.assert_allclose(rates, expected.train_accuracy, rtol=0, atol=2e-3)
+    rate = chapter.backend.d2l.evaluate_accuracy(chapter.net, test_iter)
+    assert rate == pytest.approx(expected.test_accuracy, abs=2e-3)
+    for a, b in zip(chapter.values(), expected.params, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=COURSE_WEIGHTS)

@@ -31,7 +31,7 @@ def mean_loss(X: np.ndarray, y: np.ndarray, params: list[np.ndarray]) -> float:
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_gradients_are_those_of_central_differences(name, seed):
     """(L(w + h) - L(w - h)) / 2h for every single parameter."""
     X, y, params = problem(WIDTHS[name], seed)
@@ -71,19 +71,15 @@ def test_scores_are_those_of_loops(name):
         np.testing.assert_allclose(scores[i], values, atol=1e-14, rtol=0)
 
 
-def test_the_slope_of_the_relu_at_zero_is_zero():
-    """As in all three frameworks, where a hidden unit is exactly 0."""
+def test_the_slope_of_the_relu_is_zero_at_zero_and_one_above():
+    """As in the frameworks, where a hidden unit is exactly 0."""
     X, y, params = problem(WIDTHS["mlp"])
     params[0][:] = params[1][:] = 0
     W1, b1, W2, _ = reference.gradients(X, y, params)
     assert not W1.any()
     assert not b1.any()
     assert not W2.any()
-
-
-def test_the_slope_of_the_relu_is_one_from_the_smallest_number_on():
-    X, y, params = problem(WIDTHS["mlp"])
-    params[0][:], params[1][:] = 0, 1e-6
+    params[1][:] = 1e-6
     assert reference.gradients(X, y, params)[1].all()
 
 

@@ -98,7 +98,8 @@ def cells(name: str) -> list[str]:
 MARK = "import sys; print('imported', file=sys.stderr, flush=True)"
 
 
-@pytest.mark.parametrize("name", IMPORTS)
+# For these, d2lutils prepares something; MXNet's choice is in test_as_written.py.
+@pytest.mark.parametrize("name", ["tensorflow", "jax"])
 def test_a_framework_may_be_imported_first(name):
     open_backend(name)  # or skip
     # TensorFlow goes by what it was told before; newer releases greet all the same.

@@ -14,7 +14,6 @@ import yaml
 from booktools.execution import execute
 from booktools.execution.execute import update_all
 from booktools.execution.jobs import jobs
-from booktools.execution.stored import outputs_checksum, read_notebook, write_notebook
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
@@ -37,14 +36,15 @@ def run_notebooks(root: Path, monkeypatch) -> None:
     assert failed == []
 
 
-def build(
-    root: Path, *options: str, warnings_are_errors: bool = True
-) -> subprocess.CompletedProcess:
-    """Build a book as a reader would, as a rule with warnings taken for errors."""
+def build(root: Path, *options: str, before: str = "") -> subprocess.CompletedProcess:
+    """Build a book as a reader would, with warnings taken for errors.
+
+    Python's code ``before`` runs first.
+    """
     main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-    strict = ["-W", "-n", "--keep-going"] if warnings_are_errors else []
+    strict = ["-W", "-n", "--keep-going"]
     return subprocess.run(
-        [sys.executable, "-c", main, "build", str(root), *strict, *options],
+        [sys.executable, "-c", before + main, "build", str(root), *strict, *options],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -69,14 +69,6 @@ def built(folder: Path, builder: str = "html", framework: str = "") -> Path:
         done = build(ROOT, "--path-output", str(folder), *options)
     assert done.returncode == 0, done.stderr
     return folder / "_build" / builder
-
-
-def change_output(path: Path, old: str, new: str) -> None:
-    """Change what a notebook stores as if it had been executed with that result."""
-    replace(path, old, new)
-    notebook = read_notebook(path)
-    notebook.metadata.booktools.executed["outputs"] = outputs_checksum(notebook)
-    write_notebook(notebook, path)
 
 
 def replace(path: Path, old: str, new: str) -> int:
