@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import functools
 import re
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from playwright.sync_api import expect
 
 from booktools.source.book import Book
 from booktools.sphinx.interactive import write_files
-from browser import served
+from browser import new_page, served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
@@ -48,15 +49,39 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def site(folder):
+    """The address of those pages on a server, for what pages on the disk may not do."""
+    with served(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def used_page(chromium):
+    with new_page(chromium) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield page
+
+
 @pytest.fixture
-def page(chromium):
-    context = chromium.new_context(viewport={"width": 900, "height": 900})
-    page = context.new_page()
-    page.wrong = []
-    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+def page(used_page):
+    """One page for all tests, as it was at first; to open another takes long."""
+    page = used_page
+    page.set_viewport_size({"width": 900, "height": 900})
+    page.emulate_media(media="null", reduced_motion="null")
+    page.mouse.move(0, 0)
+    page.unroute_all()
+    page.errors.clear()
     yield page
-    context.close()
-    assert page.wrong == []
+    assert page.errors == []
+
+
+@pytest.fixture
+def first_visit(chromium):
+    """A page that has loaded nothing yet."""
+    with new_page(chromium) as page:
+        yield page
+        assert page.errors == []
 
 
 def figure(page, folder, name, address=""):
@@ -321,38 +346,51 @@ def test_the_address_of_plane_opens_the_same(page, folder):
         assert units.get_attribute("aria-valuetext") == "2"
 
 
-def copied(page, folder, name, module, address):
-    """The code that a figure copies for a framework."""
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    with served(folder) as server:
-        page.goto(f"{server}/{name}.html{address}")
-        tag = TAGS.get(module, module)
-        page.evaluate("tag => document.documentElement.dataset.framework = tag", tag)
+@pytest.fixture(scope="module")
+def copied(used_page, site):
+    """What a figure says, and the code that it copies for each framework."""
+
+    @functools.cache
+    def copied(name: str, address: str) -> tuple[str, dict[str, str]]:
+        page = used_page
+        page.goto("about:blank")
+        page.goto(f"{site}/{name}.html{address}")
         place = page.locator(f"#{name}")
+        said = status(place).inner_text()
         for details in place.locator("summary").all():
             details.click()
-        place.get_by_role("button", name="Copy the code").click()
+        codes = {}
+        for module in MODULES:
+            tag = TAGS.get(module, module)
+            page.evaluate(
+                "tag => document.documentElement.dataset.framework = tag", tag
+            )
+            page.evaluate("navigator.clipboard.writeText('')")
+            place.get_by_role("button", name="Copy the code").click()
+            page.wait_for_function("navigator.clipboard.readText()")
+            codes[module] = page.evaluate("navigator.clipboard.readText()")
         expect(status(place)).to_contain_text("clipboard")
-        return page.evaluate("navigator.clipboard.readText()")
+        return said, codes
+
+    return copied
 
 
 @pytest.mark.parametrize(
     ("settings", "module"),
     [
-        *(("h=3&a=tanh&n=50", module) for module in MODULES),
-        *(("h=4&a=relu&n=30&s=0.5", module) for module in MODULES),
+        *(("h=3&a=tanh&n=10", module) for module in MODULES),
+        *(("h=4&a=relu&n=10&s=0.5", module) for module in MODULES),
         # Changes the code alike in all:
-        ("h=0&d=moons&n=20&lr=0.1", "torch"),
+        ("h=0&d=moons&n=10&lr=0.1", "torch"),
         ("n=9&w=1_1_1_1.2345678__0_-1__0_1_0_-2__0.5_0", "torch"),
     ],
 )
 def test_the_code_of_plane_ends_where_the_figure_does(
-    page, folder, module, settings, capsys
+    page, copied, module, settings, capsys
 ):
     open_backend(module)  # skips where there is none
-    said = status(figure(page, folder, "plane", f"#plane?{settings}")).inner_text()
-    code = copied(page, folder, "plane", module, f"#plane?{settings}")
-    exec(code, {})
+    said, codes = copied("plane", f"#plane?{settings}")
+    exec(codes[module], {})
     printed = number(r"loss ([\d.]+)", capsys.readouterr().out)
     assert printed == pytest.approx(number(r"loss ([\d.]+)", said), abs=0.0011)
 
@@ -366,7 +404,10 @@ def test_folds_are_those_of_the_section(page, folder):
     source = cell.source.replace("jnp.", "np.").replace("jax.nn.relu", "relu")
     names = {"np": np, "relu": lambda z: np.maximum(z, 0)}
     exec(source, names)
-    figure(page, folder, "folds")
+    outputs = nbformat.writes(notebook)
+    printed = re.search(r"4 hidden units: largest error ([\d.]+)", outputs)
+    folds = figure(page, folder, "folds")
+    assert f"largest distance {printed[1]}" in status(folds).inner_text()
     x = np.linspace(0, 2 * np.pi, 50)
     for units in (1, 4, 8):
         sums = page.evaluate(
@@ -376,13 +417,6 @@ def test_folds_are_those_of_the_section(page, folder):
         )
         expected = names["approximate"](np.sin, units, 0, 2 * np.pi)(x)
         np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-8)
-
-
-def test_folds_print_the_error_that_the_section_prints(page, folder):
-    text = (ROOT / "notebooks/jax/mlp.ipynb").read_text("utf-8")
-    printed = re.search(r"4 hidden units: largest error ([\d.]+)", text)[1]
-    said = status(figure(page, folder, "folds")).inner_text()
-    assert f"largest distance {printed}" in said
 
 
 def distance(folds) -> float:
@@ -417,6 +451,7 @@ def test_folds_obey_every_control(page, folder):
 def test_worst_places_are_mended(page, folder):
     """Four times on the sine: its arcs are equally far from four even pieces."""
     folds = figure(page, folder, "folds")
+    expect(status(folds)).to_contain_text("can you beat even knots (0.2105)?")
     before = distance(folds)
     for units in (5, 6, 7, 8):  # each click ends the movement of the one before
         assert distance(folds) == before
@@ -458,25 +493,12 @@ def test_vertices_are_moved(page, folder, by):
         expect(folds.locator("[data-vertex]")).to_have_count(4)
 
 
-def test_better_than_even_knots_is_said(page, folder):
-    folds = figure(page, folder, "folds")
-    expect(status(folds)).to_contain_text("can you beat even knots (0.2105)?")
-    address = page.evaluate(
-        """() => { const { t, w, b } = bookFolds.through([[0, 0.12], [1.66, 1.12],
-            [3.07, 0.05], [4.64, -1.12], [2 * Math.PI, -0.11]]);
-          return `#folds?t=${t.join("_")}&w=${w.join("_")}&b=${b}`; }"""
-    )
-    folds = figure(page, folder, "folds", address)
-    expect(status(folds)).to_contain_text("Better than even knots (0.2105).")
-    assert distance(folds) == pytest.approx(0.1231)
-
-
 @pytest.mark.parametrize("module", MODULES)
-def test_the_code_of_folds_draws_the_sum(page, folder, module):
+def test_the_code_of_folds_draws_the_sum(page, copied, module):
     open_backend(module)
-    code = copied(page, folder, "folds", module, "#folds?f=sine&t=0_2&w=1_-1.5&b=0.5")
+    _, codes = copied("folds", "#folds?f=sine&t=0_2&w=1_-1.5&b=0.5")
     names: dict = {}
-    exec(code, names)
+    exec(codes[module], names)
     y = names["net"](names["x"])
     y = y.asnumpy() if module == "mxnet" else np.asarray(y)
     x = np.linspace(0, 2 * np.pi, 400)
@@ -521,15 +543,6 @@ def test_optimizers_of_descent_compute_what_their_section_does(page, folder):
             path = page.evaluate(walk, [by, rate])
             expected = names["walk"](names[by](rate, **options), 20)
             np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
-
-
-def test_descent_prints_what_the_section_prints(page, folder):
-    text = (ROOT / "notebooks/pytorch/gradient-descent.ipynb").read_text("utf-8")
-    for rate in ("0.02", "0.15", "0.205"):
-        w1, w2 = re.search(rf"rate {rate}: w1 = (\S+), w2 = ([-\d.]+)", text).groups()
-        address = f"#descent?f=valley&lr={rate}&n=12"
-        said = status(figure(page, folder, "descent", address)).inner_text()
-        assert f"Step 12: w₁ = {w1}, w₂ = {w2}, ".replace("-", "−") in said
 
 
 def test_descent_obeys_every_control(page, folder):
@@ -641,11 +654,10 @@ def test_the_address_of_descent_opens_the_same(page, folder):
 
 @pytest.mark.parametrize("function", ["parabola", "valley"])
 @pytest.mark.parametrize("by", ["descent", "momentum", "rmsprop", "adam"])
-def test_the_code_of_descent_computes_what_it_shows(page, folder, function, by, capsys):
-    address = f"#descent?f={function}&by={by}&n=12"
-    said = status(figure(page, folder, "descent", address)).inner_text()
+def test_the_code_of_descent_computes_what_it_shows(page, copied, function, by, capsys):
+    said, codes = copied("descent", f"#descent?f={function}&by={by}&n=12")
     names: dict = {}
-    exec(copied(page, folder, "descent", "torch", address), names)
+    exec(codes["torch"], names)
     end = [number(r"([\d.−]+)", each) for each in re.findall(r"w.? = \S+\d", said)]
     assert np.ravel(names["w"]) == pytest.approx(end, abs=0.006)
     assert len(capsys.readouterr().out.splitlines()) == 12
@@ -679,6 +691,7 @@ def probabilities(H: np.ndarray, weights) -> np.ndarray:
 
 
 def test_sixteen_bits_change_few_answers(page, folder, weights):
+    """Of each fifth test image."""
     clothes = figure(page, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
     expect(status(clothes)).to_contain_text("Test image 13, sneaker: ")
@@ -690,7 +703,7 @@ def test_sixteen_bits_change_few_answers(page, folder, weights):
             params: params.map((p) => new Float32Array(
               Uint8Array.from(atob(p), (c) => c.charCodeAt(0)).buffer)) };
           const found = [];
-          for (let i = 0; i < 10000; i += 1000) {
+          for (let i = 0; i < 2000; i += 1000) {
             const some = bytes.subarray(i * 784, (i + 1000) * 784);
             const X = Float32Array.from(some, (v) => v / 255);
             const O = bookNetwork.forward(net, X, 1000).at(-1);
@@ -702,7 +715,7 @@ def test_sixteen_bits_change_few_answers(page, folder, weights):
           return found;
         }""",
         [
-            base64.b64encode(data.test_images.tobytes()).decode(),
+            base64.b64encode(data.test_images[::5].tobytes()).decode(),
             [784, 256, 10],
             [
                 base64.b64encode(weights[k].tobytes()).decode()
@@ -710,7 +723,7 @@ def test_sixteen_bits_change_few_answers(page, folder, weights):
             ],
         ],
     )
-    assert (np.array(answers) != weights["predicted"]).sum() <= 5
+    assert (np.array(answers) != weights["predicted"][::5]).sum() <= 1
     # The notebook says the same of the network in 32 bits.
     right = (weights["predicted"] == data.test_labels).mean()
     text = (ROOT / "notebooks/pytorch/mlp-scratch.ipynb").read_text("utf-8")
@@ -910,31 +923,31 @@ def test_clothes_train_in_the_page(page, folder):
 
 
 @pytest.mark.parametrize("missing", ["weights", "training"])
-def test_what_does_not_load_is_said(page, folder, missing):
+def test_what_does_not_load_is_said(page, site, missing):
     page.route(f"**/clothes/{missing}.js", lambda route: route.abort())
-    with served(folder) as server:
-        page.goto(f"{server}/clothes.html")
-        clothes = page.locator("#clothes")
-        clothes.get_by_role("button", name="Open the network").click()
-        said = status(clothes)
-        if missing == "training":
-            clothes.get_by_text("Train it here").click()
-            clothes.locator("[data-do=train]").click()
-            said = clothes.locator("[data-says=training]")
-        expect(said).to_have_text(f"The file clothes/{missing}.js could not be loaded.")
+    page.goto("about:blank")
+    page.goto(f"{site}/clothes.html")
+    clothes = page.locator("#clothes")
+    clothes.get_by_role("button", name="Open the network").click()
+    said = status(clothes)
+    if missing == "training":
+        clothes.get_by_text("Train it here").click()
+        clothes.locator("[data-do=train]").click()
+        said = clothes.locator("[data-says=training]")
+    expect(said).to_have_text(f"The file clothes/{missing}.js could not be loaded.")
 
 
-def test_old_browsers_are_told(page, folder):
-    page.add_init_script("delete window.DecompressionStream")
-    clothes = figure(page, folder, "clothes")
+def test_old_browsers_are_told(first_visit, folder):
+    first_visit.add_init_script("delete window.DecompressionStream")
+    clothes = figure(first_visit, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
     expect(status(clothes)).to_contain_text("This browser cannot unpack the weights")
     expect(clothes.locator(".clothes-poster")).to_be_visible()
 
 
-def test_browsers_without_workers_are_told(page, folder):
-    page.add_init_script("delete window.Worker")
-    clothes = opened(page, folder)
+def test_browsers_without_workers_are_told(first_visit, folder):
+    first_visit.add_init_script("delete window.Worker")
+    clothes = opened(first_visit, folder)
     clothes.get_by_text("Train it here").click()
     clothes.locator("[data-do=train]").click()
     expect(clothes.locator("[data-says=training]")).to_have_text(
@@ -942,15 +955,13 @@ def test_browsers_without_workers_are_told(page, folder):
     )
 
 
-def test_nothing_leaves_and_nothing_loads_before_it_is_needed(page, folder):
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    with served(folder) as server:
-        page.goto(f"{server}/clothes.html")
-        page.wait_for_load_state("networkidle")
-        assert not [url for url in asked if re.search("weights|training", url)]
-        page.locator("[data-do=open]").click()
-        expect(page.locator("[data-unit]").first).to_be_visible()
-        assert [url for url in asked if "weights" in url]
-        assert not [url for url in asked if "training" in url]
-        assert all(url.startswith(server) for url in asked)
+def test_nothing_leaves_and_nothing_loads_before_it_is_needed(first_visit, site):
+    page, asked = first_visit, first_visit.asked
+    page.goto(f"{site}/clothes.html")
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in asked if re.search("weights|training", url)]
+    page.locator("[data-do=open]").click()
+    expect(page.locator("[data-unit]").first).to_be_visible()
+    assert [url for url in asked if "weights" in url]
+    assert not [url for url in asked if "training" in url]
+    assert all(url.startswith(site) for url in asked)

@@ -16,6 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
+from booktools import FRAMEWORKS
 from booktools.execution.forks import SUPPORTED
 
 pytest_plugins = "pytester"
@@ -51,39 +52,38 @@ def shown(text="", **data):
 
 
 @pytest.fixture
-def outcomes(pytester, monkeypatch):
+def store(pytester):
+    """Store cells as a notebook."""
+
+    def store(folder, name, *cells):
+        path = pytester.path / "notebooks" / folder / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(new_notebook(cells=list(cells)), path)
+
+    return store
+
+
+@pytest.fixture
+def outcomes(pytester, monkeypatch, store):
     """Store cells as a notebook, run it, and return each cell's outcome."""
 
     def run(cells, *options, folder="pytorch", more=""):
         conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
         pytester.makeconftest(conftest + more)
-        path = pytester.path / "notebooks" / folder / "small.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(new_notebook(cells=list(cells)), path)
+        store(folder, "small", *cells)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         result = pytester.runpytest_subprocess(
-            "--nbval", "--nbval-current-env", "-rA", path.parents[1], *options
+            "--nbval", "--nbval-current-env", "-rA", "notebooks", *options
         )
         words = [
             line.split()
             for line in result.outlines
-            if re.match(r"[A-Z]+ .*::Cell ", line)
+            if re.match(r"[A-Z]+ .*small.ipynb::Cell ", line)
         ]
         found = {int(cell): outcome for outcome, _, cell, *_ in words}
         return [found.get(i) for i in range(len(cells))], result
 
     return run
-
-
-def check(outcomes, cases, **options):
-    cells, expected = zip(*cases, strict=True)
-    found, result = outcomes(cells, **options)
-    different = [
-        f"{want} {one.source!r}"
-        for one, want, got in zip(cells, expected, found, strict=True)
-        if want != got
-    ]
-    assert not different, result.stdout.str()
 
 
 ANIMATION = """from IPython.display import display
@@ -92,10 +92,14 @@ handle.update("second")"""
 FIGURE = "print('train loss 0.382')"
 
 
-def test_stored_outputs_have_to_come_again(outcomes):
+def test_stored_outputs_have_to_come_again(outcomes, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
     svg = '<svg><path d="M 0 {}"/></svg>'
     display = SHOW.format({"text/plain": "", "image/svg+xml": svg.format("9.5")})
     picture = SHOW.format({"text/plain": "", "image/png": PNG})
+    ask = "import os; print(os.environ.get({!r}))"
+    inline = "module://matplotlib_inline.backend_inline\n"
     cases = [
         (cell(FIGURE, "train loss 0.382\n"), "PASSED"),
         (cell(FIGURE, "train loss 0.383\n"), "PASSED"),
@@ -117,23 +121,35 @@ def test_stored_outputs_have_to_come_again(outcomes):
         (cell(ANIMATION, shown("'second'")), "PASSED"),
         (cell(ANIMATION, shown("'first'")), "FAILED"),
         (cell("raise ValueError", count=1), "FAILED"),
+        # The kernel does not depend on the caller's settings.
+        (cell(ask.format("PYTHONWARNINGS"), "None\n"), "PASSED"),
+        (cell(ask.format("MPLBACKEND"), inline), "PASSED"),
+        (cell(ask.format("OMP_NUM_THREADS"), "1\n"), "PASSED"),
+        (cell("import time; time.sleep(0.6)"), "PASSED"),
+        (cell("time.sleep(0.6)"), "PASSED"),
     ]
-    check(outcomes, cases)
-
-
-def test_another_picture_is_told_by_where_and_how_much(outcomes):
-    picture = SHOW.format({"text/plain": "", "image/png": PNG})
-    _, result = outcomes([cell(picture, shown(**{"image/png": OTHER}))])
+    cells, expected = zip(*cases, strict=True)
+    found, result = outcomes(cells, more="\nBUDGET = 1\n")
+    different = [
+        f"{want} {one.source!r}"
+        for one, want, got in zip(cells, expected, found, strict=True)
+        if want != got
+    ]
+    said = result.stdout.str()
+    assert not different, said
+    # Another picture is told by where and how much.
     result.stdout.fnmatch_lines(
         "*mismatch 'image/png': 100.00% of the pixels look different (columns 0 to 31*"
     )
-    assert "base64" not in result.stdout.str()
+    assert "base64" not in said
+    lines = said.partition("slowest notebooks")[2].splitlines()
+    seconds = re.fullmatch(r" +(\d+\.\d) s  (?:.*/)?small\.ipynb", lines[1])[1]
+    assert float(seconds) >= 1.2
+    assert "all 1; 1 took more than 1 s" in lines[2]
 
 
-def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, pytester):
-    other = pytester.path / "notebooks" / "jax" / "other.ipynb"
-    other.parent.mkdir(parents=True)
-    nbformat.write(new_notebook(cells=[cell("print(1)", "1\n")]), other)
+def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, store):
+    store("jax", "other", cell("print(1)", "1\n"))
     start = time.monotonic()
     found, result = outcomes(
         [
@@ -156,17 +172,17 @@ def test_a_cell_alone_runs_after_those_before_it(outcomes):
         cell("x *= 5"),
         cell("print(x)", "10\n"),
         cell("print(x, 0)", "10\n"),
+        cell("1 / 0"),
+        cell("print(1)", "1\n"),
     ]
-    assert outcomes(cells, "-k", "Cell and 3")[0] == [None, None, None, "PASSED", None]
-    found = ["PASSED", "FAILED", "PASSED", "PASSED", "FAILED"]
+    found = ["PASSED", "FAILED", "PASSED", "PASSED", "FAILED", "FAILED", "PASSED"]
     assert outcomes(cells)[0] == found
-    assert outcomes(cells, "--lf")[0] == [None, "FAILED", None, None, "FAILED"]
-
-
-def test_a_cell_alone_says_which_one_before_it_failed(outcomes):
-    _, result = outcomes([cell("1 / 0"), cell("print(1)", "1\n")], "-k", "Cell and 1")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*Cell 0: Cell execution caused an exception*"])
+    again = [each if each == "FAILED" else None for each in found]
+    assert outcomes(cells, "--lf")[0] == again
+    # Or it says which one before it failed.
+    found, result = outcomes(cells, "-k", "Cell and (3 or 6)")
+    assert [found[3], found[6]] == ["PASSED", "FAILED"]
+    result.stdout.fnmatch_lines(["*Cell 5: Cell execution caused an exception*"])
 
 
 def test_collecting_needs_nothing_that_builds_the_book():
@@ -178,40 +194,21 @@ def test_collecting_needs_nothing_that_builds_the_book():
     assert (loaded.stdout.strip(), loaded.returncode) == ("", 0), loaded.stderr
 
 
-@pytest.mark.parametrize(
-    ("folder", "chosen"),
-    [("pytorch", "notebook and pytorch and not jax"), ("all", "pytorch and jax")],
-)
-def test_cells_are_marked_after_what_they_need(outcomes, folder, chosen):
-    options = {"folder": folder, "more": "\nmissing_modules = lambda tag: []\n"}
-    assert outcomes([cell("x = 1")], "-m", chosen, **options)[0] == ["PASSED"]
+MARKS = """
+missing_modules = lambda tag: []
+
+def pytest_collection_finish(session):
+    for item in session.items:
+        print(item.path.stem, *sorted(mark.name for mark in item.iter_markers()))
+"""
 
 
-def test_the_slowest_notebooks_are_named_with_their_seconds(outcomes):
-    sleeps = [cell("import time; time.sleep(1.5)"), cell("time.sleep(1.5)")]
-    _, result = outcomes(sleeps, more="\nBUDGET = 2\n")
-    lines = result.stdout.str().partition("slowest notebooks")[2].splitlines()
-    found = re.fullmatch(r" +(\d+\.\d) s  (?:.*/)?small\.ipynb", lines[1])
-    assert float(found[1]) >= 3
-    assert "all 1; 1 took more than 2 s" in lines[2]
-
-
-def test_kernels_do_not_depend_on_the_callers_settings(outcomes, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setenv("PYTHONWARNINGS", "error")
-    ask = "import os; print(os.environ.get({!r}))"
-    cases = [
-        (cell(ask.format("PYTHONWARNINGS"), "None\n"), "PASSED"),
-        (
-            cell(
-                ask.format("MPLBACKEND"),
-                "module://matplotlib_inline.backend_inline\n",
-            ),
-            "PASSED",
-        ),
-        (cell(ask.format("OMP_NUM_THREADS"), "1\n"), "PASSED"),
-    ]
-    check(outcomes, cases)
+def test_cells_are_marked_after_what_they_need(outcomes, store):
+    store("all", "other", cell("x = 1"))
+    options = {"folder": "pytorch", "more": MARKS}
+    _, result = outcomes([cell("x = 1")], "--collect-only", "-q", **options)
+    assert "small notebook pytorch" in result.outlines
+    assert f"other {' '.join(sorted(['notebook', *FRAMEWORKS]))}" in result.outlines
 
 
 def test_notebooks_of_a_missing_framework_are_skipped_with_the_reason(outcomes):
@@ -252,11 +249,9 @@ FRAMEWORKS["jax"] = dataclasses.replace(
 
 
 @pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux")
-def test_several_notebooks_of_a_framework_import_it_once(outcomes, pytester):
+def test_several_notebooks_of_a_framework_import_it_once(outcomes, store):
     ask = "import sys; print({'colorsys', 'd2lutils.metrics'} <= set(sys.modules))"
-    other = pytester.path / "notebooks" / "jax" / "other.ipynb"
-    other.parent.mkdir(parents=True)
-    nbformat.write(new_notebook(cells=[cell(ask, "True\n")]), other)
+    store("jax", "other", cell(ask, "True\n"))
     asked = [cell(ask, "True\n")]
     found, result = outcomes(asked, folder="jax", more=FORKED)
     assert found == ["PASSED"], result.stdout.str()

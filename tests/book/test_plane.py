@@ -6,6 +6,8 @@ float64, and finite differences where the activation is another than ReLU.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,9 @@ XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 # float32 rounds each of up to 784 + 256 additions to 6e-8 of a partial sum.
 GRADIENT = 1e-5
 
-RUN = """([widths, activation, params, X, y, rate, steps]) => {
+# As text, because Playwright takes its time with each number.
+RUN = """text => {
+  const [widths, activation, params, X, y, rate, steps] = JSON.parse(text);
   const net = { widths, activation, params: params.map((p) => Float32Array.from(p)) };
   const n = y.length;
   const inputs = Float32Array.from(X);
@@ -26,7 +30,7 @@ RUN = """([widths, activation, params, X, y, rate, steps]) => {
   for (let i = 0; i < steps; i++)
     losses.push(bookNetwork.step(net, inputs, y, n, rate).loss);
   const plain = (arrays) => arrays.map((array) => [...array]);
-  return [loss, right, plain(gradients), losses, plain(net.params)];
+  return JSON.stringify([loss, right, plain(gradients), losses, plain(net.params)]);
 }"""
 
 
@@ -44,9 +48,8 @@ def run(page, params, activation, X, y, rate=0.1, steps=0):
     widths = [len(params[0]), *(len(b) for b in params[1::2])]
     flat = [np.ravel(p).tolist() for p in params]
     inputs, labels = np.ravel(X).tolist(), list(map(int, y))
-    loss, right, gradients, losses, ends = page.evaluate(
-        RUN, [widths, activation, flat, inputs, labels, rate, steps]
-    )
+    asked = json.dumps([widths, activation, flat, inputs, labels, rate, steps])
+    loss, right, gradients, losses, ends = json.loads(page.evaluate(RUN, asked))
     shaped = [
         [np.reshape(v, p.shape) for v, p in zip(values, params, strict=True)]
         for values in (gradients, ends)

@@ -79,3 +79,35 @@ def served(folder: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@contextmanager
+def new_page(chromium) -> Iterator:
+    """Open a page for a reader who was never here.
+
+    It has a list of the ``errors`` of its scripts, of all that goes ``wrong``, and of
+    the addresses that it has ``asked`` for.
+    """
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.errors, page.wrong, page.asked = [], [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+
+    def failed(request) -> None:
+        # One that was under way when the reader went on to another page did not fail.
+        if request.failure != "net::ERR_ABORTED":
+            page.wrong.append(request.url)
+
+    def said(message) -> None:
+        if message.type in ("error", "warning"):
+            page.wrong.append(message.text)
+
+    def thrown(error) -> None:
+        page.errors.append(str(error))
+        page.wrong.append(str(error))
+
+    page.on("requestfailed", failed)
+    page.on("pageerror", thrown)
+    page.on("console", said)
+    yield page
+    context.close()
