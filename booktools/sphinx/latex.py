@@ -1,14 +1,19 @@
-"""Lets pictures drawn as SVG stand in the PDF, as the drawings they are."""
+"""The PDF: pictures drawn as SVG stay drawings, and exercises keep their numbers."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
 from reportlab.graphics import renderPDF
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
+from sphinx_exercise.nodes import exercise_latex_number_reference
 from svglib.svglib import svg2rlg
 
 PREAMBLE = r"""
@@ -43,6 +48,27 @@ class SvgConverter(ImageConverter):
         return True
 
 
+class NumberExercises(SphinxPostTransform):
+    """Lets references to another section's exercises say the number of their titles.
+
+    sphinx-exercise does so within a section. Elsewhere LaTeX would count for itself.
+    """
+
+    # After references are resolved (10) and sphinx-exercise has done its part (22).
+    default_priority = 23
+    formats = ("latex",)
+
+    def run(self, **kwargs: Any) -> None:
+        known = getattr(self.env, "sphinx_exercise_registry", {})
+        for node in list(self.document.findall(addnodes.number_reference)):
+            label = node.get("refuri", "").partition("#")[2]
+            if label in known:
+                text = nodes.Text(node.astext())
+                node.replace_self(
+                    exercise_latex_number_reference("", "", text, refid=label)
+                )
+
+
 def _prefer_svg(app: Sphinx, config: Config) -> None:
     """Prefer the SVG form of an output to its text, as the pages do."""
     config.nb_mime_priority_overrides = [
@@ -64,3 +90,4 @@ def setup_latex(app: Sphinx) -> None:
     # After sphinx_jupyterbook_latex has chosen its own.
     app.connect("config-inited", _choose_class, priority=900)
     app.add_post_transform(SvgConverter)
+    app.add_post_transform(NumberExercises)

@@ -27,6 +27,10 @@ def test_pictures_stand_in_the_pdf_as_drawings(tmp_path):
     assert len(named) > 15
     # The answer to a question that the pages fold.
     assert "203,530 in all" in text
+    # Exercises have one number, also where another section refers to them.
+    assert r"{Exercise \ref" not in text
+    asked = r"\{The question\}: \\hyperref\[exercise:ex_\w+\]\{Exercise \d+\."
+    assert re.search(asked, text)
     assert all((folder / "".join(each)).is_file() for each in named)
     assert {extension for _, extension in named} == {".pdf", ".png"}
     code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)
