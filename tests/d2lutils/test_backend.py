@@ -118,7 +118,7 @@ def test_labels_have_names(backend: BackendKit):
     labels = backend.tensor([9, 0, 6], backend.label_dtype)
     assert names(labels) == ["ankle boot", "t-shirt", "shirt"]
     for label in (-1, 10, 2.5):
-        with pytest.raises(ValueError, match=f"from 0 to 9, one of them is {label}"):
+        with pytest.raises(ValueError, match=f"from 0 to 9, .* {label}$"):
             names([1, label])
 
 
@@ -151,7 +151,7 @@ def test_accuracy_compares_one_column_in_the_type_of_the_targets(backend: Backen
 @pytest.mark.parametrize("shape", [(2, 10), (2,), (3, 1, 10)])
 def test_accuracy_refuses_shapes_that_do_not_fit(backend: BackendKit, shape):
     y = backend.tensor([0, 1, 2], backend.label_dtype)
-    with pytest.raises(ValueError, match=r"y_hat must hold .* it has shape \("):
+    with pytest.raises(ValueError, match=r"y_hat must hold .* has shape \("):
         backend.d2l.accuracy(backend.tensor(np.zeros(shape)), y)
 
 

@@ -274,7 +274,7 @@ def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
 @pytest.mark.parametrize(
     ("single", "said"),
     [(False, r"it returned shape \(6, 6\)\. \(It is a square"),
-     (True, r"has shape \(6, 1\) and y has shape \(6,\): subtracting them makes")],
+     (True, r"has shape \(6, 1\), but y has shape \(6,\)")],
 )  # fmt: skip
 def test_a_square_of_predictions_and_targets_is_named(
     backend: BackendKit, single, said
@@ -296,5 +296,5 @@ def test_targets_that_are_no_classes_are_named(backend: BackendKit):
     X, y = images_and_labels(8)
     batch = backend.batches((X, y))[0][0], backend.tensor(y + 0.5)
     loss = lambda y_hat, y: y_hat[:, 0] - y  # noqa: E731
-    with pytest.raises(ValueError, match=r"which is no class, but net\(X\) returns s"):
+    with pytest.raises(ValueError, match=r"y holds .*\.5, .* net\(X\) returns scores"):
         backend.d2l.train_epoch_ch3(net, [batch], loss, updater)

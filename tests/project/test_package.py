@@ -53,14 +53,14 @@ def without(name: str, *before: str) -> str:
 def test_a_missing_framework_names_its_extra(name):
     said = run(without(name)).stderr
     assert f"ImportError: d2lutils.{name} needs the package {name!r}" in said
-    assert f"pip install {name}; in a clone" in said
+    assert f"pip install {name}," in said
     assert f"pip install -e '.[{name}]'" in said
 
 
 def test_another_missing_package_names_the_extra_that_has_it():
     with pytest.raises(ImportError) as error:
         d2lutils.require("no_such_package", extra="search")
-    assert "pip install no_such_package;" in str(error.value)
+    assert "pip install no_such_package," in str(error.value)
     assert "pip install -e '.[search]'" in str(error.value)
 
 
@@ -79,8 +79,8 @@ def test_a_failure_inside_a_framework_passes_through(monkeypatch):
 @pytest.mark.parametrize(
     ("python", "numpy", "said"),
     [
-        ((3, 12, 1), "1.26.4", "MXNet is retired .* on Python 3.11 and older only"),
-        ((3, 11, 7), "1.24.0", "below 1.24; here are Python .* and NumPy 1.24.0"),
+        ((3, 12, 1), "1.26.4", "MXNet is retired .* on Python 3.11 or older"),
+        ((3, 11, 7), "1.24.0", "below 1.24, .* Python .* NumPy 1.24.0"),
     ],
 )
 def test_mxnet_says_where_it_runs(python, numpy, said):

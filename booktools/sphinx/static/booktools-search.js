@@ -54,13 +54,13 @@ function bestPlace(article, sought) {
 }
 
 Search.makeSearchSummary = (html, keywords, anchor) => {
+  const summary = document.createElement("p"); // Sphinx takes nothing else
   const page = new DOMParser().parseFromString(html, "text/html");
   const article = (anchor && page.querySelector(anchor)) || page.querySelector("article");
-  if (!article) return null;
+  if (!article) return summary;
   for (const each of article.querySelectorAll(".headerlink, .reveal, script, style")) each.remove();
   const place = bestPlace(article, [...keywords]);
-  if (!place) return null;
-  const summary = document.createElement("p");
+  if (!place) return summary;
   summary.className = "context";
   const heading = place.block.closest("section")?.querySelector("h1, h2, h3, h4");
   if (heading && heading !== place.block && heading.tagName !== "H1") {
