@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import expect
 
 from booktools.source.book import Book
-from booktools.sphinx.interactive import write_files
+from booktools.sphinx.interactive import place_of, write_files
 from browser import served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
@@ -42,8 +42,8 @@ def folder(tmp_path_factory) -> Path:
             '<!doctype html><html lang="en" data-framework="pytorch">'
             '<meta charset="utf-8"><title>x</title>'
             f"{''.join(files)}<body>"
-            f'<figure id="still">still</figure><div class="interactive" id="{name}">'
-            '</div><div style="height: 3000px"></div></body></html>'
+            f'<figure id="still">still</figure>{place_of(name, figure.markup)}'
+            '<div style="height: 3000px"></div></body></html>'
         )
     return folder
 
@@ -276,7 +276,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
 
 def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
     plane = figure(page, folder, "plane")
-    panel = plane.locator(".plane-output svg")
+    panel = plane.locator("[data-panel=output]")
     box = panel.bounding_box()
     spot = {"x": box["width"] * 0.5, "y": box["height"] * 0.5}
     panel.click(position=spot)
@@ -633,6 +633,9 @@ def test_the_address_of_descent_opens_the_same(page, folder):
     said = status(descent).inner_text()
     page.reload()
     assert status(descent).inner_text() == said
+    parabola = "#descent?f=parabola&lr=1.1&n=3"  # a rate that the valley lacks
+    said = status(figure(page, folder, "descent", parabola)).inner_text()
+    assert said.startswith("Step 3: w = 6.46, ")
     nonsense = "#descent?f=constructor&lr=99&w1=x&n=5"
     said = status(figure(page, folder, "descent", nonsense)).inner_text()
     assert said.startswith("Step 5: ")
