@@ -1,7 +1,7 @@
-/* The frame of all interactive figures: their settings, what plays and pauses, a status
-   that says what is shown, an address that holds it, buttons that copy code; and axes and
-   a scale of colors. It and the figures are scripts and no modules, since browsers load no
-   module into a page that was opened from disk. */
+/* The frame of all interactive figures: their controls, what plays and pauses, a status
+   that says what is shown, an address that holds it, code to copy; and axes and a scale
+   of colors. It and the figures are scripts and no modules, since browsers load no module
+   into a page that was opened from disk. What a figure is made of stands in NAME/NAME.html. */
 "use strict";
 
 const bookInteractive = {
@@ -39,41 +39,22 @@ const bookInteractive = {
     }
   },
 
-  /* Copies and returns what is to be said then, after what the figure itself says. */
-  async copy(text) {
-    let said = "The code is in the clipboard.";
+  /* Copies the code of a figure, as of the framework whose tabs are open. Returns what is to
+     be said then, after what the figure itself says. */
+  async copyCode(name, facts) {
+    let code = "";
     try {
-      await navigator.clipboard.writeText(text);
+      if (!bookInteractive.code) await bookInteractive.load("code.js");
+      code = bookInteractive.code[name](...facts, document.documentElement.dataset.framework || "pytorch");
+      await navigator.clipboard.writeText(code);
     } catch (error) {
-      said = `The browser does not allow copying. The code:\n${text}`;
+      return code ? `The browser does not allow copying. The code:\n${code}` : error.message;
     }
     await new Promise(done => setTimeout(done, 250));
-    return said;
+    return "The code is on the clipboard.";
   },
 
-  /* What writes the code of a figure, by its name: each in its file NAME/code.js. */
-  code: {},
-
-  /* Copies the code of a figure, as of the framework whose tabs are open. */
-  async copyCode(name, ...state) {
-    const { code, copy, framework, load } = bookInteractive;
-    try {
-      if (!code[name]) await load(`${name}/code.js`);
-    } catch (error) {
-      return error.message;
-    }
-    return copy(code[name](framework(), ...state));
-  },
-
-  /* The framework whose tabs are open. */
-  framework: () => document.documentElement.dataset.framework || "pytorch",
-
-  /* Puts the figure in the place of its picture, which stands before it; on paper it
-     stays. */
-  replaceStill(place) {
-    const still = place.previousElementSibling;
-    if (still?.matches("figure")) still.classList.add("interactive-still");
-  },
+  // Small tools
 
   /* Whether this reader wants nothing to move. */
   calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
@@ -84,51 +65,123 @@ const bookInteractive = {
     return Number(text) ? text.replace("-", "−") : text.replace("-", "");
   },
 
-  // What figures are made of
-
-  button: (action, text, more = "") => `<button type="button" data-do="${action}" ${more}>${text}</button>`,
-
-  /* A setting: a slider over a list of values, or a choice among options by name. */
-  control: (name, { label, options }) =>
-    options
-      ? `<label>${label} <select data-name="${name}">${Object.entries(options)
-          .map(([value, text]) => `<option value="${value}">${text}</option>`)
-          .join("")}</select></label>`
-      : `<label class="interactive-slider">${label} <span></span>
-      <input type="range" data-name="${name}" min="0" step="1"></label>`,
-
-  controls: (settings, ...names) => names.map(name => bookInteractive.control(name, settings[name])).join(""),
-
-  /* The scale of all signed values, with what its ends and its middle mean. */
-  key: (low, middle, high) => `<span class="interactive-key"><span>${low}</span>
-    <i><b>${middle}</b></i><span>${high}</span></span>`,
-
   /* Evenly spaced values, without the dust of their addition. */
   range: (low, high, step) =>
     Array.from({ length: Math.round((high - low) / step) + 1 }, (_, i) => Number((low + i * step).toFixed(6))),
 
-  /* Where an arrow key points, right and up, if it is one. */
-  arrow: ({ key }) => ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] })[key],
+  /* The numbers in a text of an address. */
+  numbers: (text, by) => (text || "").split(by).filter(Boolean).map(Number),
 
   nearest: (list, value) => list.reduce((best, v) => (Math.abs(v - value) < Math.abs(best - value) ? v : best)),
 
   within: (value, low, high) => Math.max(low, Math.min(high, value)),
 
-  /* A figure in its place on the page: `html` below its title; `settings` by name, each
-     with a list of values or with options; `state`, which holds them; `acts`, by what
-     buttons do; `changed`, when a setting was; `draw`, `say` (what the status says) and
-     `keep` (what the address holds). */
-  figure(name, { title, html, settings, state, acts, changed, draw, say, keep }) {
-    const { asked, remember } = bookInteractive;
-    const place = document.getElementById(name);
-    place.innerHTML = `<figure aria-labelledby="${name}-title">
-      <figcaption id="${name}-title">${title}</figcaption>${html}</figure>`;
-    const find = selector => place.querySelector(selector);
-    const says = (name, text) => {
-      find(`[data-says=${name}]`).textContent = text;
+  /* The width and the height of an element; asked of the page, which has to lay itself out
+     for that, once for all frames in which nothing but a drawing changes. */
+  sizes: new Map(),
+  size(element) {
+    const { sizes } = bookInteractive;
+    if (!sizes.has(element)) sizes.set(element, [element.clientWidth || 300, element.clientHeight || 150]);
+    return sizes.get(element);
+  },
+
+  // The parts of a figure
+
+  /* A button that was not there when the page was loaded. `more`: its attributes. */
+  button(action, content, more = {}) {
+    const attributes = Object.entries({ "data-do": action, ...more }).map(([name, value]) => `${name}="${value}"`);
+    return `<button type="button" ${attributes.join(" ")}>${content}</button>`;
+  },
+
+  /* Replaces what an element holds; where the focus was, it stays. */
+  refill(element, html) {
+    const key = element.contains(document.activeElement) && document.activeElement.dataset.key;
+    element.innerHTML = html;
+    if (key) element.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true });
+  },
+
+  /* The values among which a control chooses: its options; the numbers in data-list; or those
+     of data-range, "from to step". */
+  lists: new Map(),
+  values({ options, dataset: { list, range } }) {
+    if (options) return Array.from(options, option => option.value);
+    const { lists, numbers } = bookInteractive;
+    const text = list || range;
+    if (!lists.has(text)) lists.set(text, list ? numbers(list, " ") : bookInteractive.range(...numbers(range, " ")));
+    return lists.get(text);
+  },
+
+  /* Lets a control show a value. A slider goes over the places in its list. */
+  showValue(control, value) {
+    if (control.type !== "range") {
+      control.value = value;
+      return;
+    }
+    const { nearest, shown, values } = bookInteractive;
+    const list = values(control);
+    const { digits } = control.dataset;
+    const text = digits ? shown(value, Number(digits)) : String(value).replace("-", "−");
+    control.max = list.length - 1;
+    control.value = list.indexOf(nearest(list, value));
+    control.setAttribute("aria-valuetext", text);
+    control.previousElementSibling.textContent = text;
+  },
+
+  /* Calls move([right, up], where) for an arrow key, and what `acts` has for another key. */
+  keys(element, { move, ...acts }) {
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    element.addEventListener("keydown", event => {
+      const act = arrows[event.key] ? move : acts[event.key === "Backspace" ? "Delete" : event.key];
+      if (!act) return;
+      event.preventDefault();
+      if (act === move) move(arrows[event.key], event.target);
+      else act(event.target);
+    });
+  },
+
+  /* Calls begin({ target, at }) when a pointer is pressed at [x, y], and what it returns, if
+     anything, for each move until the pointer is released. */
+  drag(element, begin) {
+    const at = event => {
+      const box = element.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
     };
-    const values = ({ list, options }) => (options ? Object.keys(options) : list.call ? list() : list);
-    let playing = 0;
+    element.addEventListener("pointerdown", event => {
+      const move = begin({ target: event.target, at: at(event) });
+      if (!move) return;
+      event.preventDefault();
+      element.setPointerCapture(event.pointerId);
+      element.onpointermove = moved => move(at(moved), false);
+      element.onpointerup = element.onpointercancel = end => {
+        element.onpointermove = element.onpointerup = element.onpointercancel = null;
+        move(at(end), true);
+      };
+    });
+  },
+
+  /* A figure in its place on the page. `state` holds the value of each control by its
+     data-name; `acts`, by data-do, what buttons do, which is shown then, unless they return
+     something (as a promise, to show it themselves); `changed(name)` hears of a control.
+     `draw`, `say` (what the status says) and `keep` (what the address holds) show the state;
+     `code` returns what the code to copy is made of. A figure that runs through steps has a
+     `course`: a pace (steps of a frame, ms between frames), advance, which says whether there
+     is more, reset, and what is shown to readers who want nothing to move. */
+  figure(name, { state, acts, changed, draw, say, keep, code, course, still }) {
+    const { asked, calm, copyCode, remember, showValue, values } = bookInteractive;
+    const place = document.getElementById(name);
+    place.replaceChildren(place.querySelector("template").content);
+    const find = selector => place.querySelector(selector);
+    const controls = [...place.querySelectorAll("[data-name]")];
+    const panels = Object.fromEntries([...place.querySelectorAll("[data-panel]")].map(one => [one.dataset.panel, one]));
+    const player = find("[data-do=play]");
+    const play = player?.textContent;
+    // The picture that stands before it gives way to it, but on paper.
+    if (still) place.previousElementSibling?.classList.add("interactive-still");
+    let [playing, resting] = [0, 0];
+
+    const says = (what, text) => {
+      find(`[data-says=${what}]`).textContent = text;
+    };
 
     /* While something plays, only who sees the status is told. */
     function tell(text) {
@@ -137,8 +190,20 @@ const bookInteractive = {
       if (status.textContent !== text) status.textContent = text;
     }
 
-    let resting = 0;
-    function settle() {
+    function redraw() {
+      bookInteractive.sizes.clear();
+      draw();
+    }
+
+    function showAll() {
+      redraw();
+      for (const control of controls) showValue(control, state[control.dataset.name]);
+      if (player) player.textContent = playing ? "Pause" : play;
+    }
+
+    /* Shows the state everywhere, and says and keeps it once nothing moves any more. */
+    function show() {
+      showAll();
       clearTimeout(resting);
       resting = setTimeout(() => {
         if (playing) return;
@@ -147,49 +212,13 @@ const bookInteractive = {
       }, 200);
     }
 
-    function redraw() {
-      bookInteractive.sizes.clear();
-      draw();
-    }
-
-    function showFirst() {
-      sync();
-      redraw();
-      tell(say());
-    }
-
-    /* Shows the state everywhere, and says and keeps it once nothing moves any more. */
-    function show() {
-      sync();
-      redraw();
-      settle();
-    }
-
-    function sync() {
-      for (const control of place.querySelectorAll("[data-name]")) {
-        const setting = settings[control.dataset.name];
-        const value = state[control.dataset.name];
-        if (setting.options) control.value = value;
-        else {
-          const list = values(setting);
-          control.max = list.length - 1;
-          control.value = list.indexOf(bookInteractive.nearest(list, value));
-          const text = setting.text ? setting.text(value) : String(value).replace("-", "−");
-          control.setAttribute("aria-valuetext", text);
-          control.parentElement.querySelector("span").textContent = text;
-        }
-      }
-      const play = find("[data-do=play]");
-      if (play) play.textContent = playing ? "Pause" : play.dataset.text;
-    }
-
     function pause() {
       cancelAnimationFrame(playing);
       playing = 0;
     }
 
     /* Advances while there is more and while somebody sees it, not oftener than so. */
-    function play(advance, every = 0) {
+    function run(advance, every = 0) {
       let [last, told] = [0, 0];
       const frame = now => {
         playing = requestAnimationFrame(frame);
@@ -205,15 +234,32 @@ const bookInteractive = {
         tell(say());
       };
       playing = requestAnimationFrame(frame);
-      show();
     }
 
+    const steps = {
+      play({ was }) {
+        if (was) return;
+        if (!course.advance(0)) course.reset();
+        if (calm()) course.calm();
+        else run(() => course.advance(course.pace[0]), course.pace[1]);
+      },
+      step() {
+        course.advance(1);
+      },
+      reset: () => course.reset(),
+      async code({ button }) {
+        show();
+        const status = button.parentElement.querySelector("[role=status]") || find(".interactive-status");
+        status.textContent = await copyCode(name, code());
+      }
+    };
+
     place.addEventListener("input", ({ target }) => {
-      const setting = settings[target.dataset.name];
-      if (!setting) return;
+      const { name } = target.dataset;
+      if (!name) return;
       pause();
-      state[target.dataset.name] = setting.options ? target.value : values(setting)[target.value];
-      changed(target.dataset.name);
+      state[name] = target.type === "range" ? values(target)[target.value] : target.value;
+      changed?.(name);
       show();
     });
     place.addEventListener("click", ({ target }) => {
@@ -221,7 +267,8 @@ const bookInteractive = {
       if (!button) return;
       const was = playing;
       pause();
-      acts[button.dataset.do](was, button);
+      const act = acts[button.dataset.do] || steps[button.dataset.do];
+      if (!act({ was, button, dataset: button.dataset })) show();
     });
     new IntersectionObserver(([entry]) => {
       if (entry.isIntersecting || !playing) return;
@@ -239,50 +286,19 @@ const bookInteractive = {
     const wanted = asked(name);
     if (wanted) place.scrollIntoView();
     function take() {
-      for (const [key, setting] of Object.entries(wanted ? settings : {})) {
-        const text = wanted.get(key);
-        const value = setting.options ? text : Number(text);
-        if (text !== null && values(setting).includes(value)) state[key] = value;
+      for (const control of wanted ? controls : []) {
+        const text = wanted.get(control.dataset.name);
+        const value = control.options ? text : Number(text);
+        if (text !== null && values(control).includes(value)) state[control.dataset.name] = value;
       }
     }
     take();
-    return { place, find, says, tell, show, showFirst, play, pause, take, wanted, isPlaying: () => playing > 0 };
-  },
 
-  /* The width and the height of an element; asked of the page, which has to lay itself out
-     for that, once for all frames in which nothing but a drawing changes. */
-  sizes: new Map(),
-  size(element) {
-    const { sizes } = bookInteractive;
-    if (!sizes.has(element)) sizes.set(element, [element.clientWidth || 300, element.clientHeight || 150]);
-    return sizes.get(element);
-  },
-
-  /* Replaces what an element holds; where the focus was, it stays. */
-  refill(element, html) {
-    const key = element.contains(document.activeElement) && document.activeElement.dataset.key;
-    element.innerHTML = html;
-    if (key) element.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true });
-  },
-
-  /* Calls begin(event, [x, y]) when a pointer is pressed, and what it returns, if
-     anything, for each move until the pointer is released. */
-  drag(element, begin) {
-    const at = event => {
-      const box = element.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    element.addEventListener("pointerdown", event => {
-      const move = begin(event, at(event));
-      if (!move) return;
-      event.preventDefault();
-      element.setPointerCapture(event.pointerId);
-      element.onpointermove = moved => move(at(moved), false);
-      element.onpointerup = element.onpointercancel = end => {
-        element.onpointermove = element.onpointerup = element.onpointercancel = null;
-        move(at(end), true);
-      };
-    });
+    function open() {
+      showAll();
+      tell(say());
+    }
+    return { place, find, panels, says, tell, show, open, run, pause, take, wanted, isPlaying: () => playing > 0 };
   },
 
   // How values are drawn
@@ -290,35 +306,28 @@ const bookInteractive = {
   /* The scale's colors from the lowest value to the highest, as pixels, by theme. */
   pixels: {},
   colors() {
-    const { theme } = document.documentElement.dataset;
-    return (bookInteractive.pixels[theme] ??= (() => {
-      const style = getComputedStyle(document.querySelector(".interactive"));
-      const [low, middle, high] = ["low", "middle", "high"].map(end =>
-        [1, 3, 5].map(at =>
-          Number.parseInt(
-            style
-              .getPropertyValue(`--interactive-${end}`)
-              .trim()
-              .slice(at, at + 2),
-            16
-          )
-        )
-      );
-      return Uint32Array.from({ length: 511 }, (_, i) => {
-        const share = Math.abs(i - 255) / 255;
-        const [r, g, b] = middle.map((m, k) => Math.round(m + share * ((i < 255 ? low : high)[k] - m)));
-        return (255 << 24) | (b << 16) | (g << 8) | r;
-      });
-    })());
+    const style = getComputedStyle(document.querySelector(".interactive"));
+    const rgb = end =>
+      style
+        .getPropertyValue(`--interactive-${end}`)
+        .match(/\w\w/g)
+        .slice(-3)
+        .map(pair => Number.parseInt(pair, 16));
+    const [low, middle, high] = ["low", "middle", "high"].map(rgb);
+    return Uint32Array.from({ length: 511 }, (_, i) => {
+      const share = Math.abs(i - 255) / 255;
+      const [r, g, b] = middle.map((m, k) => Math.round(m + share * ((i < 255 ? low : high)[k] - m)));
+      return (255 << 24) | (b << 16) | (g << 8) | r;
+    });
   },
 
   /* Paints a square of so many pixels a side, whose values go from -most to most. */
   paint(canvas, side, value, most) {
     if (canvas.width !== side) canvas.width = canvas.height = side;
+    const colors = (bookInteractive.pixels[document.documentElement.dataset.theme] ??= bookInteractive.colors());
     const context = canvas.getContext("2d");
     const picture = context.createImageData(side, side);
     const pixels = new Uint32Array(picture.data.buffer);
-    const colors = bookInteractive.colors();
     for (let i = 0; i < pixels.length; i++)
       pixels[i] = colors[Math.round(255 + 255 * Math.max(-1, Math.min(1, value(i) / most || 0)))];
     context.putImageData(picture, 0, 0);
@@ -338,50 +347,47 @@ const bookInteractive = {
     return spread(step * Math.ceil(low / step - 1e-9), step, high);
   },
 
-  /* Axes in a drawing, in the size that it has on the screen. Returns what makes places
-     of values (x, y) and values of places (back), the axes, and a frame around what must
-     not leave them. An axis is { low, high, label, log }. */
+  /* The places of an axis's values between two ends of a drawing, and the values of places. */
+  scale({ low, high, log }, from, to) {
+    const f = log ? Math.log10 : v => v;
+    const span = f(high) - f(low);
+    const place = v => bookInteractive.within(from + ((f(v) - f(low)) / span) * (to - from), -5e3, 5e3);
+    const back = at => f(low) + ((at - from) / (to - from)) * span;
+    return [v => Number((Number.isNaN(place(v)) ? to : place(v)).toFixed(1)), log ? at => 10 ** back(at) : back];
+  },
+
+  /* Axes in a drawing, in the size that it has on the screen; an axis is { low, high, label,
+     log, ticks }. Returns what makes places of values (x, y) and values of places (back),
+     what draws lines and dots, and what fills the frame, which nothing leaves. */
   axes(svg, across, up, margin = [6, 14, 34, 40]) {
     const [width, height] = bookInteractive.size(svg);
-    const [top, right, bottom, left] = margin;
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const along = ({ low, high, log }, from, to) => {
-      const f = log ? Math.log10 : v => v;
-      const span = f(high) - f(low);
-      const there = v => bookInteractive.within(from + ((f(v) - f(low)) / span) * (to - from), -5e3, 5e3);
-      const back = place => f(low) + ((place - from) / (to - from)) * span;
-      return [v => Number((Number.isNaN(there(v)) ? to : there(v)).toFixed(1)), log ? v => 10 ** back(v) : back];
-    };
-    const [x, backX] = along(across, left, width - right);
-    const [y, backY] = along(up, height - bottom, top);
+    const [top, right, bottom, left] = [margin[0], width - margin[1], height - margin[2], margin[3]];
+    const [x, backX] = bookInteractive.scale(across, left, right);
+    const [y, backY] = bookInteractive.scale(up, bottom, top);
     const text = tick =>
       tick !== 0 && (Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e4)
         ? `10<tspan dy="-4" font-size="9">${String(Math.round(Math.log10(tick))).replace("-", "−")}</tspan>`
         : String(tick).replace("-", "−");
-    const ticks = (axis, size) =>
-      axis.ticks || bookInteractive.ticks(axis.low, axis.high, axis.log, Math.max(2, Math.floor(size)));
+    const ticks = ({ low, high, log, ticks }, room, mark) =>
+      (ticks || bookInteractive.ticks(low, high, log, Math.max(2, Math.floor(room)))).map(mark).join("");
+    const middle = (top + bottom) / 2;
     const ground = `<g class="interactive-axes">
-      ${ticks(across, width / 70)
-        .map(
-          tick => `<path d="M${x(tick)} ${height - bottom}v4"/>
-        <text x="${x(tick)}" y="${height - bottom + 16}" text-anchor="middle">${text(tick)}</text>`
-        )
-        .join("")}
-      ${ticks(up, height / 40)
-        .map(
-          tick => `<path class="grid" d="M${left} ${y(tick)}H${width - right}"/>
-        <text x="${left - 5}" y="${y(tick) + 4}" text-anchor="end">${text(tick)}</text>`
-        )
-        .join("")}
-      <path d="M${left} ${height - bottom}H${width - right}"/>
-      <text x="${(left + width - right) / 2}" y="${height - 4}" text-anchor="middle">${across.label || ""}</text>
-      <text x="11" y="${(top + height - bottom) / 2}" text-anchor="middle"
-        transform="rotate(-90 11 ${(top + height - bottom) / 2})">${up.label || ""}</text></g>`;
-    const inside =
-      drawing => `<svg x="${left}" y="${top}" width="${width - left - right}" height="${height - top - bottom}"
-      viewBox="${left} ${top} ${width - left - right} ${height - top - bottom}">${drawing}</svg>`;
-    const line = (pairs, looks = "path") => `<polyline class="${looks}"
-      points="${pairs.map(([a, b]) => `${x(a)},${y(b)}`).join(" ")}"/>`;
-    return { x, y, back: ([a, b]) => [backX(a), backY(b)], ground, inside, line };
+      ${ticks(across, width / 70, tick => `<path d="M${x(tick)} ${bottom}v4"/><text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle">${text(tick)}</text>`)}
+      ${ticks(up, height / 40, tick => `<path class="grid" d="M${left} ${y(tick)}H${right}"/><text x="${left - 5}" y="${y(tick) + 4}" text-anchor="end">${text(tick)}</text>`)}
+      <path d="M${left} ${bottom}H${right}"/>
+      <text x="${(left + right) / 2}" y="${height - 4}" text-anchor="middle">${across.label || ""}</text>
+      <text x="11" y="${middle}" text-anchor="middle" transform="rotate(-90 11 ${middle})">${up.label || ""}</text></g>`;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const frame = [left, top, right - left, bottom - top];
+    const fill = drawing =>
+      bookInteractive.refill(
+        svg,
+        `${ground}<svg x="${left}" y="${top}" width="${frame[2]}" height="${frame[3]}" viewBox="${frame.join(" ")}">${drawing}</svg>`
+      );
+    const points = pairs => pairs.map(([a, b]) => `${x(a)},${y(b)}`).join(" ");
+    const line = (pairs, looks = "path") => `<polyline class="${looks}" points="${points(pairs)}"/>`;
+    const dot = ([a, b], radius, looks = "step") =>
+      `<circle class="${looks}" cx="${x(a)}" cy="${y(b)}" r="${radius}"/>`;
+    return { x, y, back: ([a, b]) => [backX(a), backY(b)], fill, points, line, dot };
   }
 };

@@ -92,6 +92,14 @@ function makeBookNetwork() {
     return outputs;
   }
 
+  /* The class of each of n examples, the one with the largest score. */
+  function answers(net, X, n) {
+    const scores = forward(net, X, n).at(-1);
+    const classes = scores.length / n;
+    const rows = Array.from({ length: n }, (_, i) => scores.subarray(i * classes, (i + 1) * classes));
+    return rows.map(row => row.indexOf(Math.max(...row)));
+  }
+
   /* Probabilities of the classes, n rows, from the scores. The largest score of a row
      is taken off first, so that nothing overflows. */
   function softmax(scores, n) {
@@ -176,7 +184,7 @@ function makeBookNetwork() {
     return order;
   }
 
-  return { random, create, forward, softmax, gradients, step, shuffled };
+  return { random, create, forward, answers, softmax, gradients, step, shuffled };
 }
 
 const bookNetwork = makeBookNetwork();

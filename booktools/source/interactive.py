@@ -1,6 +1,8 @@
 """Reads what a book's interactive figures say of themselves.
 
-A figure is a folder in the book's folder ``interactive/`` with a file ``figure.yml``:
+A figure is a folder in the book's folder ``interactive/``. What it is made of can stand
+in ``NAME/NAME.html``, and its page holds that as a template, for the scripts to show.
+Its file ``figure.yml`` says:
 
     scripts: [shared.js, NAME/NAME.js]   # what its page loads, in this order
     styles: [NAME/NAME.css]
@@ -41,6 +43,7 @@ class Figure:
     """An interactive figure: the files that its page loads, and what these need."""
 
     name: str
+    markup: str
     scripts: list[str]
     styles: list[str]
     data: list[str]
@@ -74,4 +77,7 @@ def _read_figure(root: Path, path: Path) -> Figure:
     except (KeyError, TypeError):
         message = "weights must hold section:, framework: and arrays:"
         raise SourceError(path, 1, message) from None
-    return Figure(path.parent.name, **files, weights=weights)
+    name = path.parent.name
+    markup = folder / name / f"{name}.html"
+    html = read_file(markup, path.with_name(markup.name)) if markup.is_file() else ""
+    return Figure(name, html, **files, weights=weights)

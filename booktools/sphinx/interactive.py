@@ -6,7 +6,8 @@
 leaves a place on the page, empty for whoever has no scripts, and empty on paper and in
 notebooks: a still figure stands beside it. What the page then loads, and no other page
 does, is said in ``interactive/NAME/figure.yml`` (:mod:`booktools.source.interactive`).
-The scripts of a page are loaded as one, which is smaller than its parts.
+The scripts of a page are loaded as one, which is smaller than its parts. What they show
+is in the page already, as a template, which shows nothing by itself.
 """
 
 from __future__ import annotations
@@ -45,8 +46,13 @@ class Interactive(SphinxDirective):
         description = FOLDER / name / "figure.yml"
         if not Path(self.env.srcdir, description).is_file():
             raise self.error(f"there is no figure {name!r}; write {description}")
-        place = f'<div class="interactive" id="{name}"></div>'
-        return [nodes.raw("", place, format="html", interactive=name)]
+        return [nodes.raw("", place_of(name), format="html", interactive=name)]
+
+
+def place_of(name: str, markup: str = "") -> str:
+    """Return the place of a figure, with its markup as a template."""
+    inner = markup and f"<template>{markup}</template>"
+    return f'<div class="interactive" id="{name}">{inner}</div>'
 
 
 def _add_files(
@@ -65,6 +71,8 @@ def _add_files(
         figure = sources.book.figures[name]
         scripts |= dict.fromkeys(figure.scripts)
         styles |= dict.fromkeys(figure.styles)
+        whole = place_of(name, figure.markup)
+        context["body"] = context["body"].replace(place_of(name), whole)
     together = Path(FOLDER.name, f"{'-'.join(names)}.js")
     texts = [
         (sources.book.root / FOLDER / script).read_text("utf-8") for script in scripts

@@ -87,145 +87,92 @@ const bookDescent = {
   verdict(name, rate) {
     const factors = this.factors(name, rate);
     const largest = Math.max(...factors.map(Math.abs));
-    if (Math.abs(largest - 1) < 1e-9) return "it neither arrives nor leaves";
+    if (Math.abs(largest - 1) < 1e-9) return "it keeps its distance";
     if (largest > 1) return "it diverges";
-    if (Math.min(...factors) < -1e-9) return name === "valley" ? "it zigzags" : "it jumps to and fro";
+    if (Math.min(...factors) < -1e-9) return name === "valley" ? "it zigzags" : "it jumps back and forth";
     return largest > 0.9 ? "it creeps" : "it arrives without overshooting";
   }
 };
 
 (() => {
-  if (!document.getElementById("descent")) return;
-  const { arrow, axes, button, calm, controls, copy, drag, nearest, range, shown, within } = bookInteractive;
+  const { axes, button, drag, figure, keys, nearest, range, refill, shown, values, within } = bookInteractive;
   const MOST = 30;
   const VIEW = { parabola: [-4, 10, -2, 36], valley: [-5, 5, -3.2, 3.2] };
   const LEVELS = [0.5, 2, 4.5, 8, 12.5, 18, 32, 50];
-  const LABELS = { descent: "gradient descent", momentum: "momentum 0.5", rmsprop: "RMSProp", adam: "Adam" };
+  const NAMED = [2, 8, 18, 32];
   const state = { f: "valley", by: "descent", lr: 0.15, w1: 4, w2: 1, n: 0 };
   const about = () => bookDescent.functions[state.f];
+  const two = () => state.f === "valley";
   const rates = (by = state.by) => bookDescent.rates(state.f, by);
-  const settings = {
-    f: { label: "function", options: { parabola: "parabola", valley: "valley" } },
-    by: { label: "optimizer", options: LABELS },
-    lr: { label: "learning rate", list: () => range(...rates().range) },
-    n: { label: "steps", list: range(0, MOST, 1) },
-    w1: { label: "start, w<sub>1</sub>", list: range(-4, 4.5, 0.1) },
-    w2: { label: "start, w<sub>2</sub>", list: range(-3, 3, 0.1) }
-  };
-  const html = `
-    <div class="descent-picture">
-      <div><p data-says="formula"></p><svg data-panel="path" tabindex="0" role="img"
-        aria-label="The path downhill. Arrow keys move its start."></svg></div>
-      <div><p>f after each step</p><svg data-panel="values" aria-hidden="true"></svg></div>
-    </div>
-    <div class="interactive-bar">${button("play", "Play", 'data-text="Play"')}${button("step", "Step")}${button("reset", "Reset")}
-      <p class="interactive-status" role="status"></p></div>
-    <div class="interactive-settings descent-settings">
-      <div class="descent-rate">${controls(settings, "lr")}<div class="descent-bands" aria-hidden="true"></div></div>
-      <div class="descent-presets" role="group" aria-label="Learning rates to try"></div>
-      ${controls(settings, "n", "f", "by")}
-    </div>
-    <details><summary>The start and the code</summary>
-      <div class="interactive-settings">${controls(settings, "w1", "w2")}</div>
-      <div class="interactive-bar">${button("code", "Copy the code")}</div>
-    </details>`;
-
-  const start = () => (state.f === "valley" ? [state.w1, state.w2] : [state.w1]);
+  const start = () => (two() ? [state.w1, state.w2] : [state.w1]);
   const walk = (rate, steps, by = state.by) => bookDescent.walk(state.f, start(), rate, steps, by);
   const value = w => about().value(w);
+  let paper; // the axes of the path
+
+  // What is seen
+
+  const least = (a, b) => `<path class="least" d="M${a - 6} ${b}h12M${a} ${b - 6}v12"/>`;
+
+  /* An arrow with a head and a text, in places of the drawing; none where it is too short. */
+  function arrow([a, b], [c, d], text) {
+    const length = Math.hypot(c - a, d - b);
+    if (length < 4) return "";
+    const [u, v] = [(c - a) / length, (d - b) / length];
+    const head = [4.5, -4.5].map(q => `${c - 9 * u - q * v} ${d - 9 * v + q * u}`);
+    return `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head.join("L")}L${c} ${d}"/>
+      <text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
+  }
 
   function drawPath() {
     const [left, right, low, high] = VIEW[state.f];
-    const two = state.f === "valley";
-    const { x, y, ground, inside, line } = axes(
-      panel.path,
-      { low: left, high: right, label: two ? "w₁" : "w" },
-      { low, high, label: two ? "w₂" : "f" }
-    );
-    const path = walk(state.lr, state.n);
-    const spot = two ? ([a, b]) => [a, b] : ([w]) => [w, value([w])];
-    const here = path.at(-1);
-    const next = walk(state.lr, state.n + 1).at(-1);
-    const slope = about().gradient(here);
-    const plain = state.by === "descent";
-    const arrow = (from, to, text) => {
-      const [a, b, c, d] = [x(from[0]), y(from[1]), x(to[0]), y(to[1])];
-      const length = Math.hypot(c - a, d - b);
-      if (length < 4) return "";
-      const [u, v] = [(c - a) / length, (d - b) / length];
-      const head = [
-        [-9, 4.5],
-        [-9, -4.5]
-      ].map(([p, q]) => `${c + p * u - q * v} ${d + p * v + q * u}`);
-      return `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head[0]}L${head[1]}L${c} ${d}"/>
-        <text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
-    };
-    let scene = "";
-    if (two) {
-      for (const level of LEVELS) {
-        scene += `<ellipse class="contour" cx="${x(0)}" cy="${y(0)}" rx="${x(Math.sqrt(2 * level)) - x(0)}" ry="${y(0) - y(Math.sqrt(level / 5))}"/>`;
-        if ([2, 8, 18, 32].includes(level))
-          scene += `<text class="number level" text-anchor="middle" x="${x(-0.5 * Math.sqrt(2 * level))}"
-          y="${y(0.866 * Math.sqrt(level / 5)) + 4}">${level}</text>`;
-      }
-      scene += `<path class="least" d="M${x(0) - 6} ${y(0)}h12M${x(0)} ${y(0) - 6}v12"/>`;
-    } else {
-      scene =
-        line(
-          range(left, right, 0.1).map(w => [w, value([w])]),
-          "contour"
-        ) +
-        `<path class="least" d="M${x(3) - 6} ${y(0)}h12M${x(3)} ${y(0) - 6}v12"/>` +
-        line(
-          [
-            [here[0] - 3, value(here) - 3 * slope[0]],
-            [here[0] + 3, value(here) + 3 * slope[0]]
-          ],
-          "path dashed"
-        ) +
-        `<path class="drop" d="M${x(here[0])} ${y(value(here))}V${y(0)}M${x(next[0])} ${y(value(next))}V${y(0)}"/>`;
-    }
-    const spots = path.map(spot);
+    const names = two() ? ["w₁", "w₂"] : ["w", "f"];
+    paper = axes(panels.path, { low: left, high: right, label: names[0] }, { low, high, label: names[1] });
+    const { x, y, dot } = paper;
+    const path = walk(state.lr, state.n + 1);
+    const next = path.pop();
+    const spots = path.map(w => (two() ? w : [w[0], value(w)]));
     const [a, b] = [x(spots[0][0]), y(spots[0][1])];
-    panel.path.innerHTML =
-      ground +
-      inside(`${scene}${two ? line(spots) : ""}
-      ${spots
-        .slice(1)
-        .map(
-          (place, i) =>
-            `<circle class="step${i + 2 === spots.length ? " last" : ""}" cx="${x(place[0])}" cy="${y(place[1])}" r="${i + 2 === spots.length ? 5.5 : 3.5}"/>`
-        )
-        .join("")}
-      ${two ? arrow(here, next, plain ? "−η∇f" : "step") : arrow([here[0], 0], [next[0], 0], plain ? "−ηf′" : "step")}
+    const dots = spots.slice(1).map((spot, i) => (i + 1 === state.n ? dot(spot, 5.5, "step last") : dot(spot, 3.5)));
+    paper.fill(`${two() ? valley(path, next) : parabola(path.at(-1), next)}
+      ${dots.join("")}
       <circle class="grip" cx="${a}" cy="${b}" r="22"/>
       <rect class="start" x="${a - 7}" y="${b - 7}" width="14" height="14"/>`);
   }
 
+  /* Lines of equal value, which are ellipses, the path, and its next step. */
+  function valley(path, next) {
+    const { x, y, line } = paper;
+    const contours = LEVELS.map(level => {
+      const [a, b] = [Math.sqrt(2 * level), Math.sqrt(level / 5)];
+      const name = NAMED.includes(level) ? level : "";
+      return `<ellipse class="contour" cx="${x(0)}" cy="${y(0)}" rx="${x(a) - x(0)}" ry="${y(0) - y(b)}"/>
+        <text class="number level" text-anchor="middle" x="${x(-0.5 * a)}" y="${y(0.866 * b) + 4}">${name}</text>`;
+    });
+    const [from, to] = [path.at(-1), next].map(w => [x(w[0]), y(w[1])]);
+    const step = arrow(from, to, state.by === "descent" ? "−η∇f" : "step");
+    return contours.join("") + least(x(0), y(0)) + line(path) + step;
+  }
+
+  /* The curve, its tangent here, and the step along the axis. */
+  function parabola(here, next) {
+    const { x, y, line } = paper;
+    const curve = range(...VIEW.parabola.slice(0, 2), 0.1).map(w => [w, value([w])]);
+    const tangent = [-3, 3].map(by => [here[0] + by, value(here) + by * about().gradient(here)[0]]);
+    const drops = [here, next].map(w => `M${x(w[0])} ${y(value(w))}V${y(0)}`).join("");
+    const step = arrow([x(here[0]), y(0)], [x(next[0]), y(0)], state.by === "descent" ? "−ηf′" : "step");
+    return `${line(curve, "contour")}${least(x(3), y(0))}${line(tangent, "path dashed")}
+      <path class="drop" d="${drops}"/>${step}`;
+  }
+
+  /* The axes fit all the steps, and so stay where they are while it plays. */
   function drawValues() {
-    // The axes fit all the steps, and so stay where they are while it plays.
-    const floor = 1e-8;
-    const all = walk(state.lr, MOST).map(w => Math.max(floor, value(w)));
-    const up = {
-      low: 10 ** Math.floor(Math.log10(Math.min(...all))),
-      high: 10 ** Math.ceil(Math.log10(Math.max(...all)) + 1e-9),
-      label: "f",
-      log: true
-    };
-    const { x, y, ground, inside, line } = axes(
-      panel.values,
-      { low: -0.7, high: MOST, label: "step" },
-      up,
-      [8, 14, 34, 48]
-    );
-    const done = all.slice(0, state.n + 1).map((v, i) => [i, v]);
-    panel.values.innerHTML =
-      ground +
-      inside(
-        line(done) +
-          done.map(([i, v]) => `<circle class="step" cx="${x(i)}" cy="${y(v)}" r="2.5"/>`).join("") +
-          `<circle class="step last" cx="${x(state.n)}" cy="${y(done.at(-1)[1])}" r="5"/>`
-      );
+    const all = walk(state.lr, MOST).map((w, i) => [i, Math.max(1e-8, value(w))]);
+    const powers = all.map(([, v]) => Math.log10(v));
+    const [low, high] = [Math.floor(Math.min(...powers)), Math.ceil(Math.max(...powers) + 1e-9)];
+    const up = { low: 10 ** low, high: 10 ** high, label: "f", log: true };
+    const { fill, line, dot } = axes(panels.values, { low: -0.7, high: MOST, label: "step" }, up, [8, 14, 34, 48]);
+    const done = all.slice(0, state.n + 1);
+    fill(line(done) + done.map(pair => dot(pair, 2.5)).join("") + dot(done.at(-1), 5, "step last"));
   }
 
   /* Which rates creep, zigzag and diverge, along the slider. */
@@ -234,41 +181,39 @@ const bookDescent = {
     bands.hidden = state.by !== "descent";
     const [low, high] = rates("descent").range;
     const steepest = Math.max(...about().curvatures);
-    const ends = [1 / steepest, 2 / steepest, high].map(end => (end - low) / (high - low));
-    const middle = state.f === "valley" ? "zigzags" : "jumps";
-    bands.innerHTML = ["creeps", middle, "diverges"]
-      .map((text, i) => `<span style="width: ${(100 * (ends[i] - (ends[i - 1] || 0))).toFixed(2)}%">${text}</span>`)
+    const ends = [0, 1 / steepest - low, 2 / steepest - low, high - low].map(end => (100 * end) / (high - low));
+    bands.innerHTML = ["creeps", two() ? "zigzags" : "jumps", "diverges"]
+      .map((text, i) => `<span style="width: ${(ends[i + 1] - ends[i]).toFixed(2)}%">${text}</span>`)
       .join("");
   }
 
   /* The section's rates as small pictures of their paths. */
   function drawPresets() {
-    const [left, right, low, high] = { valley: [-1, 5, -3.2, 3.2], parabola: VIEW.parabola }[state.f];
-    bookInteractive.refill(
-      ui.find(".descent-presets"),
-      rates()
-        .presets.map(rate => {
-          const path = walk(rate, 12);
-          const points = path.map((w, i) =>
-            state.f === "valley"
-              ? [((w[0] - left) / (right - left)) * 64, ((high - w[1]) / (high - low)) * 40]
-              : [2 + 5 * i, ((right - w[0]) / (right - left)) * 40]
-          );
-          return `<button type="button" data-do="preset" data-key="${rate}" aria-label="learning rate ${rate}" aria-pressed="${rate === state.lr}">
-        <svg viewBox="0 0 64 40" aria-hidden="true"><polyline class="path" points="${points.map(p => p.map(v => within(v, -999, 999).toFixed(1))).join(" ")}"/></svg>${rate}</button>`;
-        })
-        .join("")
-    );
+    const [low, high] = VIEW[state.f].slice(two() ? 2 : 0);
+    const spot = (w, i) =>
+      two()
+        ? [((w[0] + 1) / 6) * 64, ((high - w[1]) / (high - low)) * 40]
+        : [2 + 5 * i, ((high - w[0]) / (high - low)) * 40];
+    const presets = rates().presets.map(rate => {
+      const points = walk(rate, 12).map((w, i) => spot(w, i).map(v => within(v, -999, 999).toFixed(1)));
+      const drawing = `<svg viewBox="0 0 64 40" aria-hidden="true"><polyline class="path" points="${points.join(" ")}"/></svg>${rate}`;
+      return button("preset", drawing, {
+        "data-key": rate,
+        "aria-label": `learning rate ${rate}`,
+        "aria-pressed": rate === state.lr
+      });
+    });
+    refill(ui.find(".descent-presets"), presets.join(""));
   }
 
   function draw() {
-    ui.says("formula", about().formula);
     drawPath();
     drawValues();
     if (ui.isPlaying()) return;
+    ui.says("formula", about().formula);
     drawBands();
     drawPresets();
-    ui.find("[data-name=w2]").parentElement.hidden = state.f !== "valley";
+    ui.find("[data-name=w2]").parentElement.hidden = !two();
     ui.find("[data-do=step]").disabled = state.n >= MOST;
   }
 
@@ -279,111 +224,66 @@ const bookDescent = {
     if (state.by !== "descent") {
       const rate = rates("descent").first;
       const plain = value(walk(rate, state.n, "descent").at(-1));
-      return `${here} Gradient descent with a learning rate of ${rate} has f = ${shown(plain)} after as many steps.`;
+      return `${here} After as many steps, gradient descent with a learning rate of ${rate} has reached f = ${shown(plain)}.`;
     }
     const factors = bookDescent.factors(state.f, state.lr);
     const times = distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ");
-    return `${here} Each step multiplies ${times}: ${bookDescent.verdict(state.f, state.lr)}.`;
+    return `${here} Each step multiplies ${times}, so ${bookDescent.verdict(state.f, state.lr)}.`;
   }
 
-  /* The optimizer in NumPy; the same lines serve one parameter and several. */
-  const LINES = {
-    descent: ["", "w = w - lr * g"],
-    momentum: ["v = 0", "v = 0.5 * v + g", "w = w - lr * v"],
-    rmsprop: ["s = 0", "s = 0.9 * s + 0.1 * g**2", "w = w - lr * g / (numpy.sqrt(s) + 1e-8)"],
-    adam: [
-      "m = s = 0",
-      "m = 0.9 * m + 0.1 * g",
-      "s = 0.999 * s + 0.001 * g**2",
-      "mean, square = m / (1 - 0.9**t), s / (1 - 0.999**t)",
-      "w = w - lr * mean / (numpy.sqrt(square) + 1e-8)"
-    ]
-  };
-  function code() {
-    const one = state.f === "parabola";
-    const [memory, ...lines] = LINES[state.by];
-    return [
-      "import numpy\n",
-      `lr = ${state.lr}`,
-      one ? `w = ${state.w1}` : `w = numpy.array([${state.w1}, ${state.w2}])`,
-      ...(memory ? [memory] : []),
-      `for t in range(1, ${state.n + 1}):`,
-      ...[one ? "g = 2 * (w - 3)" : "g = numpy.array([1, 10]) * w", ...lines, "print(t, w)"].map(l => `    ${l}`),
-      ""
-    ].join("\n");
-  }
-
-  const acts = {
-    play(was) {
-      if (was) return ui.show();
-      if (state.n >= MOST) state.n = 0;
-      if (calm()) {
-        state.n = MOST;
-        return ui.show();
-      }
-      ui.play(() => ++state.n < MOST, 250);
-    },
-    step() {
-      state.n = Math.min(MOST, state.n + 1);
-      ui.show();
-    },
-    reset() {
-      state.n = 0;
-      ui.show();
-    },
-    preset(was, { dataset }) {
-      state.lr = Number(dataset.key);
-      ui.show();
-    },
-    async code() {
-      ui.show();
-      ui.tell(await copy(code()));
-    }
-  };
+  // What is touched
 
   function changed(name) {
     if (name !== "f" && name !== "by") return;
     state.lr = rates().first;
+    ui.find("[data-name=lr]").dataset.range = rates().range.join(" ");
     if (name === "f") Object.assign(state, { w1: about().start[0], n: 0 });
   }
 
-  const ui = bookInteractive.figure("descent", {
-    title: "Try it: gradient descent",
-    html,
-    settings,
+  const ui = figure("descent", {
     state,
-    acts,
     changed,
     draw,
     say,
-    keep: () => state
+    keep: () => state,
+    code: () => [state],
+    acts: {
+      preset({ dataset }) {
+        state.lr = Number(dataset.key);
+      }
+    },
+    course: {
+      pace: [1, 250],
+      advance(steps) {
+        state.n = Math.min(MOST, state.n + steps);
+        return state.n < MOST;
+      },
+      reset() {
+        state.n = 0;
+      },
+      calm() {
+        state.n = MOST;
+      }
+    }
   });
-  const panel = { path: ui.find("[data-panel=path]"), values: ui.find("[data-panel=values]") };
+  const { panels } = ui;
 
   /* The start can be dragged, and moved by keys. */
-  function put(w1, w2) {
-    state.w1 = nearest(settings.w1.list, w1);
-    if (state.f === "valley") state.w2 = nearest(settings.w2.list, w2);
+  function put([w1, w2]) {
+    ui.pause();
+    const put = (name, w) => {
+      state[name] = nearest(values(ui.find(`[data-name=${name}]`)), w);
+    };
+    put("w1", w1);
+    if (two()) put("w2", w2);
     ui.show();
   }
-  drag(panel.path, event => {
-    if (!event.target.matches(".start, .grip")) return null;
-    ui.pause();
-    const [left, right, low, high] = VIEW[state.f];
-    const { back } = axes(panel.path, { low: left, high: right }, { low, high });
-    return at => put(...back(at));
-  });
-  panel.path.addEventListener("keydown", event => {
-    const by = arrow(event);
-    if (!by) return;
-    event.preventDefault();
-    ui.pause();
-    put(state.w1 + 0.1 * by[0], state.w2 + 0.1 * by[1]);
-  });
+  drag(panels.path, ({ target }) => target.matches(".start, .grip") && (at => put(paper.back(at))));
+  keys(panels.path, { move: ([right, up]) => put([state.w1 + 0.1 * right, state.w2 + 0.1 * up]) });
 
   if (ui.wanted) {
-    changed(state.f === "valley" ? "by" : "f");
+    changed(two() ? "by" : "f");
     ui.take();
   }
-  ui.showFirst();
+  ui.open();
 })();

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from booktools.source.book import Book
-from booktools.sphinx.interactive import write_files
+from booktools.sphinx.interactive import place_of, write_files
 from browser import new_page, served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
@@ -43,8 +43,8 @@ def folder(tmp_path_factory) -> Path:
             '<!doctype html><html lang="en" data-framework="pytorch">'
             '<meta charset="utf-8"><title>x</title>'
             f"{''.join(files)}<body>"
-            f'<figure id="still">still</figure><div class="interactive" id="{name}">'
-            '</div><div style="height: 3000px"></div></body></html>'
+            f'<figure id="still">still</figure>{place_of(name, figure.markup)}'
+            '<div style="height: 3000px"></div></body></html>'
         )
     return folder
 
@@ -301,7 +301,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
 
 def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
     plane = figure(page, folder, "plane")
-    panel = plane.locator(".plane-output svg")
+    panel = plane.locator("[data-panel=output]")
     box = panel.bounding_box()
     spot = {"x": box["width"] * 0.5, "y": box["height"] * 0.5}
     panel.click(position=spot)
@@ -329,7 +329,7 @@ def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
     expect(status(plane)).to_contain_text("of 4 right")
     plane.get_by_text("More settings").click()
     plane.get_by_role("button", name="Remove all").click()
-    expect(status(plane)).to_have_text("No point is set yet.")
+    expect(status(plane)).to_have_text("There are no points yet.")
     expect(plane.get_by_role("button", name="Train")).to_be_disabled()
 
 
@@ -455,7 +455,7 @@ def test_worst_places_are_mended(page, folder):
     before = distance(folds)
     for units in (5, 6, 7, 8):  # each click ends the movement of the one before
         assert distance(folds) == before
-        folds.get_by_role("button", name="Add where worst").click()
+        folds.get_by_role("button", name="Add at the worst place").click()
         expect(status(folds)).to_contain_text(f"{units} hidden units")
     said = "largest distance 0.0556. Better than even knots (0.0704)."
     expect(status(folds)).to_contain_text(said)
@@ -558,7 +558,7 @@ def test_descent_obeys_every_control(page, folder):
     for preset, verdict in (
         ("0.1", "multiplies w − 3 by 0.80: it arrives without overshooting"),
         ("0.5", "it arrives without overshooting"),
-        ("0.9", "it jumps to and fro"),
+        ("0.9", "it jumps back and forth"),
         ("1.1", "it diverges"),
     ):
         button = descent.get_by_role("button", name=f"learning rate {preset}")
@@ -646,6 +646,9 @@ def test_the_address_of_descent_opens_the_same(page, folder):
     said = status(descent).inner_text()
     page.reload()
     assert status(descent).inner_text() == said
+    parabola = "#descent?f=parabola&lr=1.1&n=3"  # a rate that the valley lacks
+    said = status(figure(page, folder, "descent", parabola)).inner_text()
+    assert said.startswith("Step 3: w = 6.46, ")
     nonsense = "#descent?f=constructor&lr=99&w1=x&n=5"
     said = status(figure(page, folder, "descent", nonsense)).inner_text()
     assert said.startswith("Step 5: ")
@@ -782,7 +785,7 @@ def test_clothes_show_what_the_network_makes_of_them(page, folder, weights):
     without[0, most] = 0
     expected = probabilities(without, weights)[0]
     assert shown_probabilities(clothes) == pytest.approx(expected, abs=0.0006)
-    expect(status(clothes)).to_contain_text(f"Without unit {most}")
+    expect(status(clothes)).to_contain_text(f"without unit {most}")
     # The bars of the whole network stay as outlines.
     widths = clothes.locator(".old").evaluate_all(
         "all => all.map((e) => e.style.width)"
@@ -900,7 +903,7 @@ def test_clothes_train_in_the_page(page, folder):
     line = clothes.locator("[data-panel=loss] polyline")
     expect(line).to_have_attribute("points", re.compile(","), timeout=60_000)
     train.click()
-    expect(train).to_have_text("Go on")
+    expect(train).to_have_text("Continue")
     page.wait_for_timeout(1000)  # what was asked for before arrives
     curve = line.get_attribute("points")
     page.wait_for_timeout(300)
@@ -918,7 +921,7 @@ def test_clothes_train_in_the_page(page, folder):
     assert len(heights) == 20
     assert heights[len(heights) // 2] > heights[0] + 10  # lower down: less loss
     assert shown_probabilities(clothes) != before
-    clothes.get_by_role("button", name="Back to the section's weights").click()
+    clothes.get_by_role("button", name="Use the section's weights").click()
     assert shown_probabilities(clothes) == before
 
 

@@ -224,7 +224,8 @@ def test_references_lead_to_what_is_there(built):
 
 def test_a_page_loads_what_its_figure_says_and_no_other_page_does(built):
     html = built / "_build" / "html"
-    assert page(built, "second").find("div", class_="interactive", id="beads")
+    place = page(built, "second").find("div", class_="interactive", id="beads")
+    assert place.template.get_text().strip() == "No beads yet."
     text = (html / "chapters" / "second.html").read_text(encoding="utf-8")
     loaded = re.findall(r'"\.\./_static/(interactive/[^"?]*)', text)
     assert loaded == ["interactive/beads/beads.css", "interactive/beads.js"]
