@@ -404,7 +404,9 @@
       drawThumbs();
     }
     trying = 0;
-    ui.tell(`Starts 1 to 10, ${count(TRY)} steps each. ${solved} of 10 get all ${all} points right. Press one to open it.`);
+    ui.tell(
+      `Starts 1 to 10, ${count(TRY)} steps each. ${solved} of 10 get all ${all} points right. Press one to open it.`
+    );
   }
 
   /* For who wants nothing to move: five stills of the course. */
