@@ -1,18 +1,18 @@
-"""Reads what a book's interactive figures say of themselves.
+"""Read the descriptions of a book's interactive figures.
 
-A figure is a folder in the book's folder ``interactive/`` with a file ``figure.yml``:
+Each figure has a folder in ``interactive/`` with a file ``figure.yml``:
 
-    scripts: [shared.js, NAME/NAME.js]   # what its page loads, in this order
+    scripts: [shared.js, NAME/NAME.js]   # the page loads these, in this order
     styles: [NAME/NAME.css]
-    data: [NAME/data.py]                 # whose scripts() returns what else is loaded:
-                                         # scripts, as text by name
-    weights:                             # what a notebook has learned once it has run,
-      section: first                     # to be kept in NAME/first.npz
+    data: [NAME/data.py]                 # its scripts() returns more scripts to load,
+                                         # as text by name
+    weights:                             # arrays to save from a notebook's run,
+      section: first                     # kept in NAME/first.npz
       framework: pytorch
       arrays: [W, b]
-    still: ...                           # how its picture is taken; for the book's use
+    still: ...                           # how to take its picture; not read here
 
-All but the scripts may be missing. Files are named relative to ``interactive/``.
+Only the scripts are required. File names are relative to ``interactive/``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDER = Path("interactive")
 
 @dataclass(frozen=True)
 class Weights:
-    """What a notebook keeps: ``arrays`` by name, in a file in the book's folder."""
+    """Arrays that a notebook saves to ``path``, relative to the book's folder."""
 
     path: Path
     section: str
@@ -38,7 +38,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Figure:
-    """An interactive figure: the files that its page loads, and what these need."""
+    """An interactive figure: the files its page loads and the weights it needs."""
 
     name: str
     scripts: list[str]
@@ -48,7 +48,7 @@ class Figure:
 
 
 def read_figures(root: Path) -> dict[str, Figure]:
-    """Read what the figures of a book say of themselves, by their names.
+    """Read the descriptions of a book's interactive figures, by name.
 
     Raises:
         SourceError: a description cannot be read, or names a file that is missing.
