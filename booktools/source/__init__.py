@@ -1,4 +1,4 @@
-"""Read a section as text: blocks and cells, the book around it, the works it cites.
+"""Reads a section as text: blocks and cells, the book around it, the works it cites.
 
 This package uses neither Jupyter nor Sphinx.
 """

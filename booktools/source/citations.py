@@ -1,4 +1,4 @@
-"""Cite the works in ``references.bib`` as plain Markdown."""
+"""Cites the works in ``references.bib`` as plain Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the claims of a section: cells that assert what its text says about results.
+"""Reads the claims of a section: cells that assert what its text says about results.
 
 A cell with the tag ``claim`` holds assertions. Each has a message that says in words
 what it checks. ``unclaimed`` finds paragraphs that seem to need a claim and have none:

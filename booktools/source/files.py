@@ -1,4 +1,4 @@
-"""Read the files of a book, and report mistakes in them by file and line."""
+"""Reads the files of a book, and reports mistakes in them by file and line."""
 
 from __future__ import annotations
 

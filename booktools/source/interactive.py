@@ -1,4 +1,4 @@
-"""Read the descriptions of a book's interactive figures.
+"""Reads the descriptions of a book's interactive figures.
 
 Each figure has a folder in ``interactive/`` with a file ``figure.yml``:
 

@@ -1,4 +1,4 @@
-"""Read MyST Markdown block by block, without Sphinx or docutils.
+"""Reads MyST Markdown block by block, without Sphinx or docutils.
 
 It knows only what the sections use: headings, labels, display equations, code,
 comments and directives. Everything else is text.

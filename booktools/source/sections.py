@@ -1,4 +1,4 @@
-"""Split a section into cells.
+"""Splits a section into cells.
 
 A section is a MyST Markdown notebook that holds the cells of every framework.
 """
