@@ -88,7 +88,7 @@ class Heads:
         return Markup(re.sub(r"\n\s*\n+", "\n", markup))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Warn if parts in ``DROPPED`` never appeared, as the theme may have changed."""
+        """Warn if a part in ``DROPPED`` never appeared; the theme may have changed."""
         if exception or app.builder.format != "html" or app.builder.name == "epub":
             return
         for what in sorted(self.unseen):
