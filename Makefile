@@ -1,27 +1,27 @@
-# Every target does its own set-up; each line below can be typed by hand as well.
-# README.md says how to do without make.
+# Each target sets up what it needs, and you can type every command by hand as well.
+# README.md explains how to do without make.
 
 PYTHON ?= python3
-# further arguments for the command of a target: make test ARGS="-k softmax -x"
+# more arguments for the target's command: make test ARGS="-k softmax -x"
 ARGS ?=
-# processes that run tests side by side, each notebook within one of them
+# processes that run tests side by side; each notebook runs in one of them
 JOBS ?= logical
-# threads of each: those of several processes would wait for each other at every step;
-# the kernel of a notebook has one in any case (booktools/execution/environment.py)
+# threads in each process: with more, processes would wait for each other at every step;
+# kernels of notebooks always have one (booktools/execution/environment.py)
 THREADS ?= 1
 # where make serve shows the book
 PORT ?= 8000
-# what make portable runs: interpreters, and sections, all if none
+# the interpreters and sections that make portable runs; by default all
 PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(shell $(each) -c "print('$(each)')" 2>/dev/null))
 SECTION ?=
 
-# The frameworks to do without the others, all if none: FRAMEWORK=pytorch, or several in
-# quotes. They get an environment of their own, which has nothing of the others. In the
-# PDF and in the EPUB stands one in any case.
+# The frameworks to work with, by default all: FRAMEWORK=pytorch, or several in quotes.
+# They get an environment of their own, without the others. The PDF and the EPUB always
+# show a single framework.
 FRAMEWORK ?=
 export BOOKTOOLS_FRAMEWORK := $(FRAMEWORK)
 
-# what typesets the PDF
+# packages that typeset the PDF
 NAME := multilayerperceptronssidebyside
 TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra \
   texlive-fonts-recommended texlive-plain-generic tex-gyre fonts-freefont-otf
@@ -40,8 +40,8 @@ SUPPORTED := "import sys; sys.exit(sys.version_info < (3, 11))"
 EXTRAS := "import sys; sys.tracebacklimit = 0; import booktools as b; \
   print(*[b.FRAMEWORKS[each].module for each in b.chosen_frameworks()], 'search', 'test', sep=',')"
 
-# One file for every system and Python. Not said in pyproject.toml, where it would tell
-# `uv pip install` to install for Python 3.11 on any other as well.
+# One file for every system and Python. These options aren't in pyproject.toml, because
+# `uv pip install` would then install for Python 3.11 on every other version too.
 RESOLVE = uv pip compile --universal --python-version 3.11 --quiet --all-extras \
   --custom-compile-command "make requirements" $(ARGS)
 
@@ -117,8 +117,8 @@ clean: ## remove what was built, except the environments
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
-# An environment is brought up to date when its requirements change. By pip rather than
-# uv, because pip comes with Python.
+# Update an environment when its requirements change. We use pip rather than uv, because
+# pip comes with Python.
 define create
 	@test -x $(@D)/bin/python || $(PYTHON) -c $(SUPPORTED) || { \
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is not it. Name another:"; \
@@ -127,7 +127,7 @@ define create
 	@echo "Installing what $(@D) lacks (minutes, the first time)"
 endef
 
-# All versions are those of requirements.txt.
+# All versions come from requirements.txt.
 INSTALL = $(@D)/bin/python -m pip install -qq -c requirements.txt
 
 %/ready: pyproject.toml requirements.txt
@@ -143,8 +143,8 @@ $(BOOK)/ready: pyproject.toml requirements.txt
 	$(INSTALL) -e ".[book]"
 	@touch $@
 
-# Biome looks after scripts and styles. It needs npm to be installed, not to run; a wheel
-# brings npm where there is none.
+# Biome checks scripts and styles. Only its installation needs npm. If npm is missing, a
+# wheel provides it.
 $(LINT)/ready: requirements.txt Makefile
 	$(create)
 	$(INSTALL) mypy ruff
@@ -153,8 +153,8 @@ $(LINT)/ready: requirements.txt Makefile
 	  --prefix $(@D) @biomejs/biome@2.6.8
 	@touch $@
 
-# d2l 0.17.6 pins releases that can no longer be installed together, and torchvision
-# its own build of PyTorch: both come without their dependencies.
+# Install both without dependencies: d2l 0.17.6 pins releases that no longer install
+# together, and torchvision pins its own build of PyTorch.
 $(ORIGINAL)/ready: benchmarks/requirements-original.txt
 	test -x $(ORIGINAL)/bin/python || $(PYTHON) -m venv $(ORIGINAL)
 	$(ORIGINAL)/bin/python -m pip install --quiet -r $<

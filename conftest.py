@@ -1,7 +1,7 @@
 """Lets nbval compare notebooks by the rules of booktools, and prepares its kernels.
 
-Notebooks of a framework that is not installed are skipped. A notebook needs no more
-than its framework, pytest and nbval to be checked.
+It skips notebooks if their framework isn't installed. To check a notebook, you need
+only its framework, pytest and nbval.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from booktools.execution.environment import kernel_environment
 from booktools.execution.forks import SUPPORTED, Forks
 
 PICTURE = re.compile("iVBORw0KGgo|/9j/")  # PNG and JPEG in base64
-BUDGET = 30  # seconds of one notebook, where two cores do nothing else
+BUDGET = 30  # seconds for one notebook, on two cores that do nothing else
 
 
 class KernelDied(Exception):
-    """A kernel ended while a cell was waited for."""
+    """The kernel ended while we waited for a cell."""
 
 
 class Value(str):
-    """An output and when it agrees; nbval asks of two only whether they are equal."""
+    """An output that counts as equal if it agrees, since nbval only tests equality."""
 
     def __new__(cls, text: str, agree: Callable[[str, str], bool]) -> Value:
         value = super().__new__(cls, text)
@@ -56,11 +56,11 @@ class Value(str):
 
 
 class Notebook(IPyNbFile):
-    """A notebook whose figures may be drawn again, as an animation does.
+    """A notebook that may redraw its figures, as animations do.
 
     Attributes:
         cells: its code cells.
-        reached: how many of them ran, or were passed over, in this kernel.
+        reached: how many of them this kernel has run or skipped.
     """
 
     def collect(self) -> Iterator[Cell]:
@@ -83,14 +83,14 @@ class Notebook(IPyNbFile):
                 patch.setattr("ipykernel.kernelspec.get_kernel_dict", lambda: kernel)
             try:
                 super().setup()
-            except RuntimeError:  # died: another program was given one of its ports
+            except RuntimeError:  # it died because another program took its port
                 super().setup()
         self.shown: dict[str, NotebookNode] = {}
         self.reached = 0
         receive = self.kernel.get_message
 
         def get_message(stream: str, timeout: float | None = None) -> dict:
-            # nbval would wait for a kernel that is gone as long as a cell may take.
+            # If the kernel is gone, nbval would wait until the cell's timeout.
             end = time.monotonic() + (timeout or 0)
             while True:
                 left = end - time.monotonic()
@@ -105,8 +105,8 @@ class Notebook(IPyNbFile):
         self.kernel.get_message = get_message
 
     def get_kernel_message(self, timeout=None, stream="iopub") -> dict:
-        # nbval keeps what is shown first and drops the updates; a front end, and so
-        # the stored notebook, holds what was shown last.
+        # nbval keeps the first output and drops its updates. A front end keeps the
+        # last one, so that is the one in the stored notebook.
         message = super().get_kernel_message(timeout, stream)
         content = message["content"]
         if name := content.get("transient", {}).get("display_id"):
@@ -115,25 +115,25 @@ class Notebook(IPyNbFile):
             output.update(content["data"])
             content["data"] = output
             if message["msg_type"] == "update_display_data":
-                message["msg_type"] = "comm_msg"  # passed over
+                message["msg_type"] = "comm_msg"  # nbval ignores these
         return message
 
 
 class Cell(IPyNbCell):
-    """A cell whose outputs are compared by the rules above."""
+    """A cell that compares its outputs by the rules of booktools."""
 
     def runtest(self) -> None:
-        # nbval compares nothing where the stored cell was never run.
+        # nbval compares nothing if the stored cell was never run.
         if self.cell.execution_count is None:
             self.raise_cell_error("The stored cell was never run; run: make notebooks")
-        # One cell alone (-k, --lf) needs what those before it made.
+        # If only some cells are selected (-k, --lf), run the earlier ones first.
         for cell in self.parent.cells[self.parent.reached : self.cell_num]:
             if not cell.options["skip"]:
                 cell.run(check=False)
         self.run(check=self.options["check"])
 
     def run(self, check: bool) -> None:
-        """Run the cell in the notebook's kernel, and compare its outputs or not."""
+        """Run the cell in the notebook's kernel; if ``check``, compare its outputs."""
         self.parent.reached = max(self.parent.reached, self.cell_num + 1)
         self.options["check"] = check
         if not self.parent.kernel.is_alive():
@@ -154,7 +154,7 @@ class Cell(IPyNbCell):
         return Value(s, drawings_agree if "<svg" in s else texts_agree)
 
     def compare_outputs(self, test: list, ref: list, skip_compare=None) -> bool:
-        # nbval overlooks pictures altogether.
+        # By default nbval doesn't compare pictures.
         skip = [key for key in self.parent.skip_compare if "image/" not in key]
         return super().compare_outputs(test, ref, skip)
 
@@ -208,7 +208,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
                 patch.delenv(name)
             for name, value in wanted.items():
                 patch.setenv(name, value)
-            # JAX compiles anew for every training; the kernels share what it made.
+            # JAX compiles again for every training run, so kernels share a cache.
             patch.setenv("JAX_COMPILATION_CACHE_DIR", _compiled().name)
             patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         return (yield)
@@ -241,10 +241,10 @@ _forks: dict[str, Forks] = {}
 
 
 def _forking(notebook: Notebook) -> list[str]:
-    """Return what starts kernels that have the notebook's framework imported already.
+    """Return a command that starts kernels with the framework already imported.
 
-    That pays where a framework has more than one notebook. One server is kept, as
-    notebooks of a framework come one after the other.
+    It is empty if that doesn't pay, as for a framework's only notebook. We keep just
+    one server, because the notebooks of a framework come one after the other.
     """
     folder = notebook.path.parent
     cells = (item.path for item in notebook.session.items if isinstance(item, Cell))

@@ -1,6 +1,6 @@
-"""Take the pictures that stand for interactive figures on paper and in notebooks.
+"""Take still pictures of interactive figures, for paper and notebooks.
 
-Run by hand after ``make book`` when a figure has changed:
+If you change a figure, run this by hand after ``make book``:
 ``.venv/bin/python interactive/stills.py``.
 """
 
@@ -24,15 +24,18 @@ STYLE = """
     .interactive p { font-size: 1em !important; }
     .interactive-settings, .interactive-bar { display: none !important; }
 """
-"""Legible on a phone, where a third of the size is lost; without what is pressed."""
+"""Large enough for phones, which shrink it by a third, and without the controls."""
 
 
 def take(page, name: str, still: dict[str, str]) -> bytes:
-    """Return a part of a figure, in a state of it, as PNG, 434 pixels wide."""
+    """Return a screenshot of part of a figure in a given state, as a PNG.
+
+    ``still`` names the page, the part, the state and further CSS.
+    """
     page.set_viewport_size({"width": 720, "height": 1600})
     page.goto(f"{(HTML / still['page']).as_uri()}.html#{name}?{still['state']}")
     page.add_style_tag(content=STYLE + still["style"])
-    page.wait_for_timeout(500)  # It draws itself anew in this width.
+    page.wait_for_timeout(500)  # The figure redraws itself at its new width.
     return page.locator(f"#{name} {still['part']}").screenshot()
 
 

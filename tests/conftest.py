@@ -1,7 +1,7 @@
 """Fixtures for all tests: the frameworks behind one interface, and small data.
 
-Marks each test with what it needs, so that ``-m`` can choose; CONTRIBUTING.md lists the
-markers.
+It also marks each test with its needs, so you can select tests with ``-m``.
+CONTRIBUTING.md lists the markers.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ TAGS = {each.module: tag for tag, each in FRAMEWORKS.items()}
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name a framework as readers know it, also where its module is meant."""
+    """Name a framework by its tag, even if the parameter is its module."""
     return TAGS.get(val) if isinstance(val, str) else None
 
 
 @pytest.fixture(params=MODULES)
 def backend(request: pytest.FixtureRequest) -> BackendKit:
-    """Each framework in turn; one that cannot be had is skipped with the reason."""
+    """Each framework in turn; skips the test if the framework can't be imported."""
     return open_backend(request.param)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark tests, and skip what looks at the whole book where only a part is wanted."""
+    """Mark tests; skip tests of the whole book if only some frameworks are chosen."""
     if "chromium" in getattr(item, "fixturenames", ()):
         item.add_marker("browser")
     named = re.split("[-/]", item.callspec.id) if hasattr(item, "callspec") else ()
@@ -56,9 +56,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _all_frameworks() -> Iterator[None]:
-    """Let FRAMEWORK choose among this book's notebooks, not among those of tests.
+    """Keep FRAMEWORK from affecting the small books that tests make.
 
-    Before any other fixture, since those of a module or a session make books, too.
+    It must run before any other fixture, because module and session fixtures make
+    books too.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BOOKTOOLS_FRAMEWORK", raising=False)
@@ -88,6 +89,6 @@ def small_data(monkeypatch: pytest.MonkeyPatch) -> fashion_mnist.FashionMNIST:
 
 @pytest.fixture(autouse=True)
 def _no_figures_left() -> None:
-    """Close what a test drew, so that figures do not pile up."""
+    """Close a test's figures, so they don't pile up."""
     yield
     plt.close("all")

@@ -1,4 +1,4 @@
-"""A section as notebooks: split, executed, stored, compared, merged and offered.
+"""Makes notebooks of sections: splits, executes, stores, compares and merges them.
 
-Nothing here knows of Sphinx.
+This package doesn't use Sphinx.
 """

@@ -1,9 +1,9 @@
-"""Says when the output of a cell agrees with the one stored in its notebook.
+"""Decides whether the output of a cell agrees with the one stored in its notebook.
 
-Words, names, versions and counts (shapes, labels, whole numbers) have to be the same.
-What was computed has to be near: a different number of threads, another processor or
-another build of NumPy adds floats up in another order, and training carries that on.
-Pictures have to look the same.
+Words, names, versions and counts (shapes, labels, whole numbers) must be the same.
+Computed numbers must be close, because another number of threads, another processor
+or another build of NumPy adds floats in another order, and training builds on those
+sums. Pictures must look the same.
 """
 
 from __future__ import annotations
@@ -19,26 +19,24 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-# One, two or four threads and other instruction sets of the processor moved the loss
-# and the accuracies of ten epochs by at most 0.001 (of 0.38 and 0.85); another seed
-# moves them by 0.004 and 0.013, and in the first epochs by 0.07. In between lie 0.3 %
-# of the value.
+# Over ten epochs, one, two or four threads and other instruction sets moved the loss
+# (0.38) and the accuracies (0.85) by at most 0.001. Another seed moves them by 0.004
+# and 0.013, and by 0.07 in the first epochs. So we draw the line in between, at 0.3 %.
 RELATIVE = Decimal("0.003")
-# Rounding turns a last decimal over: one unit of it is allowed, as long as that is
-# little, 0.001 or 1 % of the value. So 2.30 may become 2.31, but 0.1 not 0.2. What is
-# smaller than 0.01 has too few decimals left for 0.001 of it to be little: there 1 %
-# alone counts, so that 0.001 is not 0.002.
+# Rounding can change the last decimal by one. We allow that if it is at most 0.001 or
+# 1 % of the value: 2.30 may become 2.31, but 0.1 may not become 0.2. Below 0.01 only
+# the 1 % counts, because otherwise 0.001 could become 0.002.
 ROUNDING, ROUNDING_RELATIVE, SMALL = Decimal("0.001"), Decimal("0.01"), Decimal("0.01")
-# In scientific notation two digits are usual, and a unit of the second is up to 10 %:
-# 1.2e-07 may become 1.3e-07, but 5e-07 not 6e-07.
+# Scientific notation usually shows two digits, and one unit of the second is up to
+# 10 % of the value: 1.2e-07 may become 1.3e-07, but 5e-07 may not become 6e-07.
 ROUNDING_SCIENTIFIC = Decimal("0.1")
-# A drawn curve follows its figures: 0.003 of an axis that spans 0.6 is 0.7 pt in a
-# figure 140 pt high. One point is 0.35 mm on paper, less than a curve is thick.
+# A curve moves with its values: 0.003 on an axis that spans 0.6 is 0.7 pt in a figure
+# 140 pt high. One point is 0.35 mm on paper, thinner than a curve.
 POINTS = 1.0
-# Another rasterizer moves an edge by a pixel and smooths it otherwise, and so
-# changes the size of a tightly cropped picture by as much. Training with another
-# number of threads moved the colors of drawn weights by 30 of 255 at most. The two
-# digits that differ least in a confusion matrix, 6 and 8, differ in 6 pixels by more.
+# Another rasterizer moves an edge by a pixel and smooths it differently, so a tightly
+# cropped picture can change its size by a pixel too. Training with another number of
+# threads changed the colors of drawn weights by at most 30 of 255. The most similar
+# digits in a confusion matrix, 6 and 8, differ by more than LEVELS in 6 pixels.
 LEVELS, PIXELS, TILE, CROP = 64, 4, 16, 2
 
 TOKEN = re.compile(
@@ -53,15 +51,15 @@ TOKEN = re.compile(
     re.X,
 )
 POINT_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-# The factors of a scale are none, nor the degrees of a rotation.
+# The factors of a scale and the degrees of a rotation aren't coordinates.
 COORDINATES = re.compile(
     r'\s(?:d|x|y|points|width|height|viewBox)="[^"]*"|\btranslate\([^)]*\)'
 )
-HASHED = re.compile(r"\b[A-Za-z]\w*[0-9a-f]{10}\b")  # a name matplotlib makes up
+HASHED = re.compile(r"\b[A-Za-z]\w*[0-9a-f]{10}\b")  # a name that Matplotlib generates
 
 
 def figures_near(stored: str, new: str) -> bool:
-    """Whether two printed numbers agree; whole ones only if they are the same."""
+    """Return whether two printed numbers agree. Whole numbers must be equal."""
     scientific = "e" in (stored + new).lower()
     if not (scientific or ("." in stored and "." in new)):
         return stored == new
@@ -75,28 +73,28 @@ def figures_near(stored: str, new: str) -> bool:
     elif size >= SMALL:
         little = max(ROUNDING, little)
     whole = [number == number.to_integral_value() for number in (a, b)]
-    if all(whole):  # counts, kept as floats
+    if all(whole):  # counts stored as floats
         return a == b
     return abs(a - b) <= (0 if any(whole) else RELATIVE * size) + min(unit, little)
 
 
 def points_near(stored: str, new: str) -> bool:
-    """Whether two coordinates, in points, lie on the same spot to the eye."""
+    """Return whether two coordinates, in points, look the same to the eye."""
     return abs(float(stored) - float(new)) <= POINTS
 
 
 def texts_agree(stored: str, new: str) -> bool:
-    """Whether texts have the same words and, one by one, near numbers.
+    """Return whether two texts have the same words, and numbers that agree one by one.
 
-    How many blanks stand around a number does not count: a column is as wide as its
-    widest number.
+    The number of blanks around a number doesn't count, because a column is as wide as
+    its widest number.
     """
     (words, numbers), (new_words, new_numbers) = _taken_apart(stored), _taken_apart(new)
     return words == new_words and all(map(figures_near, numbers, new_numbers))
 
 
 def _taken_apart(text: str) -> tuple[str, list[str]]:
-    """Return a text with a mark for each number, and the numbers."""
+    """Return a text with each number replaced by a mark, and the numbers."""
     numbers: list[str] = []
 
     def mark(match: re.Match) -> str:
@@ -104,7 +102,7 @@ def _taken_apart(text: str) -> tuple[str, list[str]]:
             return match[0]
         numbers.append(match["number"])
         before = text[match.start() - 1 : match.start()]
-        # Between two numbers a blank divides; elsewhere it only fills up the column.
+        # A blank after a word or number separates; elsewhere it only pads a column.
         apart = match["blank"] and (before.isalnum() or before in "._)%")
         ends = match[0].endswith(" ")
         return f"{' ' if apart else ''}\0{' ' if ends else ''}"
@@ -113,7 +111,7 @@ def _taken_apart(text: str) -> tuple[str, list[str]]:
 
 
 def drawings_agree(stored: str, new: str) -> bool:
-    """Whether two SVG files differ in their coordinates only, and by little."""
+    """Return whether two SVG files differ only in coordinates, and only slightly."""
     stored, new = numbered(stored), numbered(new)
     if COORDINATES.split(stored) != COORDINATES.split(new):
         return False
@@ -126,22 +124,22 @@ def drawings_agree(stored: str, new: str) -> bool:
 
 
 def numbered(svg: str) -> str:
-    """Replace names that are made of all digits of some coordinates by 1, 2, 3..."""
+    """Number the names that Matplotlib makes by hashing exact coordinates."""
     names: dict[str, str] = {}
     return HASHED.sub(lambda name: names.setdefault(name[0], str(len(names))), svg)
 
 
 def pictures_agree(stored: str, new: str) -> bool:
-    """Whether two pictures, PNG or JPEG in base64, look the same."""
+    """Return whether two pictures, PNG or JPEG in base64, look the same."""
     return picture_difference(stored, new) is None
 
 
 def picture_difference(stored: str, new: str) -> str | None:
     """Say where two pictures, PNG or JPEG in base64, look different, if they do.
 
-    They look the same if each pixel of either has a color that lies, within
-    ``LEVELS`` of 255, between those which the other has around that place, one pixel
-    far; at most ``PIXELS`` in a square of ``TILE`` by ``TILE`` may lie outside.
+    We compare each pixel of either picture with the same place in the other one and
+    the eight pixels around it. Its color must lie in their range, give or take
+    ``LEVELS`` of 255. At most ``PIXELS`` of any ``TILE`` by ``TILE`` square may fail.
     """
     import numpy as np
 
@@ -149,12 +147,12 @@ def picture_difference(stored: str, new: str) -> str | None:
         return None
     try:
         a, b = _decoded(stored), _decoded(new)
-    except OSError:  # what Pillow raises where it sees no picture
+    except OSError:  # Pillow raises it for data that isn't a picture
         return "one of the two can't be read as a picture"
     margins = [abs(m - n) for m, n in zip(a.size, b.size, strict=True)]
     if max(margins) > CROP:
         return "{} × {} pixels became {} × {}".format(*a.size, *b.size)
-    # Of the larger, pixels at the left or at the right are left out, whichever fits.
+    # Crop the larger picture on whichever sides fit best.
     places = product(*(range(margin + 1) for margin in margins))
     outside = min((_outside(a, b, *place) for place in places), key=np.count_nonzero)
     sums = np.pad(outside.cumsum(0).cumsum(1), ((TILE, 0), (TILE, 0)))
@@ -169,7 +167,7 @@ def picture_difference(stored: str, new: str) -> str | None:
 
 
 def _decoded(picture: str) -> Image:
-    """Decode a picture; what is transparent in it is shown on white."""
+    """Decode a picture, with white behind its transparent parts."""
     from PIL import Image
 
     image = Image.open(BytesIO(b64decode(picture))).convert("RGBA")
@@ -177,10 +175,10 @@ def _decoded(picture: str) -> Image:
 
 
 def _outside(a: Image, b: Image, x: int, y: int) -> np.ndarray:
-    """Mark the pixels of one picture that are outside the colors around in the other.
+    """Mark the pixels of each picture that don't match the other one's surroundings.
 
-    Of the picture that is wider ``x`` columns are left out at its left, of the one
-    that is higher ``y`` rows at its top.
+    We leave out ``x`` columns at the left of the wider picture and ``y`` rows at the
+    top of the taller one.
     """
     import numpy as np
     from PIL.ImageFilter import MaxFilter, MinFilter

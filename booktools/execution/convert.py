@@ -1,6 +1,6 @@
 """Converts a section's MyST Markdown into plain Markdown, framework by framework.
 
-What comes out shows properly in JupyterLab, VS Code, Colab and on GitHub.
+JupyterLab, VS Code, Colab and GitHub all show the result properly.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WITHOUT_PLAIN_FORM = {
 
 
 class Converter:
-    """Converts the Markdown of the section that a page is, for one framework."""
+    """Converts the Markdown of a section's page for one framework."""
 
     def __init__(self, book: Book, page: Page, framework: str):
         self.book, self.page, self.framework = book, page, framework
@@ -37,7 +37,7 @@ class Converter:
             "figure": self._figure,
             "framework": self._framework,
             "image": self._image,
-            "interactive": lambda block: "",  # a still figure stands beside it
+            "interactive": lambda block: "",  # the text has a still picture as well
             "math": lambda block: self._math(block, block.options.get("label", "")),
             "output-figure": self._output_figure,
             "solution": self._solution,
@@ -53,7 +53,8 @@ class Converter:
         """Convert blocks of the section.
 
         Raises:
-            SourceError: a label or a work is unknown, or something has no plain form.
+            SourceError: a label or a cited work is unknown, or something has no
+                plain form.
         """
         return "\n\n".join(filter(None, map(self._block, blocks)))
 
@@ -133,7 +134,7 @@ class Converter:
         return self._details(f"Solution to Exercise {number}", block)
 
     def _details(self, title: str, block: Block) -> str:
-        # The blank lines make Markdown of what stands inside the HTML.
+        # Blank lines let the text inside the HTML be read as Markdown.
         body = f"\n\n{self.markdown(block.inside)}\n\n"
         return f"<details>\n<summary>{title}</summary>{body}</details>"
 
@@ -163,7 +164,7 @@ class Converter:
                 new = self._address(each.text, place, each.kind == "image")
             else:
                 continue
-            if new is None:  # only the words of the link stay
+            if new is None:  # keep only the words of the link
                 edits += [(*part, "") for part in each.around]
             elif new != each.text:
                 edits.append((each.start, each.end, new))
@@ -189,7 +190,7 @@ class Converter:
         if role == "math":
             return f"${text}$"
         if role.startswith("py:"):
-            # On the pages a link to the reference; ~ shortens what is shown.
+            # On the pages it links to the reference; ~ shortens the name.
             name = target.rpartition(".")[2] if target[:1] == "~" else target
             return f"`{words or name}`"
         raise self._error(
@@ -210,7 +211,7 @@ class Converter:
     def _reference(self, role: str, label: str, words: str, line: int) -> str:
         target = self._target(label, line)
         if target.kind == "section":
-            # Chapters are numbered on the pages only.
+            # Only the pages number their chapters.
             if role == "numref":
                 words = ""
             fragment = "" if target.title == target.page.title else target.title
@@ -231,7 +232,10 @@ class Converter:
         return self._named(target, words)
 
     def _named(self, target: Target, words: str) -> str:
-        """Name what has no anchor; on other pages say which, as counts start again."""
+        """Name a target without an anchor, and its page if that is another one.
+
+        Each page counts from 1, so the number alone would be ambiguous.
+        """
         if target.page == self.page:
             return words
         return f"{words} of {self._link(target.page, target.page.title)}"
@@ -265,18 +269,19 @@ class Converter:
         return f"[{words}]({address}{anchor})"
 
     def framework_of(self, page: Page) -> str:
-        """Return which notebook of a section is linked: that of the same framework.
+        """Return which framework's notebook of a section to link to.
 
-        Where there is none, it is that for all, the default's or the first.
+        That is our own framework if the section has it, then ALL, the default or the
+        first that it has.
         """
         offered = page.section.frameworks
         wanted = (self.framework, ALL, DEFAULT.tag, *offered)
         return next(name for name in wanted if name in offered)
 
     def page_address(self, page: Page) -> str | None:
-        """Return the address of a section's notebook or of another page, if it has one.
+        """Return the address of a section's notebook or of another page.
 
-        Of what has none only the words stay.
+        A subclass may return None; then only the words of the link stay.
         """
         if not page.section:
             return self.file_address(page.path.as_posix())
@@ -285,15 +290,15 @@ class Converter:
         return f"{folder}{page.section.name}.ipynb"
 
     def file_address(self, path: str) -> str | None:
-        """Return the address of a file of the book, if it has one."""
+        """Return the address of a file of the book, or None if there is none."""
         return f"../../{quote(path)}"
 
     def picture_address(self, path: str, line: int) -> str:
-        """Return the address of a picture that the section shows on a line."""
+        """Return the address of a picture; ``line`` is where the section shows it."""
         return f"../../{quote(path)}"
 
     def _address(self, address: str, line: int, is_image: bool = False) -> str | None:
-        """Let an address that holds for the page hold for its notebooks."""
+        """Turn an address that works on the page into one for its notebooks."""
         if not address or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|#", address):
             return address
         path, hash_, anchor = unquote(address).partition("#")
@@ -317,14 +322,14 @@ class Converter:
         raise self._error(line, message)
 
     def references(self) -> str:
-        """Return the list of the works that were cited so far, if there are any."""
+        """Return a list of the works cited so far, or nothing."""
         if not self.cited:
             return ""
         entries = [f"- {self.book.bibliography.entry(key)}" for key in self.cited]
         return "**References**\n\n" + "\n".join(entries)
 
     def navigation(self) -> str:
-        """Return links to the pages before and after."""
+        """Return links to the previous and the next page."""
         before, after = self.book.neighbors(self.page)
         links = [
             f"**{where}:** {self._link(page, page.title)}"

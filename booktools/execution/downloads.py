@@ -1,6 +1,6 @@
-"""Turns a notebook of the repository into one that stands alone in a folder.
+"""Turns a notebook of the repository into one that works alone in a folder.
 
-Beside the notebooks lies d2lutils as a wheel, which their first cell installs where it
+The folder also holds d2lutils as a wheel. The notebook's first cell installs it if it
 is missing.
 """
 
@@ -29,27 +29,30 @@ from booktools.execution.stored import (
 from booktools.source.book import Book, Page
 
 SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp"}
-"""Pictures that JupyterLab, VS Code and Colab all show where they stand in the text.
+"""Types of pictures that JupyterLab, VS Code and Colab all show in the text.
 
-As attachments Colab shows none, and SVG neither VS Code nor Colab.
+Colab doesn't show attachments, and neither VS Code nor Colab shows SVG.
 """
 
 
 def download_name(page: Page, framework: str) -> str:
-    """Return a name that still means something in a folder of downloads."""
+    """Return a file name that makes sense in a folder of downloads."""
     return f"{page.section.name}-{framework}.ipynb"
 
 
 CONTENTS = ("pyproject.toml", "README.md", "LICENSE", "d2lutils")
-"""Of what the wheel is made."""
+"""The files and folders that go into the wheel."""
 
 
 def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
-    """Build d2lutils as a wheel into a folder, unless it is there as it would be now.
+    """Build d2lutils as a wheel into a folder, unless an up-to-date one is there.
 
-    Nothing is downloaded, and the same sources give the same bytes. ``record`` is a
-    file that keeps what the wheel was made from. Returns the wheel's name; without a
-    pyproject.toml in the book's folder ``root`` there is none.
+    Nothing is downloaded, and the same sources give the same bytes. The file
+    ``record`` notes what the wheel was made from.
+
+    Returns:
+        The wheel's name, or nothing if the book's folder ``root`` has no
+        pyproject.toml.
 
     Raises:
         RuntimeError: setuptools cannot build it.
@@ -66,7 +69,7 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
     if there and record.is_file() and record.read_text("utf-8") == state + there[0]:
         return there[0]
     with tempfile.TemporaryDirectory() as copy, tempfile.TemporaryDirectory() as built:
-        # Setuptools leaves files behind where it builds.
+        # Build in a copy, because setuptools leaves files behind.
         for name in names:
             Path(copy, name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, Path(copy, name))
@@ -89,24 +92,24 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
 
 
 class AloneConverter(Converter):
-    """Converts for a folder of downloads, in which no link is dead.
+    """Converts a section for a folder of downloads, without dead links.
 
-    Links to other notebooks name those in the same folder, pictures are put inside,
-    and links to the repository's other files become plain text.
+    Links to other notebooks lead to the same folder, pictures are embedded, and links
+    to other files of the repository become plain text.
     """
 
     def page_address(self, page: Page) -> str | None:
-        """Return the name of a section's notebook, if it is offered too."""
+        """Return the file name of a section's notebook, if readers can download it."""
         if page.section and (tag := self.framework_of(page)) in page.section.chosen:
             return download_name(page, tag)
         return None
 
     def file_address(self, path: str) -> None:
-        """Return nothing: no other file is there."""
+        """Return nothing, because no other file is in the folder."""
         return None
 
     def picture_address(self, path: str, line: int) -> str:
-        """Return an address that holds a picture itself, or the PNG beside it."""
+        """Return a data URL with the picture itself, or with the PNG next to it."""
         file = self.book.root / path
         kind = mimetypes.guess_type(file.name)[0]
         if kind not in SHOWN:
@@ -123,10 +126,10 @@ class AloneConverter(Converter):
 def download_notebook(
     book: Book, job: Job, folder: Path, wheel: str | None = None, base: str = ""
 ) -> None:
-    """Write a notebook into a folder so that none of its links is dead there.
+    """Write a notebook into a folder of downloads, with links that work there.
 
-    ``wheel`` is the name of d2lutils in that folder, and ``base`` the folder's address,
-    if it has one.
+    ``wheel`` is the name of the d2lutils wheel in that folder, and ``base`` is the
+    folder's address on the web, if it has one.
     """
     requirement = f"./{wheel}{{extras}}"
     if base:

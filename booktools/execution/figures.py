@@ -1,21 +1,21 @@
-"""Finds figures in the prose of a section behind which nothing stands.
+"""Finds figures in the prose of a section that no output or code backs up.
 
-A figure is a number with decimals, a percentage, or a whole number of two digits or
-more, or one followed by "times". It has to round a number where its sentence points:
+A figure is a number with decimals, a percentage, a number followed by "times", or a
+whole number of two or more digits. It is backed up if, in every framework that its
+sentence speaks for, it equals a number (rounded) in one of these places:
 
-- in the code, the outputs or the displayed formulas of its part of the section (from
-  one heading of the second level to the next), or, where that has no code because it
-  leads in or sums up, in the prose of the parts that have,
-- in those of a part, a section, a figure or an exercise to which its paragraph refers,
-- in those of the worked solution that it sums up,
+- the code, outputs and displayed formulas of the same part of the section (from one
+  second-level heading to the next), or, if that part has no code because it leads in
+  or sums up, the prose of the parts that have code,
+- a part, section, figure or exercise that the paragraph refers to,
+- the worked solution that it sums up.
 
-in every framework that the sentence speaks for; or it follows from two other numbers in
-its sentence, as their sum, difference, product or quotient. Whole numbers may come from
-the code of the whole section, where sizes are set, and those of four digits or more
-from any section to which this one refers. What stands in backticks or in a formula
-within the text proves nothing, and what an exercise gives is given. Figures from
-elsewhere are marked, in the line before the paragraph, the list, the table or the
-directive that holds them, or first in the directive::
+A sum, difference, product or quotient of two other numbers in its sentence is fine too.
+Whole numbers may come from code anywhere in the section, where sizes are set. If they
+have four digits or more, they may come from any section that this one refers to.
+Numbers in backticks or inline formulas back up nothing, and exercises may give any
+number. If a figure comes from elsewhere, say so on the line before the paragraph, list,
+table or directive that holds it, or on the directive's first line::
 
     % figures: Srivastava et al. (2014), table 2
 """
@@ -42,14 +42,15 @@ from booktools.source.markdown import (
 )
 
 MARK = "% figures:"
-WORKED = "sol_"  # instead of ex_, the label of an exercise that is worked out
-LARGE = 1000  # from here on a number is not met by chance
+WORKED = "sol_"  # replaces ex_ in the label of a worked solution
+LARGE = 1000  # numbers this large don't agree by chance
 NUMBER = re.compile(
     r"(?<![\w.])(?P<number>(?:(?<![\d)\]] )(?<![\w)\]])[-−+])?"
     r"(?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)"
     r"(?![\d_]|\.\d)(?P<percent>\s?\\?%)?(?P<times>\s(?:times|fold)\b)?"
 )
-# A day, a release, an address, a part of a name (ISO-8601, Table 3, 95th).
+# Numbers that aren't figures: a date, a release, an address, part of a name (ISO-8601,
+# Table 3, 95th).
 NAMED = re.compile(
     r"(?:release|Python|version|page|pages|Table|Figure|Chapter|Section)\s[\d.–-]+"
     r"|https?:\S+|\b[\w.]+\.\w+/\S*|\b(?:1[89]|20)\d\d\b(?!,\d|\.\d|\s?%)"
@@ -66,7 +67,7 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it stands somewhere, with what tells how exact it is."""
+    """A number as written, with its decimals, which say how exact it is."""
 
     value: float
     decimals: int
@@ -74,13 +75,14 @@ class Number:
     percent: bool = False
 
     def rounds(self, other: Number, unit: float = 1) -> bool:
-        """Whether this is the other one, rounded to its decimals or to a unit."""
+        """Return whether this is ``other``, rounded to our decimals or to a unit."""
         if self.decimals > other.decimals and not self.percent:
             return False
         half = 0.5 * unit * 10.0**-self.decimals * (1 + 1e-6)
         values = [other.value]
         if self.percent and not other.percent:
-            # A share, or a column of percentages; no count is one by itself.
+            # The other may be a share, or come from a column of percentages if it has
+            # decimals. A count is never a percentage.
             values = [100 * other.value]
             if other.decimals and self.decimals <= other.decimals:
                 values.append(other.value)
@@ -91,10 +93,11 @@ class Number:
 
 @dataclass
 class _Section:
-    """What a section holds in a framework: numbers.
+    """The numbers in a section, for one framework.
 
-    By part in its code, outputs and formulas, and which parts have code; in all its
-    code; in the prose of the parts that have code.
+    ``parts`` holds them by part, from code, outputs and formulas, and ``with_code``
+    says which parts have code. ``code`` holds the numbers in all code, and ``said``
+    those in the prose of parts with code.
     """
 
     parts: list[list[Number]]
@@ -104,7 +107,7 @@ class _Section:
 
 
 def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
-    """Find the figures of a section that stand nowhere where their sentence points.
+    """Find the figures in a section's prose that nothing backs up.
 
     Yields:
         The line of the section, the figure, and the frameworks that lack it.
@@ -132,7 +135,7 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
         targets = [book.labels[each] for each in labels if each in book.labels]
         return [(each.page, each.line) for each in targets]
 
-    # The top of a page stands for all of it.
+    # Line 0 refers to the whole page.
     texts = [block.text for block in page.blocks if block.kind in ("text", "heading")]
     found = {each.docname: each for text in texts for each, _ in referred(text)}
     sections = [(each, 0) for name, each in found.items() if name != page.docname]
@@ -171,12 +174,11 @@ def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
 def _sentences(
     parsed: Iterable[Block], spoken: tuple[str, ...], worked: str = ""
 ) -> Iterator[tuple[int, str, str, tuple[str, ...], str]]:
-    """Take blocks apart into sentences.
+    """Split blocks into sentences.
 
     Yields:
-        The line of a sentence, the sentence, its paragraph, the frameworks for which
-        it speaks, and within the short answer to an exercise the label of the worked
-        solution.
+        The line of a sentence, the sentence, its paragraph, the frameworks it speaks
+        for, and, in the short answer to an exercise, the worked solution's label.
     """
     marked = False
     for block in parsed:
@@ -196,7 +198,7 @@ def _sentences(
                 answered = re.sub("^ex_", WORKED, block.argument)
             yield from _sentences(block.inside, inner, answered)
         elif block.kind in ("text", "heading"):
-            # A mark holds for one paragraph; a text goes on until something else comes.
+            # A mark covers one paragraph, but a text block can hold several.
             done = len(PARAGRAPH.split(block.text)[0]) if marked else 0
             for paragraph in PARAGRAPH.split(block.text[done:]):
                 for sentence in SENTENCE.split(paragraph):
@@ -217,7 +219,10 @@ def _blank(match: re.Match) -> str:
 
 
 def _without_code(text: str, formulas: bool = False) -> str:
-    """Blank what is no prose, but for formulas that are wanted, or are one number."""
+    """Blank out code and other markup, but keep formulas that are a single number.
+
+    If ``formulas`` is set, keep all formulas.
+    """
     words = text
     for each in scan(text)[0]:
         number = PURE.fullmatch(text, each.start, each.end)
@@ -244,7 +249,7 @@ def _is_figure(match: re.Match, figure: Number) -> bool:
 
 
 def _unit(text: str, match: re.Match) -> int:
-    """Return the unit to which a whole number is rounded: "about 80,000" to 10,000."""
+    """Return the unit a whole number is rounded to: 10,000 for "about 80,000"."""
     digits = re.sub(r"\D", "", match["number"])
     if not ROUGHLY.search(re.sub(r"\s+", " ", text[: match.start()])[-20:]):
         return 1
@@ -252,7 +257,7 @@ def _unit(text: str, match: re.Match) -> int:
 
 
 def _follows(figure: Number, numbers: list[Number], unit: int) -> bool:
-    """Whether a figure follows from two other numbers of its sentence."""
+    """Return whether a figure follows from two other numbers in its sentence."""
     others = [each for each in numbers if abs(each.value) != abs(figure.value)]
     for a, b in permutations(others, 2):
         results = [a.value + b.value, a.value - b.value, a.value * b.value]
@@ -265,7 +270,7 @@ def _follows(figure: Number, numbers: list[Number], unit: int) -> bool:
 
 
 def _starts(page: Page) -> list[int]:
-    """Return the lines on which the parts of a page begin, but for the first."""
+    """Return the lines where the parts of a page begin, except for the first part."""
     return [
         block.line
         for block in page.outline
@@ -278,13 +283,13 @@ def _part(page: Page, line: int) -> int:
 
 
 def _read(book: Book, page: Page, framework: str) -> _Section:
-    """Collect the numbers of a section."""
+    """Collect the numbers in a section for a framework."""
     offered = page.section.frameworks
     name = framework if framework in offered else offered[0]
     section = _Section([[] for _ in range(len(_starts(page)) + 1)])
     notebook = read_notebook(book.root / page.section.notebook_path(name))
     stored = code_cells(notebook) if notebook else []
-    # A cell that installs what is missing may come first.
+    # Pair from the end, because the first cell may be an extra one that installs.
     pairs = zip(page.section.code_cells(name)[::-1], stored[::-1], strict=False)
     for cell, run in pairs:
         part = _part(page, cell.line)

@@ -1,12 +1,11 @@
-"""Starts kernels as copies of a process that has imported their framework already.
+"""Starts kernels by forking a process that has already imported their framework.
 
-Importing a framework takes seconds, and is the same for each of its notebooks. A server
+Importing a framework takes seconds, and every notebook would do it again. A server
 imports it once, computes nothing, and forks itself for each kernel. Jupyter starts a
-stand-in, which asks the server for a kernel and lives as long as that. Where the server
-cannot fork safely, since something that it imported started a thread, the stand-in
-becomes a kernel itself.
+stand-in, which asks the server for a kernel and lives as long as it does. If an import
+started a thread, the server can't fork safely, and the stand-in becomes the kernel.
 
-The stand-in is this file, run by itself: it imports nothing of ``booktools``.
+The stand-in runs this file on its own, so the file imports nothing of ``booktools``.
 """
 
 from __future__ import annotations
@@ -27,24 +26,24 @@ from importlib import import_module
 from pathlib import Path
 
 SUPPORTED = sys.platform == "linux"
-"""Elsewhere there is no fork, or the system's own libraries do not survive one."""
+"""Other systems have no fork, or their own libraries don't survive one."""
 
 ALWAYS = ("ipykernel.kernelapp", "matplotlib.pyplot")
-"""What every notebook imports."""
+"""Modules that every notebook imports."""
 
 
 class Forks:
-    """A server that forks kernels; it ends with the process that made this.
+    """A server that forks kernels and ends with the process that started it.
 
     Args:
-        modules: What it imports.
-        environment: That of its kernels.
+        modules: the names of the modules that it imports.
+        environment: the environment variables of its kernels.
     """
 
     def __init__(self, modules: Sequence[str], environment: dict[str, str]) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="forks-")
         self.path = str(Path(self.folder.name, "socket"))
-        # Bound here, so that a stand-in finds it however late the server is.
+        # Bind it here, so stand-ins can connect before the server is ready.
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(self.path)
         listening.listen()
@@ -52,7 +51,7 @@ class Forks:
         self.server = subprocess.Popen(
             [sys.executable, "-P", __file__, "serve", str(number), *modules],
             pass_fds=[number],
-            # As IPython tells its kernels, which set it too late for what is imported.
+            # IPython's kernels set this too late for modules that we have imported.
             env={"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
             | environment,
             stdin=subprocess.PIPE,
@@ -63,12 +62,12 @@ class Forks:
 
     @property
     def command(self) -> list[str]:
-        """What Jupyter is to run for a kernel; it fills in the file to connect by."""
+        """The command that starts a kernel; Jupyter fills in ``connection_file``."""
         run = [sys.executable, "-IS", __file__, "stand-in", self.path]
         return [*run, "{connection_file}"]
 
     def stop(self) -> None:
-        """End the server, and with it whatever kernel still runs."""
+        """End the server and all kernels that still run."""
         self.server.kill()
         self.server.wait()
         self.server.stdin.close()
@@ -76,14 +75,14 @@ class Forks:
 
 
 def serve(number: str, *modules: str) -> None:
-    """Import modules, and then fork a kernel for whoever connects."""
+    """Import modules, then fork a kernel for each connection."""
     with socket.socket(fileno=int(number)) as server:
         for name in (*ALWAYS, *modules):
             import_module(name)
         if len(os.listdir("/proc/self/task")) > 1:
             return
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels
-        # Nothing is ever written to its input, which ends with who started it.
+        # Nobody writes to stdin; it becomes readable when the parent process ends.
         while server in select.select([server, sys.stdin], [], [])[0]:
             connection, _ = server.accept()
             if os.fork():
@@ -102,7 +101,7 @@ def _become_kernel(connection: socket.socket) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
-    # Else all copies would draw the same numbers where a notebook sets no seed.
+    # Otherwise all copies would draw the same numbers in notebooks without a seed.
     random.seed()
     numpy.random.seed()
     folder, connection_file = json.loads(connection.makefile().readline())
@@ -112,7 +111,7 @@ def _become_kernel(connection: socket.socket) -> None:
     def obey() -> None:
         while connection.recv(1):
             os.kill(os.getpid(), signal.SIGINT)
-        os.killpg(0, signal.SIGKILL)  # the stand-in was killed
+        os.killpg(0, signal.SIGKILL)  # the stand-in is gone
 
     threading.Thread(target=obey, daemon=True).start()
     try:
@@ -122,7 +121,7 @@ def _become_kernel(connection: socket.socket) -> None:
 
 
 def stand_in(path: str, connection_file: str) -> None:
-    """Have a kernel forked and live as long; become one where that does not work."""
+    """Ask the server for a kernel and live as long as it; on failure become one."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         connection.sendall(json.dumps([os.getcwd(), connection_file]).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The first cell of a notebook that may be opened where d2lutils is not installed."""
+"""Makes the first cell of a notebook, which installs d2lutils where it is missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from booktools import frameworks_of
 
 INSTALL_ID = "install-d2lutils"
-"""Names the cell; pages do not show it, since no section holds it."""
+"""The cell's id. Pages don't show the cell, because it is in no section."""
 
 SOURCE = """\
 # Where the book's package or a framework is missing, as in Colab, this installs it.
@@ -34,17 +34,17 @@ OFFLINE = "Connect to the internet."
 NO_WHEEL = "Save {} beside this notebook (it is in the same menu), and be online."
 
 
-# What a notebook needs beside its framework, as it says itself.
+# A notebook names in this way what it needs besides its framework.
 REQUIRED = re.compile(r'\brequire\("(?P<package>\w+)", extra="(?P<extra>\w+)"\)')
 
 
 def install_cell(
     notebook: NotebookNode, framework: str, requirement: str
 ) -> NotebookNode:
-    """Return a cell that installs what a notebook misses, and only that.
+    """Return a cell that installs what a notebook needs and doesn't find.
 
-    What is there already satisfies pip, and stays. ``requirement`` is what pip is asked
-    for, with ``{extras}`` where those belong.
+    Packages that are there stay as they are. ``requirement`` is what pip installs,
+    with ``{extras}`` where those belong.
     """
     frameworks = frameworks_of(framework)
     needed = {each.module: [each.module, *each.others] for each in frameworks}

@@ -1,4 +1,4 @@
-"""Puts the outputs of a section's notebooks back into the section."""
+"""Puts the outputs of notebooks back into their section."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from booktools.source.sections import Cell, Section
 
 
 def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNode:
-    """Put back into a section the outputs of those of its notebooks that match it.
+    """Put the outputs of a section's notebooks back into the section.
+
+    ``notebooks`` holds the ones that match the section, by framework.
 
     Returns:
-        A notebook with the section's own MyST Markdown. The metadata
-        ``booktools.framework`` of a code cell says whose it is; a shared cell has
-        none where its outputs are equal everywhere, and else stands there once per
-        framework, with the same ``booktools.group``.
+        One notebook with the section's own MyST Markdown. A code cell names its
+        framework in the metadata ``booktools.framework``. A shared cell names none if
+        its outputs are the same everywhere. Otherwise it is there once per framework,
+        with the same ``booktools.group``.
     """
-    # A cell that installs what is missing may come first.
+    # Count from the end, because the first cell may be an extra one that installs.
     outputs = {
         name: iter(code_cells(notebook)[-len(section.code_cells(name)) :])
         for name, notebook in notebooks.items()
@@ -48,7 +50,7 @@ def merge(section: Section, notebooks: Mapping[str, NotebookNode]) -> NotebookNo
 
 
 def _folded(cell: Cell) -> dict[str, Any]:
-    """Return what lets MyST-NB fold a claim to a line that says what was checked."""
+    """Return metadata with which MyST-NB folds a claim into a line "Checked: ..."."""
     if not cell.claims:
         return {}
     line = "Checked: " + "; ".join(text for text, _ in cell.claims)
@@ -72,7 +74,7 @@ def _copies(
 
 
 def _content(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
-    """Return what a reader sees of outputs: no counts, no metadata."""
+    """Return the visible part of outputs, without counts and metadata."""
     return [
         {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
         for output in outputs

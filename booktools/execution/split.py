@@ -15,7 +15,7 @@ from booktools.source.sections import Cell
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    # No version in it: a notebook must not depend on the Python that ran it.
+    # Leave out the version: a notebook must not depend on the Python that ran it.
     "language_info": {
         "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py",
         "mimetype": "text/x-python", "name": "python", "nbconvert_exporter": "python",
@@ -31,17 +31,19 @@ def split(
     converter: type[Converter] = Converter,
     requirement: str | None = None,
 ) -> tuple[NotebookNode, list[int]]:
-    """Make the notebook of a section for one of its frameworks, without outputs.
+    """Make a section's notebook for one of its frameworks, without outputs.
 
-    ``converter`` says where its links lead, and ``requirement`` what its first cell
-    installs: by default the book's files, and d2lutils from the book's repository.
+    ``converter`` decides where links lead (by default to the book's files), and
+    ``requirement`` what the first cell installs (by default d2lutils from the book's
+    repository).
 
     Returns:
-        The notebook, its cells' identifiers derived from their content; and for each
-        cell the line of the section.
+        The notebook, with cell identifiers derived from the content, and for each
+        cell its line in the section.
 
     Raises:
-        SourceError: a label or a work is unknown, or something has no plain form.
+        SourceError: a label or a cited work is unknown, or something has no plain
+            form.
     """
     section, convert = page.section, converter(book, page, framework)
     notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(NOTEBOOK_METADATA))
@@ -52,7 +54,7 @@ def split(
     lines: list[int] = []
 
     def add(line: int, source: str) -> None:
-        """Add Markdown, joined with its neighbors."""
+        """Add Markdown, joined to the Markdown before it."""
         if source and notebook.cells and notebook.cells[-1].cell_type == "markdown":
             notebook.cells[-1].source += f"\n\n{source}"
         elif source:
@@ -81,7 +83,7 @@ def split(
 
 
 def cell_metadata(cell: Cell) -> NotebookNode:
-    """Return what a notebook's cell says beside its source: the tags."""
+    """Return the metadata of a notebook's cell, which are its tags."""
     return nbformat.from_dict({"tags": list(cell.tags)} if cell.tags else {})
 
 

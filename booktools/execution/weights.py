@@ -1,6 +1,6 @@
-"""Keeps what notebooks' networks have learned, for the figures that ask for it.
+"""Saves the trained parameters of notebooks for the figures that ask for them.
 
-Parameters are kept in 16 bits, classes in 8.
+Parameters are saved in 16 bits, classes in 8.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from booktools.source.interactive import Weights
 
 
 def kept_checksum(root: Path, keeps: list[Weights]) -> dict[str, str]:
-    """Return the checksum of what a notebook keeps, by the name for its record."""
+    """Return the checksum of a notebook's saved files, by its name in the record."""
     paths = [root / weights.path for weights in keeps]
     return {"weights": file_checksum(*paths)} if paths else {}
 
@@ -29,12 +29,12 @@ def kept_checksum(root: Path, keeps: list[Weights]) -> dict[str, str]:
 def kept_weights(
     notebook: NotebookNode, keeps: list[Weights]
 ) -> Iterator[dict[Path, dict[str, np.ndarray]]]:
-    """Add a cell to a notebook while it runs, which saves what is to be kept.
+    """Add a cell to a notebook, while it runs, that saves the arrays in ``keeps``.
 
-    The names that it saves are those of arrays, or of parameters of PyTorch.
+    They must be arrays or PyTorch parameters.
 
     Yields:
-        What was kept, by file and name, once the notebook has run.
+        A dictionary, filled on exit with the arrays by file and name.
     """
     kept: dict[Path, dict[str, np.ndarray]] = {}
     if not keeps:
@@ -60,7 +60,7 @@ def _small(array: np.ndarray) -> np.ndarray:
 
 
 def write_weights(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write what was kept for a figure."""
+    """Write a figure's arrays into a file."""
     packed = io.BytesIO()
     np.savez(packed, **arrays)
     write_whole(path, packed.getvalue())

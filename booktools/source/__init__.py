@@ -1,4 +1,4 @@
-"""A section as text: its blocks and cells, the book around it, the works it cites.
+"""Reads a section as text: blocks and cells, the book around it, the works it cites.
 
-Nothing here knows of Jupyter or of Sphinx.
+This package uses neither Jupyter nor Sphinx.
 """

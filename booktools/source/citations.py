@@ -19,7 +19,7 @@ class Bibliography:
     """The works that can be cited.
 
     Args:
-        path: a BibTeX file; where there is none, there is nothing to cite.
+        path: a BibTeX file. Without one, there is nothing to cite.
 
     Raises:
         SourceError: the file cannot be read.
@@ -35,7 +35,7 @@ class Bibliography:
         try:
             self._data = parse_string(text, "bibtex")
         except PybtexError as error:
-            # A key that is taken is named without its line.
+            # pybtex names a repeated key but not its line.
             key = re.search(r"(?<=entry: )\S+$", str(error))
             at = text.rfind(key[0]) if key else 0
             line = getattr(error, "lineno", None) or text.count("\n", 0, at) + 1
@@ -46,7 +46,7 @@ class Bibliography:
         return key in self._data.entries
 
     def named(self, key: str) -> tuple[str, str]:
-        """Return a work's authors, by family name and two at most, and its year."""
+        """Return a work's authors (two family names or "et al.") and its year."""
         entry = self._data.entries[key]
         people = entry.persons.get("author") or entry.persons.get("editor") or []
         names = [
@@ -58,7 +58,7 @@ class Bibliography:
         return authors or organization, entry.fields.get("year", "no year")
 
     def entry(self, key: str) -> str:
-        """Return a work as it stands in a list of references, and where it is found."""
+        """Return a work's entry for a list of references, with its DOI or address."""
         entry = deepcopy(self._data.entries[key])
         url, doi = (entry.fields.pop(name, "") for name in ("url", "doi"))
         (formatted,) = self._style.format_entries([entry])

@@ -1,9 +1,9 @@
-"""Reads the claims of a section: what its text says about results, asserted in cells.
+"""Reads the claims of a section: cells that assert what its text says about results.
 
-A cell with the tag ``claim`` holds assertions, each with a message that says in words
-what it checks. A reminder finds sentences that seem to need one: they compare, rank or
-generalize, in a paragraph after an output, and no claim stands beside them. Where a
-sentence needs none, a comment in the line before its paragraph says why::
+A cell with the tag ``claim`` holds assertions. Each has a message that says in words
+what it checks. ``unclaimed`` finds paragraphs that seem to need a claim and have none:
+they come after an output, and they compare, rank or generalize. If such a paragraph
+needs no claim, say why in a comment on the line before it::
 
     % claim: by definition
 """
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from booktools import SourceError
 from booktools.source.markdown import PARAGRAPH, Block
 
-if TYPE_CHECKING:  # sections are read with their claims
+if TYPE_CHECKING:  # sections imports this module
     from booktools.source.sections import Cell, Section
 
 CLAIM = "claim"
-"""The tag of a cell that asserts what the text beside it says."""
+"""The tag of a cell that asserts what the text above it says."""
 
 MARK = "% claim:"
 WORDS = re.compile(
@@ -33,17 +33,16 @@ WORDS = re.compile(
     r"|overtakes?|twice|half)\b",
     re.I,
 )
-"""What a sentence says when it compares, ranks or generalizes."""
+"""Words that compare, rank or generalize."""
 
 
 def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
-    """Return what a claim asserts, in words, and the conditions as code.
+    """Return the message and the condition, as code, of each assertion in a claim.
 
-    ``source`` is that of its cell, which begins on a ``line`` of a file.
+    ``source`` is the code of the cell, and ``line`` is where it begins in the file.
 
     Raises:
-        SourceError: an assertion has no message that is a plain text, or the cell
-            asserts nothing.
+        SourceError: the cell asserts nothing, or a message isn't a plain string.
     """
     found: list[tuple[str, str]] = []
     try:
@@ -67,10 +66,10 @@ def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
 
 
 def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
-    """Find paragraphs after an output that compare, with no claim beside them.
+    """Find paragraphs that compare results and have no claim next to them.
 
-    Beside a paragraph is whatever stands between the code before it and the code or
-    the heading after it. Exercises and their short answers are left out.
+    A claim counts if no heading and no other code comes between it and the paragraph.
+    Exercises, their short answers and text before the first output are skipped.
 
     Yields:
         The line of the paragraph, and the word that needs a claim.
@@ -106,7 +105,7 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
 
 
 def _shows(cell: Cell) -> bool:
-    """Whether a cell does more than define and assign: it may show something."""
+    """Return whether a cell may show something, not just define and assign."""
     waiting: list[ast.AST] = list(ast.parse(cell.source).body)
     while waiting:
         node = waiting.pop()

@@ -1,4 +1,4 @@
-"""Reads the files of a book; an author's mistake in one is told by file and line."""
+"""Reads the files of a book, and reports mistakes in them by file and line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from booktools import SourceError
 
 
 def read_file(path: Path, shown: Path) -> str:
-    """Read a file of the book, or raise SourceError where it is not UTF-8."""
+    """Read a file of the book; raise SourceError if it isn't UTF-8."""
     data = path.read_bytes()
     try:
-        # As Sphinx reads it: a mark of the order of bytes is none of the text.
+        # Like Sphinx, drop the byte order mark.
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
@@ -23,7 +23,7 @@ def read_file(path: Path, shown: Path) -> str:
 
 
 def read_yaml(text: str, path: Path, line: int, what: str) -> dict[str, Any]:
-    """Read the keys and values of YAML that begins on a line of a file.
+    """Read the keys and values of YAML that begins on the given line of a file.
 
     Raises:
         SourceError: it isn't YAML, or it isn't keys and values.

@@ -1,20 +1,19 @@
-"""Reads what a book's interactive figures say of themselves.
+"""Reads the descriptions of a book's interactive figures.
 
-A figure is a folder in the book's folder ``interactive/``. What it is made of can stand
-in ``NAME/NAME.html``, and its page holds that as a template, for the scripts to show.
-Its file ``figure.yml`` says:
+Each figure has a folder in ``interactive/``. ``NAME/NAME.html`` can hold its markup, which
+its page keeps as a template for the scripts to show. Its file is ``figure.yml``:
 
-    scripts: [shared.js, NAME/NAME.js]   # what its page loads, in this order
+    scripts: [shared.js, NAME/NAME.js]   # the page loads these, in this order
     styles: [NAME/NAME.css]
-    data: [NAME/data.py]                 # whose scripts() returns what else is loaded:
-                                         # scripts, as text by name
-    weights:                             # what a notebook has learned once it has run,
-      section: first                     # to be kept in NAME/first.npz
+    data: [NAME/data.py]                 # its scripts() returns more scripts to load,
+                                         # as text by name
+    weights:                             # arrays to save from a notebook's run,
+      section: first                     # kept in NAME/first.npz
       framework: pytorch
       arrays: [W, b]
-    still: ...                           # how its picture is taken; for the book's use
+    still: ...                           # how to take its picture; not read here
 
-All but the scripts may be missing. Files are named relative to ``interactive/``.
+Only the scripts are required. File names are relative to ``interactive/``.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ FOLDER = Path("interactive")
 
 @dataclass(frozen=True)
 class Weights:
-    """What a notebook keeps: ``arrays`` by name, in a file in the book's folder."""
+    """Arrays that a notebook saves to ``path``, relative to the book's folder."""
 
     path: Path
     section: str
@@ -40,7 +39,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Figure:
-    """An interactive figure: the files that its page loads, and what these need."""
+    """An interactive figure: the files its page loads and the weights it needs."""
 
     name: str
     markup: str
@@ -51,7 +50,7 @@ class Figure:
 
 
 def read_figures(root: Path) -> dict[str, Figure]:
-    """Read what the figures of a book say of themselves, by their names.
+    """Read the descriptions of a book's interactive figures, by name.
 
     Raises:
         SourceError: a description cannot be read, or names a file that is missing.

@@ -1,7 +1,7 @@
-"""Reads MyST Markdown block by block.
+"""Reads MyST Markdown block by block, without Sphinx or docutils.
 
-Only what the sections use is told apart: headings, labels, display equations
-and directives. Everything else is text. No Sphinx and no docutils.
+It knows only what the sections use: headings, labels, display equations, code,
+comments and directives. Everything else is text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from booktools.source.files import read_yaml
 DIRECTIVE = re.compile(r"\{(?P<name>[a-zA-Z][\w:.-]*)\}\s*(?P<argument>.*)")
 OPTION = re.compile(r":(?P<key>[a-zA-Z][\w-]*):\s*(?P<value>.*)")
 EXPLICIT = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.S)
-"""Within a role: words, and what they stand for."""
+"""The content of a role with a title of its own: ``title <target>``."""
 
 FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
 
@@ -37,17 +37,17 @@ VERBATIM = {
     "bibliography", "code", "code-block", "code-cell", "eval-rst", "literalinclude",
     "math", "raw",
 }  # fmt: skip
-"""Directives whose body is not Markdown."""
+"""Directives with a body that isn't Markdown."""
 
 ADMONITIONS = {
     "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",
     "tip", "warning",
 }  # fmt: skip
-"""Directives beside whose name their text may begin."""
+"""Directives that let the text begin on the same line as their name."""
 
 
 PARAGRAPH = re.compile(r"\n\s*\n")
-"""What divides the paragraphs of a text."""
+"""The break between two paragraphs."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Block:
     """A block of Markdown.
 
     ``kind`` is ``heading``, ``target``, ``math``, ``directive``, ``code``,
-    ``comment`` or ``text``; ``text`` its source and ``line`` where that begins.
-    ``name`` is the text of a heading, the label of a target or an equation, or
-    the name of a directive, whose are also ``argument``, ``options``, ``body``,
-    ``body_line`` and the blocks ``inside``; ``body`` is also the TeX of an equation.
+    ``comment`` or ``text``. ``text`` is the source, which begins on ``line``.
+    ``name`` is a heading's text, the label of a target or an equation, or the name
+    of a directive. Only directives have ``argument``, ``options``, ``body_line`` and
+    blocks ``inside``; ``body`` is the body of a directive or the TeX of an equation.
     """
 
     kind: str
@@ -72,18 +72,18 @@ class Block:
     inside: tuple[Block, ...] = ()
 
     def is_directive(self, name: str) -> bool:
-        """Return whether it is a directive of this name."""
+        """Return whether this is a directive with the given name."""
         return self.kind == "directive" and self.name == name
 
 
 @dataclass(frozen=True)
 class Inline:
-    """Something within the text of a block, from ``start`` to ``end`` in it.
+    """A piece of markup within the text of a block, from ``start`` to ``end``.
 
     ``kind`` is ``role``, ``code``, ``math``, ``link`` or ``image`` (the address alone),
-    ``footnote`` or ``reference`` (the definition of an address, or a link by it).
-    ``name`` is that of a role, and ``text`` what stands in it, or the address.
-    ``around`` are the starts and ends of what makes a link of words.
+    ``footnote``, or ``reference`` (the definition of an address, or a link to one).
+    ``name`` is the name of a role, and ``text`` its content or the address.
+    ``around`` gives the spans to delete if only the words of a link should stay.
     """
 
     kind: str
@@ -96,7 +96,7 @@ class Inline:
 
 @cache
 def _parser() -> MarkdownIt:
-    """Return MyST's reading of Markdown, with the extensions that the book turns on."""
+    """Return a MyST parser with the extensions that the book turns on."""
     parser = MarkdownIt("commonmark").enable("table").use(colon_fence_plugin)
     parser.use(myst_block_plugin).use(myst_role_plugin).use(deflist_plugin)
     parser.use(dollarmath_plugin, allow_labels=True).use(amsmath_plugin)
@@ -110,7 +110,7 @@ KINDS = {"myst_role": "role", "backticks": "code", "math_inline": "math"}
 
 
 def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
-    """Apply a rule of the parser, and note from where to where it held."""
+    """Apply a rule of the parser, and record which span it matched."""
     found, start = state.env["found"], state.pos
     before = len(found)
     if not rule(state, silent):
@@ -124,7 +124,7 @@ def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
         role, text = role[1:], text[ticks:-ticks]
     elif name in ("link", "image"):
         if name == "image":
-            # It has read its words by themselves, and counted from their beginning.
+            # Its text was parsed on its own, with positions counted from there.
             del found[before:]
         opening = start + (name == "image")
         closing = state.md.helpers.parseLinkLabel(state, opening, name == "link")
@@ -135,7 +135,7 @@ def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
             found.append(Inline(name, address.end(), to.pos, to.str, around=around))
         else:
             found.append(Inline("reference", start, end, state.src[start:end]))
-        if name == "link":  # its words are text
+        if name == "link":  # the words of a link are text
             start = closing
     found.append(Inline(kind, start, end, text, role))
     return True
@@ -143,10 +143,10 @@ def _recorded(name: str, rule: Any, state: StateInline, silent: bool) -> bool:
 
 @cache
 def scan(content: str) -> tuple[tuple[Inline, ...], str]:
-    """Find what stands within a paragraph; return also what is left, as plain words.
+    """Find the markup in a paragraph; return also its plain words, the rest blanked.
 
-    What merely looks like something, in code, in a formula or escaped, is nothing.
-    Footnotes are known by their pattern only.
+    Markup that is escaped, or inside code or a formula, doesn't count. Footnotes are
+    recognized by their pattern alone.
     """
     found: list[Inline] = []
     parser = _parser()
@@ -161,22 +161,22 @@ def scan(content: str) -> tuple[tuple[Inline, ...], str]:
 
 
 def blanked(text: str, start: int, end: int) -> str:
-    """Return a text as long and with as many lines, in which a part is blank."""
+    """Replace a part of a text by blanks, keeping its length and lines."""
     return text[:start] + re.sub(".", " ", text[start:end]) + text[end:]
 
 
 @cache
 def inlines(text: str) -> tuple[Inline, ...]:
-    """Find what stands within the text of a block."""
+    """Find the markup within the text of a block."""
     lines = text.split("\n")
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
     env: dict[str, Any] = {}
     tokens = [each for each in _parser().parse(text, env) if each.type == "inline"]
     found: list[Inline] = []
-    # The cells of a table's row, which stand on one line, are read at once.
+    # The cells of a table row share a line; read it once.
     for first, end in dict.fromkeys(tuple(token.map) for token in tokens):
         at = starts[first]
-        # A term that is defined says that it ends on the line on which it begins.
+        # The token of a defined term ends on the line where it begins.
         for each in scan("\n".join(lines[first : max(end, first + 1)]))[0]:
             around = tuple((at + start, at + end) for start, end in each.around)
             found.append(
@@ -190,14 +190,14 @@ def inlines(text: str) -> tuple[Inline, ...]:
 
 
 def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
-    """Take Markdown apart that begins on a line of a file.
+    """Split Markdown that begins on the given line of a file into blocks.
 
     Returns:
-        Blocks that cover all of ``text`` in order, blank lines aside.
+        Blocks that cover all of ``text`` in order, except for blank lines.
 
     Raises:
-        SourceError: a directive or a formula is not closed, or a directive stands
-            inside a list or quote.
+        SourceError: a directive or a formula isn't closed, or a directive is inside
+            a list or a quote.
     """
     lines = text.split("\n")
     found: list[Block] = []
@@ -220,7 +220,7 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
         if token.level or not token.map:
             continue
         start, end = token.map
-        if token.type == "amsmath":  # it does not count its last line
+        if token.type == "amsmath":  # its map leaves out the last line
             end = start + token.content.count("\n") + 1
         source = "\n".join(lines[start:end]).rstrip()
         block = _block(token, tokens[i + 1 : i + 2], source, line + start, path)
@@ -235,7 +235,7 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
 def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
     start, end = token.map
     closing = lines[end - 1].strip() if end - 1 > start else ""
-    # What stands inside would begin and end with fewer of them.
+    # A nested block would have a shorter fence.
     another = re.compile(rf"\s*{re.escape(token.markup)}+\s*\{{[a-zA-Z]")
     for number in range(start + 1, end):
         if another.match(lines[number]):
@@ -322,7 +322,7 @@ def _directive(match, content: str, source: str, line: int, path: Path) -> Block
 
 
 def walk(found: Iterable[Block]) -> Iterator[Block]:
-    """Yield blocks and, after each directive with Markdown in it, those inside."""
+    """Yield all blocks, each directive followed by the blocks inside it."""
     for block in found:
         yield block
         yield from walk(block.inside)

@@ -1,4 +1,4 @@
-"""Takes a section apart into cells.
+"""Splits a section into cells.
 
 A section is a MyST Markdown notebook that holds the cells of every framework.
 """
@@ -24,19 +24,19 @@ TAGS = {
     "output_scroll", "raises-exception", "remove-cell", "remove-input", "remove-output",
     "remove-stderr", "remove-stdout", "same-code", "scroll-output",
 }  # fmt: skip
-"""Tags a cell may have besides those of the frameworks.
+"""Tags a cell may have besides the names of frameworks.
 
-All are Jupyter Book's but ``claim`` and ``same-code``, which says that the function
-in the cell is one that ``d2lutils`` holds too.
+All are Jupyter Book's except ``claim`` and ``same-code``. ``same-code`` marks a
+function that ``d2lutils`` holds too.
 """
 
 IGNORED = {
     "ExecuteTime", "autoscroll", "collapsed", "deletable", "editable", "execution",
     "id", "jupyter", "name", "scrolled", "slideshow", "trusted", "vscode",
 }  # fmt: skip
-"""Options of a cell that editors write, for themselves."""
+"""Cell options that editors write for their own use."""
 
-UNSEEN = ("comment", "target")  # blocks that show nothing
+UNSEEN = ("comment", "target")  # blocks that readers don't see
 HEADER = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)\n", re.S)
 
 
@@ -44,10 +44,10 @@ HEADER = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)\n", re.S)
 class Cell:
     """A cell of a section.
 
-    ``kind`` is ``code`` or ``markdown``; ``line`` the first line of its source in
-    the section, counted from 1; ``frameworks`` whose it is; ``shared`` whether it
-    is untagged, and so everyone's; ``tags`` the other tags; ``blocks`` its Markdown;
-    ``claims`` what it asserts if it is a claim, in words and as code.
+    ``kind`` is ``code`` or ``markdown``. ``line`` is where the source begins in the
+    section, counted from 1. ``frameworks`` lists who gets the cell; it is ``shared``
+    if no tag names a framework, and ``tags`` are the other tags. ``blocks`` is its
+    Markdown. ``claims`` pairs the words and the code of each assertion in a claim.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """A section, taken apart: ``path`` relative to the book's folder."""
+    """A section and its cells; ``path`` is relative to the book's folder."""
 
     path: Path
     frameworks: tuple[str, ...]
@@ -70,16 +70,16 @@ class Section:
 
     @property
     def name(self) -> str:
-        """What the section's notebooks are called."""
+        """The name of the section's notebooks."""
         return self.path.stem
 
     @property
     def chosen(self) -> list[str]:
-        """Those of its frameworks that the reader works with; ALL is for everybody."""
+        """The section's frameworks that the reader works with, and ALL."""
         return [each for each in self.frameworks if each in (ALL, *chosen_frameworks())]
 
     def code_cells(self, framework: str) -> list[Cell]:
-        """Return the code cells that are in the notebook of a framework."""
+        """Return the code cells in a framework's notebook."""
         return [
             cell
             for cell in self.cells
@@ -87,9 +87,10 @@ class Section:
         ]
 
     def text_alternatives(self, framework: str) -> list[str]:
-        """Return what each code cell's pictures show, from the figures right below.
+        """Return a text alternative for each code cell's pictures, or "".
 
-        Such a figure holds the cell before it, or the cells of a framework's tab.
+        It comes from the output-figure right below the cell. Such a figure holds one
+        shared cell or all the cells in a framework's tab.
         """
         found: list[str] = []
         held = 0  # how many cells a figure would hold here
@@ -106,25 +107,25 @@ class Section:
         return found
 
     def notebook_path(self, framework: str) -> Path:
-        """Return where a framework's notebook lies, relative to the book's folder."""
+        """Return the path of a framework's notebook, relative to the book's folder."""
         return Path("notebooks", framework, f"{self.name}.ipynb")
 
 
 def header(text: str, path: Path) -> dict[str, Any]:
-    """Return the header of a page, empty where it has none."""
+    """Return the header of a page, empty if it has none."""
     match = HEADER.match(text)
     return read_yaml(match[1], path, 2, "the header") if match else {}
 
 
 def body(text: str, path: Path) -> tuple[str, Path, int]:
-    """Return a page without its header, its path, and the line on which that begins."""
+    """Return a page's text after the header, its path, and the line it begins on."""
     match = HEADER.match(text)
     start = match.end() if match else 0
     return text[start:], path, text.count("\n", 0, start) + 1
 
 
 def is_section(text: str, path: Path) -> bool:
-    """Return whether a page is a section: whether its header is jupytext's for MyST."""
+    """Return whether a page is a section, which has jupytext's header for MyST."""
     found: Any = header(text, path)
     for key in ("jupytext", "text_representation", "format_name"):
         found = found.get(key) if isinstance(found, dict) else None
@@ -134,11 +135,15 @@ def is_section(text: str, path: Path) -> bool:
 def named_frameworks(
     names: Any, offered: Iterable[str], path: Path, line: int, what: str
 ) -> tuple[str, ...]:
-    """Interpret ``names``, an argument of ``what``; return tags in the book's order.
+    """Check that ``names`` lists frameworks; return them in the book's order.
+
+    Args:
+        names: what the author wrote.
+        offered: the tags that may be used there.
+        path, line, what: the place, for the error message.
 
     Raises:
-        SourceError: It is no list, names nothing, or names something that is not
-            among the tags ``offered``.
+        SourceError: it isn't a list, it is empty, or a name isn't offered.
     """
     known = [name for name in (*FRAMEWORKS, ALL) if name in offered]
     if not isinstance(names, list) or not names or any(n not in known for n in names):
@@ -153,7 +158,7 @@ def named_frameworks(
 
 
 def read_section(text: str, path: Path) -> Section:
-    """Take a section apart, or raise SourceError where a tag or an option is wrong."""
+    """Split a section into cells; raise SourceError if a tag or option is wrong."""
     options = header(text, path).get("booktools") or {}
     if not isinstance(options, dict) or set(options) - {"frameworks"}:
         raise SourceError(
@@ -173,7 +178,7 @@ def read_section(text: str, path: Path) -> Section:
 
 
 def _line_of(key: str, text: str) -> int:
-    """Return the line of a key in a header."""
+    """Return the line of a key in the header."""
     match = re.compile(rf"\b{key}\s*:").search(text)
     return text.count("\n", 0, match.start()) + 1 if match else 1
 

@@ -1,6 +1,6 @@
-"""The Sphinx extension: pages with a tab for each framework, and their menus.
+"""The Sphinx extension: makes pages with a tab for each framework, and their menus.
 
-Nothing is executed, and no framework needs to be installed.
+It executes nothing and needs no framework to be installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from booktools.sphinx.tabs import setup_tabs
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Add the extension to Sphinx."""
+    """Set up all parts of the extension."""
     sources = setup_sources(app)
     setup_directives(app)
     setup_tabs(app)

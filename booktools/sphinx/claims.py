@@ -1,4 +1,4 @@
-"""Lists the claims of the book, and leaves them out on paper."""
+"""Lists the claims of the book, and leaves them out of the PDF and the EPUB."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from booktools.sphinx.sources import Sources, WrittenDirective
 
 
 class ClaimList(WrittenDirective):
-    """What each section claims, and the conditions that its cells assert."""
+    """Lists the claims of each section with the conditions that its cells assert."""
 
     def lines(self) -> list[str]:
         lines: list[str] = []
         for page in self.sources.book.sections:
-            # Each once: what all frameworks assert may stand in a cell of each.
+            # Frameworks may make the same claim in cells of their own; list it once.
             found = list(dict.fromkeys(sum((c.claims for c in page.section.cells), ())))
             if not found:
                 continue
@@ -29,9 +29,9 @@ class ClaimList(WrittenDirective):
 
 
 class LeaveOutClaims(SphinxPostTransform):
-    """Removes the cells of claims where nothing can be folded: in LaTeX and EPUB."""
+    """Removes the cells of claims in LaTeX and EPUB, which can't fold them."""
 
-    # After one framework was kept (150).
+    # After KeepOneFramework (150).
     default_priority = 155
 
     def run(self, **kwargs: object) -> None:
@@ -43,6 +43,6 @@ class LeaveOutClaims(SphinxPostTransform):
 
 
 def setup_claims(app: Sphinx, sources: Sources) -> None:
-    """Offer the directive ``claim-list``."""
+    """Add the directive ``claim-list``."""
     app.add_directive("claim-list", ClaimList.of(sources))
     app.add_post_transform(LeaveOutClaims)

@@ -1,4 +1,4 @@
-"""What an author writes for some frameworks: prose, links and the reference."""
+"""Directives that depend on the framework: prose, links and the API reference."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FrameworkDirective(SphinxDirective):
 
 
 class FrameworkLinksDirective(SphinxDirective):
-    """Links that open a page in each framework, where there are tabs."""
+    """Links that open a page in each framework; only in HTML, which has tabs."""
 
     required_arguments = 1
 
@@ -63,7 +63,7 @@ class FrameworkLinksDirective(SphinxDirective):
 
 
 class FrameworkApiDirective(SphinxDirective):
-    """The reference of what ``d2lutils`` offers by some names, in each framework."""
+    """The API reference of the named parts of ``d2lutils``, in each framework."""
 
     required_arguments = 1
     final_argument_whitespace = True

@@ -1,4 +1,4 @@
-"""Formulas for e-readers, which run no scripts: as MathML."""
+"""Writes formulas as MathML in EPUBs, because e-readers run no scripts."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sphinx.util.math import get_node_equation_number
 RENDERER = "mathml"
 
 ALIKE = {"aligned": "split", "gathered": "matrix"}
-"""Environments that the converter does not know, and what looks like them."""
+"""Environments that the converter doesn't know, and others that look the same."""
 
 
 class EpubBuilder(Epub3Builder):
-    """Sphinx' own, with formulas that e-readers can show."""
+    """Sphinx's EPUB builder, with formulas that e-readers can show."""
 
     math_renderer_name = RENDERER
 
     def init(self) -> None:
-        """Begin; for pages the formulas stay as they are."""
+        """Set the formulas as MathML. Other builders keep theirs."""
         super().init()
         self.app.add_html_math_renderer(RENDERER, (_visit, None), (_visit_block, None))
 
     def build_content(self) -> None:
-        """Say which pages hold MathML, as the standard asks."""
+        """Declare which pages hold MathML, as the EPUB standard demands."""
         super().build_content()
         path = Path(self.outdir, "content.opf")
         text = path.read_text("utf-8")
@@ -68,5 +68,5 @@ def _formula(node: nodes.Element, display: str) -> str:
 
 
 def setup_epub(app: Sphinx) -> None:
-    """Let EPUBs hold MathML."""
+    """Replace the EPUB builder."""
     app.add_builder(EpubBuilder, override=True)

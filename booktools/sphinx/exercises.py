@@ -1,6 +1,6 @@
-"""Lists all exercises of the book, by what the sections say of each.
+"""Lists all exercises of the book.
 
-An exercise has a title and, as its classes, a kind and the minutes that it takes::
+Each exercise has a title. Its classes give its kind and the minutes it takes::
 
     :::{exercise} Width of the hidden layer
     :label: ex_mlp_scratch_width
@@ -26,10 +26,10 @@ CLASSES = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) minutes-(?P<minutes>\d+)")
 
 
 def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
-    """Yield the exercises of a page, and of each its kind and minutes.
+    """Yield each exercise of a page with its kind and minutes.
 
     Raises:
-        SourceError: An exercise does not say what it is.
+        SourceError: an exercise lacks its title, label, kind or minutes.
     """
     for block in page.blocks:
         if block.is_directive("exercise"):
@@ -46,7 +46,7 @@ def exercises(page: Page) -> Iterator[tuple[Block, str, int]]:
 
 
 class ExerciseList(WrittenDirective):
-    """A table with a row for each exercise, and links to it and to its solution."""
+    """A table of all exercises, with links to each one and to its solution."""
 
     def lines(self) -> list[str]:
         lines = ["| no. | topic | kind | min | answer |", "|" + "---|" * 5]
@@ -74,12 +74,12 @@ class ExerciseList(WrittenDirective):
 def let_sort(
     app: Sphinx, docname: str, template: str, context: dict, doctree: object
 ) -> None:
-    """Load what sorts the table and chooses from it, where one stands."""
+    """Load the script that sorts and filters the table, on pages that have it."""
     if "exercise-list" in context.get("body", ""):
         app.add_js_file("booktools-exercises.js", loading_method="defer")
 
 
 def setup_exercises(app: Sphinx, sources: Sources) -> None:
-    """Offer the directive ``exercise-list``."""
+    """Add the directive ``exercise-list``."""
     app.add_directive("exercise-list", ExerciseList.of(sources))
     app.connect("html-page-context", let_sort)

@@ -1,4 +1,4 @@
-"""What every page holds around its text, and valid HTML within it."""
+"""Adds the book's templates, style and script, and corrects the HTML of pages."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
 
 KEY = "sphinx-design-tab-id-framework"
-"""Under which browsers keep the choice; that of sphinx-design, which reads it too."""
+"""Browsers store the chosen framework under this key. sphinx-design uses it too."""
 
 DROPPED = {
-    # 1.5 MB of icons, of which the pages show a dozen: those are in booktools.css.
+    # 1.5 MB of icons. The pages show a dozen, and booktools.css has those.
     "the scripts of icons": r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>",
-    # Files of which the page will learn soon enough.
+    # The page will ask for these files soon enough.
     "what is loaded ahead": r'<link[^>]*rel="preload"[^>]*>',
-    # Said twice by the theme.
+    # The theme writes it twice.
     "a second viewport": r'<meta name="viewport"[^>]*>',
-    # For a search service, and for a search while typing, which the book has not.
+    # The book has no search service and doesn't search while you type.
     "the words of a search service": r'<meta name="docsearch[^>]*>',
     "the options of a search": r"<script>DOCUMENTATION_OPTIONS\.[^<]*</script>",
-    # The page of the search needs them at once, and in the theme's order.
+    # Only the search page needs them, at once and in the theme's order.
     "the scripts of the search": r'<script[^>]*src="[^"]*'
     r"(?:searchtools|language_data|searchindex)\.js[^>]*></script>",
 }
-"""What pages leave out of the head that the theme gives them, as it writes it."""
+"""Parts of the theme's head that our pages leave out, as patterns by description."""
 
 MATH = re.compile(
     r"<script>window\.MathJax =[^<]*</script>|<script[^>]*/mathjax/[^>]*></script>"
 )
 BLOCKING = re.compile(r"<script(?![^>]*\b(?:defer|async)\b)(?=[^>]*\bsrc=)")
 NUMBER = re.compile(r"[–−+-]?|[−+-]?\d[\d,.]*( ?%| s)?( \([^)]*\))?")
-"""What is aligned in a table: a figure, perhaps with its range, or a dash for none."""
+"""Table cells to align: a number, perhaps with its range, or a dash for none."""
 HEADINGS = ["h1", "h2", "h3", "h4"]
 STATED = re.compile(r"width: ([\d.]+)px;")
-# A summary, which may hold no paragraphs, needs one of MyST-NB's two: there is no
-# style that would hide the other. Readers of EPUBs draw its arrow themselves.
+# MyST-NB writes two paragraphs into a summary, which may hold none. Keep the text of
+# one, because EPUBs have no style that hides the other. E-readers draw the arrow.
 SUMMARY = re.compile(
     r'<p class="collapsed admonition-title">([^<]*)</p>\s*'
     r'<p class="expanded admonition-title">[^<]*</p>'
@@ -61,18 +61,18 @@ SUMMARY = re.compile(
 
 
 class Heads:
-    """The heads of the pages, without what the pages do not need.
+    """Removes from the heads of pages whatever the pages don't need.
 
     Attributes:
-        unseen: what no page so far had. Sphinx writes the first page and the last ones
-            in the process that ends the build, also where others write the rest.
+        unseen: the parts in ``DROPPED`` that no page has had so far. Even in a parallel
+            build, the main process writes the first and the last pages itself.
     """
 
     def __init__(self) -> None:
         self.unseen = set(DROPPED)
 
     def strip(self, markup: str, pagename: str, body: str) -> Markup:
-        """Leave out of a part of a head what is not needed, and let none wait."""
+        """Return part of a head without unneeded tags, and with deferred scripts."""
         for what, pattern in DROPPED.items():
             if "of the search" in what and pagename == "search":
                 continue
@@ -88,7 +88,7 @@ class Heads:
         return Markup(re.sub(r"\n\s*\n+", "\n", markup))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Warn of what the theme no longer writes: then it may write something else."""
+        """Warn if a part in ``DROPPED`` never appeared; the theme may have changed."""
         if exception or app.builder.format != "html" or app.builder.name == "epub":
             return
         for what in sorted(self.unseen):
@@ -103,9 +103,9 @@ class Heads:
 def _page_context(
     heads: Heads, app: Sphinx, pagename: str, template: str, context, doctree
 ) -> None:
-    """Give the templates what they show, and state the sizes of pictures."""
+    """Set the templates' variables, and correct the HTML of the page's body."""
     if app.builder.name == "epub":
-        # Styles that an extension adds after the EPUB is packed.
+        # Drop styles that an extension adds only after the EPUB is packed.
         there = {path.name for path in Path(app.outdir, "_static").iterdir()}
         styles = context["css_files"]
         context["css_files"] = [
@@ -140,7 +140,7 @@ def _fix_body(app: Sphinx, context: dict[str, Any]) -> None:
 
 
 def _description(doctree: nodes.document | None) -> str:
-    """Return the beginning of a page's first paragraph, whole words."""
+    """Return the first paragraph of a page, cut after a word if it is long."""
     if doctree is None:
         return ""
     for paragraph in doctree.findall(nodes.paragraph):
@@ -151,7 +151,7 @@ def _description(doctree: nodes.document | None) -> str:
 
 
 def fix_summaries(body: str) -> str:
-    """Leave no paragraph in a summary."""
+    """Remove the paragraphs from summaries, where HTML allows none."""
     body = SUMMARY.sub(r"\1", body)
     if re.search(r"<summary[^>]*>(?:(?!</summary>).)*<p\b", body, re.S):
         _changed("MyST-NB", "the summaries of what is folded", "SUMMARY")
@@ -169,36 +169,36 @@ def _changed(library: str, what: str, where: str) -> None:
 
 
 def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
-    """Make the libraries' markup valid and accessible.
+    """Return the body of a page with valid and accessible markup.
 
     Args:
-        body: the text of a page.
-        files: its pictures by name.
-        arranged: whether it is for a browser, which folds, hides and shows.
+        body: the HTML that Sphinx and its extensions wrote.
+        files: the paths of pictures by file name.
+        arranged: whether to fold and hide parts, as pages in a browser do.
     """
     soup = BeautifulSoup(body, "html.parser")
     for image in soup("img"):
         _state_size(image, files)
     for box in soup(id=re.compile("^(exercise|solution)-content$")):
-        # sphinx-exercise gives all its boxes one id.
+        # sphinx-exercise gives all its boxes the same id.
         del box["id"]
     ids = [box["id"] for box in soup.select(".exercise [id], .solution [id]")]
     if len(ids) != len(set(ids)):
         _changed("sphinx-exercise", f"boxes with one id ({ids[0]})", "fix_html")
     for link in soup.select(".solution > .admonition-title > a"):
-        # Its text begins with the space that belongs before it, its quotes as typed.
+        # The text begins with a space that belongs before it, and has straight quotes.
         if (text := link.string) and text.startswith(" "):
             link.insert_before(" ")
             text.replace_with(text.lstrip().replace("'", "\u2019"))
     for cell in soup("th"):
         if not cell.get_text(strip=True):
-            # The corner of a table is the heading of nothing.
+            # The empty corner of a table is no heading.
             cell.name = "td"
     for entry in soup.select(".citation, .citation-list"):
-        # Roles that are none any more, or that the element may not have.
+        # These roles are obsolete, or not allowed on this element.
         del entry["role"]
     for label in soup.select(".citation > .label"):
-        # Works are cited by author and year, and nowhere by this.
+        # We cite works by author and year, never by this label.
         label.decompose()
     for entry in soup.select(".citation-list > :first-child"):
         if entry.get_text(strip=True).startswith("["):
@@ -208,7 +208,7 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
         if len(choices) != len(tab_set.select(":scope > .sd-tab-content")):
             _changed("sphinx-design", "the tabs of frameworks", "booktools/sphinx/tabs")
     for lines in soup.select("dt.sig dl"):
-        # The parameters of a function are no list of terms.
+        # The parameters of a function aren't a list of terms.
         lines.name, lines["class"] = "span", "sig-lines"
         for line in lines("dd"):
             line.name = "span"
@@ -222,7 +222,10 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
 
 
 def _align_figures(soup: BeautifulSoup) -> None:
-    """Mark the columns of tables that hold figures; the first names its rows."""
+    """Mark table columns that hold only numbers.
+
+    The first column counts only if all the others do, because it names the rows.
+    """
     for table in soup.select("article table, table.table"):
         rows = [row.find_all(["td", "th"]) for row in table.select("tbody > tr")]
         columns = list(zip(*rows, strict=False))
@@ -238,9 +241,9 @@ def _align_figures(soup: BeautifulSoup) -> None:
 
 
 def _draw_bars(soup: BeautifulSoup) -> None:
-    """State each figure's share of its table's largest: the style draws it as a bar.
+    """Give each number in a table its share of the largest; CSS draws that as a bar.
 
-    Only within ``:::{container} bars``, and not in rows of ratios, named "a / b".
+    We do so in ``:::{container} bars``, except for rows of ratios, named "a / b".
     """
     for table in soup.select(".bars table"):
         rows = [row for row in table.select("tbody > tr") if " / " not in row.td.text]
@@ -252,7 +255,7 @@ def _draw_bars(soup: BeautifulSoup) -> None:
 
 
 def _show_tabs_once(soup: BeautifulSoup) -> None:
-    """Let the first set of tabs below each heading show them, and others a mark."""
+    """Show tabs only in the first tab set below each heading that has them all."""
     sets = [
         (tab_set.find_previous(HEADINGS), tab_set)
         for tab_set in soup.select(".frameworks")
@@ -266,9 +269,9 @@ def _show_tabs_once(soup: BeautifulSoup) -> None:
 
 
 def _fold_answers(soup: BeautifulSoup) -> None:
-    """Fold with what browsers know how to unfold: for a search, and without scripts."""
+    """Fold with ``details``, which browsers open without scripts and when searching."""
     for box in soup.select("details.sd-dropdown"):
-        # Without the looks of a card.
+        # It shouldn't look like a card.
         box["class"], box.summary["class"] = ["folded"], []
         if marker := box.summary.select_one(".sd-summary-state-marker"):
             marker.decompose()
@@ -277,7 +280,7 @@ def _fold_answers(soup: BeautifulSoup) -> None:
         box.name, title.name = "details", "summary"
         box["class"].remove("dropdown")
         if "solution" in box["class"]:
-            # It stands below its exercise.
+            # The solution is below its exercise, so only screen readers need the title.
             whose = title.get_text(strip=True).removeprefix("Solution")
             title.string = "Short answer"
             hidden = soup.new_tag("span", attrs={"class": "visually-hidden"})
@@ -286,13 +289,13 @@ def _fold_answers(soup: BeautifulSoup) -> None:
 
 
 def _state_size(image: Tag, files: dict[str, Path]) -> None:
-    """State the size of a picture, so that nothing moves when it arrives."""
+    """Set a picture's width and height, so nothing moves when it arrives."""
     name = image.get("src", "").rpartition("/")[2]
     if name not in files:
         return
     width, height = imagesize.get(files[name])
     if width > 0:
-        # Its height follows from the width that is stated for it, if one is.
+        # If its style sets a width, scale the height with it.
         stated = STATED.match(image.get("style", ""))
         scale = float(stated[1]) / width if stated else 1
         del image["style"]
@@ -301,7 +304,7 @@ def _state_size(image: Tag, files: dict[str, Path]) -> None:
 
 
 def _not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
-    """Make the page that servers show for an address which leads nowhere."""
+    """Make the page that servers show for an unknown address."""
     if app.builder.name == "epub":
         return []
     home = html.escape(app.builder.get_relative_uri("404", app.config.root_doc))
@@ -316,7 +319,7 @@ def _not_found(app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
 def _prepare(app: Sphinx, config: Config) -> None:
     """Let the book's templates take precedence over the theme's."""
     config.templates_path.append(str(TEMPLATES))
-    # Where the repository is known, pages lead to their text and to its issues there.
+    # If we know the repository, pages link to their source and to its issues.
     options = config.html_theme_options
     for button in ("issues", "edit_page", "repository"):
         options[f"use_{button}_button"] = bool(options.get("repository_url"))
@@ -334,7 +337,7 @@ def setup_html(app: Sphinx) -> None:
     app.connect("config-inited", _prepare)
     app.connect("builder-inited", _add_assets)
     heads = Heads()
-    # After the menus (510).
+    # After the menus are added (510).
     app.connect("html-page-context", partial(_page_context, heads), priority=520)
     app.connect("build-finished", heads.finish)
     app.connect("html-collect-pages", _not_found)

@@ -1,13 +1,12 @@
-"""Figures that a reader can touch, drawn by the page itself.
+"""Puts interactive figures on pages, which draw them with scripts.
 
     ```{interactive} NAME
     ```
 
-leaves a place on the page, empty for whoever has no scripts, and empty on paper and in
-notebooks: a still figure stands beside it. What the page then loads, and no other page
-does, is said in ``interactive/NAME/figure.yml`` (:mod:`booktools.source.interactive`).
-The scripts of a page are loaded as one, which is smaller than its parts. What they show
-is in the page already, as a template, which shows nothing by itself.
+makes an empty element on the page. It stays empty without scripts, on paper and in
+notebooks, so add a still figure next to it. ``interactive/NAME/figure.yml`` says what
+this page then loads (:mod:`booktools.source.interactive`). All scripts of a page are
+joined into one file, and the page holds the figure's markup as a template.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ logger = logging.getLogger(__name__)
 
 
 class Interactive(SphinxDirective):
-    """The place of an interactive figure."""
+    """The empty element for an interactive figure."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Leave the place.
+        """Make the element.
 
         Raises:
-            DirectiveError: There is no such figure.
+            DirectiveError: there is no such figure.
         """
         name = self.arguments[0]
         description = FOLDER / name / "figure.yml"
@@ -58,7 +57,7 @@ def place_of(name: str, markup: str = "") -> str:
 def _add_files(
     sources: Sources, app: Sphinx, pagename: str, template: str, context, doctree
 ) -> None:
-    """Load the scripts and styles of the figures that a page has."""
+    """Load the scripts and styles of a page's figures."""
     if not doctree or app.builder.name == "epub":
         return
     places = [node.get("interactive") for node in doctree.findall(nodes.raw)]
@@ -86,9 +85,9 @@ def _add_files(
 
 
 def _lean(script: str) -> str:
-    """Return a script without its comments and indentation, a quarter of its weight.
+    """Return a script without comments and indentation, which are a quarter of it.
 
-    So no text of a script may hold what looks like a comment, or depend on indentation.
+    So strings in scripts must not contain "//" or rely on their indentation.
     """
     without = re.sub(r"(?m)^ */\*(?s:.*?)\*/ *$|(^| +)// .*$", "", script)
     return re.sub(r"(?m)^\s+", "", without)
@@ -100,7 +99,7 @@ def _write_files(sources: Sources, app: Sphinx) -> None:
 
 
 def write_files(book: Book, static: Path) -> None:
-    """Put the scripts and styles of a book's figures where its pages load them."""
+    """Write the scripts and styles of a book's figures into ``static``."""
     folder = book.root / FOLDER
     for path in (*folder.rglob("*.js"), *folder.rglob("*.css")):
         target = static / path.relative_to(book.root)
@@ -119,7 +118,7 @@ def write_files(book: Book, static: Path) -> None:
 
 
 def setup_interactive(app: Sphinx, sources: Sources) -> None:
-    """Offer the directive ``interactive``."""
+    """Add the directive ``interactive``."""
     app.add_directive("interactive", Interactive)
     app.connect("builder-inited", partial(_write_files, sources))
     app.connect("html-page-context", partial(_add_files, sources))

@@ -1,4 +1,4 @@
-"""The PDF: pictures drawn as SVG stay drawings, and exercises keep their numbers."""
+"""Puts SVG pictures into the PDF as vector drawings, and keeps exercises' numbers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PREAMBLE = r"""
 
 
 class SvgConverter(ImageConverter):
-    """Converts SVG to PDF for builders that cannot show it, with no other program."""
+    """Converts SVG to PDF for builders that can't show SVG, in Python alone."""
 
     conversion_rules = [("image/svg+xml", "application/pdf")]
 
     def is_available(self) -> bool:
-        """Return True: the conversion needs nothing else to be installed."""
+        """Return True, because the conversion needs no other program."""
         return True
 
     def convert(self, _from: str, _to: str) -> bool:
@@ -43,7 +43,7 @@ class SvgConverter(ImageConverter):
         if drawing is None:
             raise ExtensionError(f"{_from}: cannot be read as SVG, for the PDF")
         Path(_to).parent.mkdir(parents=True, exist_ok=True)
-        # A page as large as the drawing.
+        # Make the page as large as the drawing.
         renderPDF.drawToFile(drawing, _to, autoSize=1)
         return True
 
@@ -70,7 +70,7 @@ class NumberExercises(SphinxPostTransform):
 
 
 def _prefer_svg(app: Sphinx, config: Config) -> None:
-    """Prefer the SVG form of an output to its text, as the pages do."""
+    """Prefer the SVG form of an output to its text, as HTML does."""
     config.nb_mime_priority_overrides = [
         *config.nb_mime_priority_overrides,
         ("latex", "image/svg+xml", 25),
@@ -78,16 +78,16 @@ def _prefer_svg(app: Sphinx, config: Config) -> None:
 
 
 def _choose_class(app: Sphinx, config: Config) -> None:
-    """Typeset by Sphinx's own class: that of Jupyter Book needs fonts of 500 MB."""
+    """Use Sphinx's document class, because Jupyter Book's needs 500 MB of fonts."""
     config.latex_theme = "manual"
     preamble = config.latex_elements.get("preamble", "")
     config.latex_elements = {**config.latex_elements, "preamble": preamble + PREAMBLE}
 
 
 def setup_latex(app: Sphinx) -> None:
-    """Add what the PDF needs."""
+    """Add the converter and the settings for the PDF."""
     app.connect("config-inited", _prefer_svg, priority=400)
-    # After sphinx_jupyterbook_latex has chosen its own.
+    # After sphinx_jupyterbook_latex has set its class.
     app.connect("config-inited", _choose_class, priority=900)
     app.add_post_transform(SvgConverter)
     app.add_post_transform(NumberExercises)

@@ -1,4 +1,4 @@
-"""Menus in the header of a section that offer its notebooks, one per framework."""
+"""Adds menus to the header of a section that offer its notebooks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ DOWNLOADS = "_downloads/notebooks"
 
 
 class Menus:
-    """The menus, and the files that they lead to."""
+    """The menus and the files they link to."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.wheel: str | None = None
 
     def build_wheel(self, app: Sphinx) -> None:
-        """Build d2lutils, which the notebooks need, unless it is there already."""
+        """Build the wheel of d2lutils, which the notebooks need."""
         if app.builder.name == "html":
             folder, record = Path(app.outdir, DOWNLOADS), Path(app.doctreedir, "wheel")
             self.wheel = build_wheel(self.sources.book.root, folder, record)
 
     def add(self, app: Sphinx, pagename: str, template: str, context, doctree) -> None:
-        """Put menus with an entry per framework into the header of a section."""
+        """Add menus with one entry per framework to the header of a section."""
         page = self.sources.book.find(pagename)
         if page is None or page.section is None:
             return
@@ -59,7 +59,7 @@ class Menus:
         context["body"] = context["body"].replace("</h1>", f"</h1>{notes}", 1)
 
     def write_notebooks(self, app: Sphinx, exception: Exception | None) -> None:
-        """Write the notebooks that the menus offer."""
+        """Write the notebooks that readers can download."""
         if exception or app.builder.name != "html":
             return
         base = app.config.html_baseurl
@@ -73,7 +73,7 @@ class Menus:
 
 
 def _lacking(chosen: Sequence[str]) -> str:
-    """Return a note for the readers of each framework that a section lacks."""
+    """Return a note for each framework that a section has no code for."""
     if ALL in chosen or not chosen:
         return ""
     others = ", ".join(FRAMEWORKS[tag].title for tag in chosen)
@@ -100,9 +100,9 @@ def _menu(tooltip: str, icon: str, buttons: list[dict[str, str]]) -> dict[str, A
 
 
 def setup_menus(app: Sphinx, sources: Sources) -> None:
-    """Add the menus and what they offer."""
+    """Add the menus and the files they link to."""
     menus = Menus(sources)
     app.connect("builder-inited", menus.build_wheel)
-    # After the theme made its buttons (501).
+    # After the theme has made its buttons (501).
     app.connect("html-page-context", menus.add, priority=510)
     app.connect("build-finished", menus.write_notebooks)

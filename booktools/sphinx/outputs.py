@@ -1,4 +1,4 @@
-"""A figure whose picture is what cells put out holds these cells, or their tabs."""
+"""Makes figures of the outputs of code cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _is_cell(node: nodes.Node | None) -> bool:
 
 
 class OutputFigureDirective(SphinxDirective):
-    """A caption that makes a figure of the cells just before it."""
+    """A caption that turns the cells just before it into a figure."""
 
     required_arguments = 1
     has_content = True
@@ -57,7 +57,7 @@ def _output_figures(document: nodes.document) -> list[nodes.figure]:
 
 
 class FillFigures(SphinxTransform):
-    """Puts into each figure what the cells before it put out."""
+    """Moves the cells before a caption, or their tabs, into its figure."""
 
     # After the tabs are gathered (205), before figures get their numbers (210).
     default_priority = 207
@@ -99,9 +99,9 @@ class FillFigures(SphinxTransform):
 
 
 class UnfloatCode(SphinxPostTransform):
-    """Leaves only the pictures in a figure in LaTeX: code may not float."""
+    """Moves code out of figures in LaTeX, where only the pictures may float."""
 
-    # After one framework was kept (150).
+    # After KeepOneFramework (150).
     default_priority = 160
     formats = ("latex",)
 
@@ -129,7 +129,7 @@ class UnfloatCode(SphinxPostTransform):
 
 
 def setup_outputs(app: Sphinx) -> None:
-    """Add the figures."""
+    """Add the directive ``output-figure``."""
     app.add_directive("output-figure", OutputFigureDirective)
     app.add_transform(FillFigures)
     app.add_post_transform(UnfloatCode)

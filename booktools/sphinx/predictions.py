@@ -1,4 +1,4 @@
-"""Covers what would answer a question before its reader has thought about it."""
+"""Covers answers until the reader has thought about the question."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ TABLE = "pst-scrollable-table-container"
 
 
 def cover_answers(soup: BeautifulSoup) -> None:
-    """Mark what answers each folded "Predict: ..." above it.
+    """Mark the answer below each folded "Predict: ..." question.
 
-    The page's script covers it until the reader has chosen. Without the script, and on
-    paper, all of it is seen.
+    The page's script covers it until the reader opens the question or asks to see it.
+    Without the script, and on paper, everything is visible.
     """
     for number, question in enumerate(soup.select("details.folded")):
         if not question.summary.get_text(strip=True).startswith("Predict:"):
             continue
-        # Up to the next heading, question, or whatever else is folded.
+        # Look as far as the next heading or folded element, such as a question.
         rest = takewhile(
             lambda node: node.name not in ENDS, question.find_next_siblings(True)
         )
@@ -36,13 +36,13 @@ def cover_answers(soup: BeautifulSoup) -> None:
 
 
 def _answer(rest: list[Tag]) -> list[Tag]:
-    """Return what tells the answer, of all that comes after the question.
+    """Return the elements after a question that give the answer away.
 
     The answer begins with a table or picture right below the question, or else with the
-    first output. What comes next belongs to it as far as the first claim, if these are
-    all outputs and paragraphs, which then say what was seen. If something else stands
-    in between, such as a formula that the reader will need, the answer ends before the
-    first paragraph. The claim itself belongs to it anyhow: its line says the result.
+    first output. If only outputs and paragraphs follow up to the first claim, they all
+    belong to it, because those paragraphs say what we saw. If anything else comes
+    first, such as a formula that the reader needs, only the first run of outputs
+    belongs to it. The claim always does, because its line states the result.
     """
     if not (rest and _is_drawn(rest[0])):
         rest = [*dropwhile(lambda node: not node.select_one(SHOWN), rest)]
@@ -54,7 +54,7 @@ def _answer(rest: list[Tag]) -> list[Tag]:
 
 
 def _is_drawn(node: Tag) -> bool:
-    """Tell a table or a picture that no cell of the page puts out."""
+    """Return whether an element is a table or a picture that isn't a cell's output."""
     drawn = node.name == "figure" or TABLE in node.get("class", [])
     return drawn and node.select_one(".cell") is None
 
@@ -64,12 +64,12 @@ def _shows(node: Tag) -> bool:
 
 
 def _claims(node: Tag) -> list[Tag]:
-    """Return the cells of claims: the element itself, or those in its tabs."""
+    """Return the cells of claims: the element itself, or the ones inside it."""
     return [node] if CLAIMED[1:] in node.get("class", []) else node.select(CLAIMED)
 
 
 def _cover(soup: BeautifulSoup, node: Tag, question: str) -> None:
-    """Mark what the script covers in an element, with a button for what it shows."""
+    """Mark the parts of an element to cover, and add buttons that show them."""
     for output in node.select(SHOWN):
         _mark(output, question)
         output.insert(0, _button(soup, "output"))

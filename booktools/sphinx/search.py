@@ -1,4 +1,4 @@
-"""Lets the search know which words stand only in the tabs of some frameworks."""
+"""Tells the search which words appear only in the tabs of some frameworks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = "framework-words.js"
 
 
 def _write_words(app: Sphinx, book: Book) -> None:
-    """Write the words of all pages into a script beside them."""
+    """Write the words of all pages into a script for the search page."""
     if app.builder.name != "html":
         return
     words = {page.docname: framework_words(page) for page in book.pages}
@@ -32,9 +32,9 @@ def _write_words(app: Sphinx, book: Book) -> None:
 
 
 def framework_words(page: Page) -> dict[str, str]:
-    """Return by framework, in order, the stems of words that are in its tabs alone.
+    """Return by framework the sorted stems of words that appear only in tabs.
 
-    A word that all frameworks' tabs have, or the text outside of them, is nobody's.
+    A word doesn't count if it is outside the tabs or in the tabs of every framework.
     """
     stem = SearchEnglish({}).stem
     everyone = page.section.frameworks if page.section else tuple(FRAMEWORKS)
@@ -62,7 +62,7 @@ def framework_words(page: Page) -> dict[str, str]:
 def _parts(
     found: Iterable[Block], page: Page, frameworks: tuple[str, ...]
 ) -> list[tuple[tuple[str, ...], str]]:
-    """Return the texts of blocks, each with the frameworks that it is for."""
+    """Return the texts of blocks, each with the frameworks it is for."""
     parts = []
     for block in found:
         if block.kind != "directive":
@@ -70,7 +70,7 @@ def _parts(
             continue
         whose = frameworks
         if block.name == "framework":
-            # One that is unknown is reported where the page is made.
+            # An unknown one is reported when its page is made.
             with suppress(SourceError):
                 whose = named_frameworks(
                     block.argument.split(), frameworks, page.path, block.line, ""
@@ -88,6 +88,6 @@ def _add_scripts(app: Sphinx, pagename: str, template: str, context, doctree) ->
 
 
 def setup_search(app: Sphinx, sources: Sources) -> None:
-    """Add what the page of the search needs."""
+    """Add the scripts of the search page."""
     app.connect("builder-inited", lambda app: _write_words(app, sources.book))
     app.connect("html-page-context", _add_scripts, priority=520)

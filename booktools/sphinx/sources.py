@@ -1,4 +1,4 @@
-"""Hands the sections to Sphinx as merged notebooks, and says which do not match."""
+"""Gives Sphinx the sections as merged notebooks, and reports notebooks that differ."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from booktools.source.sections import body, header
 logger = logging.getLogger(__name__)
 
 NOTEBOOK = "%booktools-notebook\n"
-"""Begins a text that is a merged notebook: in MyST a comment, so no page's own."""
+"""Marks a text as a merged notebook. It is a MyST comment that no page begins with."""
 
 
 def stop(message: str) -> NoReturn:
-    """End the build with one line that says what an author has to mend.
+    """End the build with one line that tells the author what to fix.
 
-    Jupyter Book answers every exception, Sphinx' own as well, with its traceback.
+    We don't raise an exception, because Jupyter Book would print its traceback.
     """
     print(f"Book error: {message}", file=sys.stderr)
     raise SystemExit(1)
@@ -56,13 +56,13 @@ def read_page(text: str) -> NotebookNode:
 
 
 class Sources:
-    """The book whose pages Sphinx makes.
+    """The book that Sphinx builds.
 
     Attributes:
-        book: the book, once the builder is there.
+        book: the book, once the builder has started.
         jobs: the notebooks of its sections.
-        matching: by page and framework those that match their section.
-        failed: whether any does not.
+        matching: the notebooks that match their section, by page and framework.
+        failed: whether some notebook doesn't match.
     """
 
     def __init__(self) -> None:
@@ -71,14 +71,14 @@ class Sources:
         self.failed = False
 
     def load(self, app: Sphinx) -> None:
-        """Read the whole book; without it no page can be made."""
+        """Read the whole book, or end the build."""
         try:
             self.book = Book(Path(app.srcdir))
         except SourceError as error:
             stop(str(error))
 
     def check(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-        """Report the notebooks that do not match."""
+        """Report the notebooks that don't match their section or need a new run."""
         reported: set[str] = set()
         for page in self.book.sections:
             for framework in page.section.chosen:
@@ -102,8 +102,8 @@ class Sources:
     def read(self, app: Sphinx, docname: str, content: list[str]) -> None:
         """Replace the text of a section by the merged notebook.
 
-        A framework whose notebook does not match is shown without outputs; the build
-        has failed already.
+        If a framework's notebook doesn't match, we show its code without outputs. The
+        build has failed anyway.
         """
         page = self.book.find(docname)
         if page is None or page.section is None:
@@ -114,23 +114,23 @@ class Sources:
         content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Let the build fail where a notebook did not match."""
+        """Let the build fail if a notebook didn't match."""
         if self.failed:
             app.statuscode = 1
 
 
 class WrittenDirective(SphinxDirective):
-    """Markdown that is written from what the book says, as if it stood there."""
+    """A directive that writes Markdown in its place, made from the book's content."""
 
     sources: Sources
 
     @classmethod
     def of(cls, sources: Sources) -> type[WrittenDirective]:
-        """Return the directive for a book."""
+        """Return the directive bound to a book."""
         return type(cls.__name__, (cls,), {"sources": sources})
 
     def lines(self) -> list[str]:
-        """Write it."""
+        """Return the lines of Markdown."""
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
@@ -142,9 +142,10 @@ class WrittenDirective(SphinxDirective):
 
 
 def _begin_afresh(app: Sphinx) -> None:
-    """Remove what an earlier build left: each page is written again, or gone.
+    """Remove the files of an earlier build, because every page is written again.
 
-    Files that are there already get a checksum in the pages, others none.
+    Sphinx adds a checksum to the address of a file only if the file is there already,
+    so leftovers would change the pages.
     """
     if app.builder.format == "html":
         for name in ("_images", "_static"):
@@ -159,16 +160,15 @@ def _read_pages(app: Sphinx, config: Config) -> None:
 
 
 def setup_sources(app: Sphinx) -> Sources:
-    """Let sections be read as merged notebooks, and return the book they are of."""
+    """Let Sphinx read sections as merged notebooks, and return their book."""
     sources = Sources()
-    # What an earlier build kept is not used. Sphinx cannot know whether that build
-    # failed, was of another kind, or read labels, notebooks and pictures that are
-    # other ones now.
+    # Don't reuse an earlier build. Sphinx can't know whether it failed, was of another
+    # kind, or read labels, notebooks and pictures that have changed since.
     Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
-    # Before MyST-NB looks at the formats.
+    # Before MyST-NB reads the formats.
     app.connect("config-inited", _read_pages, priority=400)
     app.connect("builder-inited", sources.load)
-    # Before anybody writes there.
+    # Before anyone writes there.
     app.connect("builder-inited", _begin_afresh, priority=1)
     app.connect("env-before-read-docs", sources.check)
     app.connect("source-read", sources.read)

@@ -1,4 +1,4 @@
-"""What belongs to one framework stands in tabs, or alone where there are no tabs."""
+"""Puts each framework's content into tabs, or keeps one framework without tabs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from booktools.sphinx.sources import stop
 
 
 def _frameworks(node: nodes.Node) -> list[str]:
-    """Return the frameworks a node is for, none if it is for all."""
+    """Return the frameworks a node is for; an empty list means all."""
     if not isinstance(node, nodes.container):
         return []
     metadata = node.get("cell_metadata", {})
@@ -27,20 +27,20 @@ def _frameworks(node: nodes.Node) -> list[str]:
 
 
 def _offered(run: list[nodes.Element]) -> list[str]:
-    """Return which of the chosen frameworks some nodes are for, in the book's order."""
+    """Return the chosen frameworks that nodes are for, in the book's order."""
     whose = {framework for node in run for framework in _frameworks(node)}
     return [framework for framework in chosen_frameworks() if framework in whose]
 
 
 def _run(node: nodes.Node) -> tuple[bool, Any]:
-    """Return what neighbors of one run have in common."""
+    """Return a key that neighbors share if they belong in the same tab set."""
     frameworks = _frameworks(node)
     metadata = node.get("cell_metadata", {}) if frameworks else {}
     return bool(frameworks), metadata.get("booktools", {}).get("group")
 
 
 class GatherTabs(SphinxTransform):
-    """Gathers each run of frameworks' nodes into a tab set."""
+    """Gathers neighboring nodes of frameworks into a tab set."""
 
     # Before figures get their numbers (210).
     default_priority = 205
@@ -89,26 +89,26 @@ class GatherTabs(SphinxTransform):
 
 
 def _for_one(node: nodes.Element, framework: str) -> nodes.Element:
-    """Return a node, or a copy where it stands in several tabs."""
+    """Return a node for its first framework's tab, and copies for the others."""
     if framework == _frameworks(node)[0]:
         return node
     copy = node.deepcopy()
     for element in copy.findall(nodes.Element):
-        # What refers to them means the first.
+        # References lead to the first one.
         element["ids"], element["names"] = [], []
     return copy
 
 
 def is_tab_set(node: nodes.Node | None) -> bool:
-    """Return whether a node holds the tabs of frameworks."""
+    """Return whether a node is a tab set of frameworks."""
     return is_component(node, "tab-set") and "frameworks" in node["classes"]
 
 
 class KeepOneFramework(SphinxPostTransform):
-    """Keeps one framework where there are no tabs: in LaTeX and EPUB."""
+    """Keeps one framework in LaTeX and EPUB, which have no tabs."""
 
-    # After MyST-NB chose between the forms of an output (4), before sphinx-design
-    # makes HTML of the tab sets (200).
+    # After MyST-NB has chosen the form of each output (4), and before sphinx-design
+    # turns tab sets into HTML (200).
     default_priority = 150
 
     def run(self, **kwargs: Any) -> None:
@@ -121,7 +121,7 @@ class KeepOneFramework(SphinxPostTransform):
                 label, content = item.children
                 if label["sync_id"] == wanted:
                     kept = content.children
-            # Not replace_self: it would hand the tab set's classes on.
+            # replace_self would pass on the tab set's classes.
             place = tab_set.parent.index(tab_set)
             tab_set.parent[place : place + 1] = kept
 
@@ -138,16 +138,16 @@ def _choose_framework(app: Sphinx, config: Config) -> None:
             f"booktools_framework is {config.booktools_framework!r}; expected one of "
             f"{', '.join(FRAMEWORKS)}"
         )
-    # The reference of d2lutils is made without the frameworks.
+    # The API reference of d2lutils is built without the frameworks.
     config.autodoc_mock_imports = [each.module for each in FRAMEWORKS.values()]
 
 
 def setup_tabs(app: Sphinx) -> None:
     """Add the tabs.
 
-    The option ``booktools_framework`` names the framework that stands in LaTeX and
-    EPUB, and whose tab is open where a reader has not chosen yet. Where the environment
-    variable of that name, in capitals, leaves out some, it is the first of the others.
+    The option ``booktools_framework`` names the framework in LaTeX and EPUB, which is
+    also the open tab until a reader chooses. If the variable ``BOOKTOOLS_FRAMEWORK``
+    selects some frameworks, we use the first one of them.
     """
     app.add_config_value("booktools_framework", DEFAULT.tag, "env", [str])
     app.connect("config-inited", _choose_framework, priority=400)

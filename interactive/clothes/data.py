@@ -1,4 +1,4 @@
-"""What the figure of the network loads when a reader opens it: weights and pictures."""
+"""Makes the weights and pictures that the figure of the network loads when opened."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from d2lutils import fashion_mnist
 
 
 def scripts() -> dict[str, str]:
-    """Return the text of scripts by name.
+    """Return the text of each script by file name.
 
-    ``weights``: the parameters in 16 bits, low byte first; ``images``: 200 labels of
-    test images, then these. ``training``: 3,000 labels of training images, 1,000 of the
-    test images that follow, then the images of both. All gzip, in base64.
+    ``weights`` holds the parameters in 16 bits, low byte first. ``images`` holds the
+    labels of 200 test images, then the images. ``training`` holds the labels of 3,000
+    training images and of the next 1,000 test images, then the images of both.
+    Everything is compressed by gzip and written in base64.
     """
     data = fashion_mnist.load()
     with np.load(Path(__file__).with_name("mlp-scratch.npz")) as arrays:

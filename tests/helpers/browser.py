@@ -29,7 +29,7 @@ CHROMIUM = next(
     ),
     None,
 )
-"""The first that there is of Chromium and its like, on any system."""
+"""The first browser of the Chromium family found on this system, if any."""
 
 SWITCHES = [
     "--no-sandbox",
@@ -41,7 +41,7 @@ SWITCHES = [
 
 @contextmanager
 def browser() -> Iterator:
-    """Run the system's Chromium; skip where there is none, but never in CI."""
+    """Run the system's Chromium; without one, skip the test, or fail in CI."""
     if CHROMIUM is None:
         how = "no Chromium is installed; install the system's, as by: apt-get install"
         if os.environ.get("CI"):
@@ -56,7 +56,7 @@ def browser() -> Iterator:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves notebooks as what a browser would show, and says nothing."""
+    """Serves notebooks with a type that browsers show, and logs nothing."""
 
     extensions_map = {
         ".css": "text/css",
@@ -68,12 +68,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     }
 
     def log_message(self, *arguments):
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder to this computer alone; yield its address."""
+    """Serve a folder to this computer only, and yield its address."""
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,6 @@
-"""The tests' table of frameworks: all behind one small interface.
+"""Gives tests one small interface to all frameworks.
 
-A new framework is one more subclass of :class:`BackendKit`.
+To add a framework, write another subclass of :class:`BackendKit`.
 """
 
 from __future__ import annotations
@@ -20,97 +20,97 @@ REDUCTIONS = ("none", "mean", "sum")
 
 
 def open_backend(name: str) -> BackendKit:
-    """Return a framework's kit; skip the test where the framework cannot run."""
+    """Return a framework's kit; skip the test if the framework can't be imported."""
     (kit,) = (each for each in BackendKit.__subclasses__() if each.name == name)
     try:
         return kit()
     except ImportError as error:
-        if (error.name or "").startswith("d2lutils"):  # its own fault
+        if (error.name or "").startswith("d2lutils"):  # a bug, not a missing framework
             raise
         pytest.skip(str(error))
 
 
 class BackendKit:
-    """What tests need of a framework beside its module ``d2l``."""
+    """Everything tests need from a framework besides its module ``d2l``."""
 
     name: str
     module: ModuleType  # of d2lutils
-    d2l: ModuleType  # the same, adapted
+    d2l: ModuleType  # the same module, adapted
     label_dtype: str
     channel_axis: int
     layers_transpose: bool  # whether layers keep weights as (outputs, inputs)
 
     def tensor(self, values: Any, dtype: Any = np.float32) -> Any:
-        """A tensor of these values."""
+        """Return a tensor with these values."""
         raise NotImplementedError
 
     def numpy(self, tensor: Any) -> np.ndarray:
-        """The values of a tensor."""
+        """Return the values of a tensor."""
         raise NotImplementedError
 
     def parameters(self, *values: np.ndarray) -> list[Any]:
-        """Trainable tensors that start at these values."""
+        """Return trainable tensors that start at these values."""
         raise NotImplementedError
 
     def affine(self, W: Any, b: Any) -> Callable[[Any], Any]:
-        """The model ``flatten(X) W + b`` over these parameters."""
+        """Return the model ``flatten(X) W + b`` with these parameters."""
         raise NotImplementedError
 
     def own_updater(self, params: list[Any], lr: float, module: Any = None) -> Any:
-        """The updater of ``d2lutils``, or of another module, on these parameters."""
+        """Return the updater of ``d2lutils``, or of another module, for parameters."""
         sgd = (module or self.d2l).sgd
         return lambda batch_size: sgd(params, lr, batch_size)
 
     def adapt(self, module: Any) -> Any:
-        """A module of functions, such as a section's, that can be called alike."""
+        """Return a module, such as a section's, with calls that suit all frameworks."""
         return module
 
     def training(self, *arguments: Any) -> tuple[Any, ...]:
-        """The arguments of a section's ``train_ch3``, for a module so adapted."""
+        """Return the arguments of a section's ``train_ch3`` for an adapted module."""
         return arguments
 
     def layer(self, W: np.ndarray, b: np.ndarray) -> Any:
-        """The same model made of the framework's own layer."""
+        """Return the model of :meth:`affine`, made of the framework's own layer."""
         raise NotImplementedError
 
     def optimizer(self, layer: Any, lr: float) -> Any:
-        """The framework's own gradient descent on a layer."""
+        """Return the framework's own gradient descent for a layer."""
         raise NotImplementedError
 
     def layer_weights(self, layer: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Weights ``(inputs, outputs)`` and biases of a layer, as arrays."""
+        """Return the weights ``(inputs, outputs)`` and biases of a layer as arrays."""
         raise NotImplementedError
 
     def tensors(self, model: Any) -> list[Any]:
-        """The parameters of a model made of layers, weights before biases."""
+        """Return the parameters of a model made of layers, weights before biases."""
         raise NotImplementedError
 
     def assign(self, tensor: Any, values: np.ndarray) -> None:
-        """Put values into a parameter, in place."""
+        """Set a parameter to values, in place."""
         raise NotImplementedError
 
     def losses(self, loss: Any, y_hat: Any, y: Any) -> Any:
-        """What a loss gives, whichever of its arguments it wants first."""
+        """Return a loss's result, whatever the order of its arguments."""
         return loss(y_hat, y)
 
     def total(self, losses: Any) -> Any:
-        """The sum of a tensor."""
+        """Return the sum of a tensor."""
         return losses.sum()
 
     def loss(self, reduction: str) -> Any:
-        """Cross-entropy on logits, or a skip where there is none so reduced."""
+        """Return cross-entropy on logits; skip if the framework lacks the reduction."""
         raise NotImplementedError
 
     def squared_error(self) -> Any:
-        """The framework's own loss for regression, one number per example."""
+        """Return the framework's own squared error, one number per example."""
         raise NotImplementedError
 
     def seed_itself(self, seed: int) -> None:
-        """Seed the framework as its own users do, or NumPy where it has no seed."""
+        """Seed the framework as its users do, or NumPy if it has no seed."""
         raise NotImplementedError
 
     def batches(self, *pairs: tuple[np.ndarray, np.ndarray]) -> list[tuple[Any, Any]]:
-        """Batches of images ``(B, 28, 28)`` and labels as a loader gives them."""
+        """Return batches of images ``(B, 28, 28)`` and labels as loaders do."""
         return [
             (
                 self.tensor(np.expand_dims(X, self.channel_axis)),
@@ -161,7 +161,7 @@ class TorchKit(BackendKit):
     def assign(self, tensor, values):
         with self.torch.no_grad():
             tensor.copy_(self.tensor(values))
-        tensor.grad = None  # or the next backward would add to it
+        tensor.grad = None  # otherwise the next backward adds to it
 
     def loss(self, reduction):
         return self.torch.nn.CrossEntropyLoss(reduction=reduction)
@@ -233,7 +233,7 @@ class MXNetKit(BackendKit):
         return per_example
 
     def squared_error(self):
-        return self.mxnet.gluon.loss.L2Loss(weight=2)  # it halves
+        return self.mxnet.gluon.loss.L2Loss(weight=2)  # by default it is halved
 
     def seed_itself(self, seed):
         self.mxnet.random.seed(seed)
@@ -306,21 +306,21 @@ class TensorFlowKit(BackendKit):
 
 
 class Cell:
-    """What stands in for a tensor that changes in place, which JAX has none of."""
+    """Stands in for a tensor that can change in place, because JAX has none."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class CellUpdater:
-    """What changes cells by what turns parameters and gradients into new parameters."""
+    """Updates cells by a function from parameters and gradients to new parameters."""
 
     def __init__(self, cells: list[Cell], function: Any) -> None:
         self.cells, self.function = cells, function
 
 
 class CellNet:
-    """A pure function and the cells of its parameters, as a function of ``X``."""
+    """Makes a function of ``X`` from a pure function and cells for its parameters."""
 
     def __init__(self, function: Callable[[Any, Any], Any], params: Any, tree: Any):
         leaves, self.structure = tree.tree_flatten(params)
@@ -333,7 +333,7 @@ class CellNet:
 
 
 class Adapted:
-    """A module, some of whose functions are called otherwise."""
+    """A module with some functions replaced."""
 
     def __init__(self, module: Any, *functions: Callable) -> None:
         vars(self)["module"] = module
@@ -352,7 +352,7 @@ class Adapted:
 
 
 class JaxKit(BackendKit):
-    """Tests change parameters in place; here they are put into cells, and back."""
+    """Keeps parameters in cells, because the tests change them in place."""
 
     name, label_dtype, channel_axis = "jax", "int32", 3
     layers_transpose = True

@@ -1,10 +1,10 @@
-"""The figures of every training in the sections, epoch by epoch, in one small file.
+"""Records the loss and accuracy of every training run, by epoch, in one small file.
 
-They are read from the curves that the stored notebooks show: an SVG file keeps each
-point of a curve to a millionth of a point, which is a hundred-millionth of a nat.
+It reads them from the curves in the stored notebooks. An SVG file stores each point of
+a curve to a millionth of a point, which is a hundred-millionth of a nat.
 
-After trainings have changed on purpose, write the file again, and look at what
-changed in it::
+If you change a training run on purpose, write the file again and look at the
+difference::
 
     python tests/helpers/golden.py && git diff tests/book/golden.csv
 """
@@ -29,17 +29,17 @@ Curves = dict[str, list[float]]
 
 
 def read_curves(svg: str) -> Curves:
-    """Read the curves of a figure that Matplotlib drew over the epochs.
+    """Read the curves of a Matplotlib figure that plots values over epochs.
 
     Args:
         svg: The figure, with one pair of linear axes and named curves.
 
     Returns:
-        One value per epoch for each name, in the legend or beside its curve; nothing
-        if the x axis is not that of epochs, the y axis is logarithmic, or the curves
-        have no names.
+        One value per epoch for each name, from the legend or next to its curve.
+        Nothing if the x axis doesn't show epochs, the y axis is logarithmic, or the
+        curves have no names.
     """
-    # Matplotlib writes texts as outlines, and what they say into a comment.
+    # Matplotlib draws text as outlines, with the words in a comment.
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
     parts = {
         part.get("id"): part
@@ -51,7 +51,7 @@ def read_curves(svg: str) -> Curves:
     names = [text for part in legend for text in _texts(part)]
     if not names or "epoch" not in _texts(parts["matplotlib.axis_1"]):
         return {}
-    # Powers of ten: a logarithmic axis.
+    # Powers of ten mean a logarithmic axis.
     if any("^{" in text for text in _texts(parts["matplotlib.axis_2"])):
         return {}
     x_of, y_of = (_scale(parts, axis) for axis in (0, 1))
@@ -70,19 +70,19 @@ def read_curves(svg: str) -> Curves:
 
 
 def _texts(part: ElementTree.Element) -> list[str]:
-    """What is written in a part of the figure."""
+    """Return the texts in a part of the figure."""
     comments = part.iter(ElementTree.Comment)
     return [comment.text.strip().replace("\N{MINUS SIGN}", "-") for comment in comments]
 
 
 def _points(line: ElementTree.Element) -> np.ndarray:
-    """The x and the y of each point of a line."""
+    """Return the x and y of each point of a line."""
     path = line.find("{*}path").get("d")
     return np.array(NUMBERS.findall(path), float).reshape(-1, 2).T
 
 
 def _scale(parts: dict[str, ElementTree.Element], axis: int):
-    """The function that turns positions in the figure into values, if it is linear."""
+    """Return the linear function from positions to values, or nothing if not linear."""
     ticks = [
         part for name, part in parts.items() if name.startswith("xy"[axis] + "tick_")
     ]
@@ -96,7 +96,7 @@ def _scale(parts: dict[str, ElementTree.Element], axis: int):
 
 
 def trainings(path: Path) -> list[Curves]:
-    """The curves over the epochs in a notebook, one entry per figure."""
+    """Return the curves over epochs in a notebook, with one entry per figure."""
     notebook = nbformat.read(path, as_version=4)
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
     figures = [out.get("data", {}).get("image/svg+xml") for out in outputs]
@@ -104,7 +104,7 @@ def trainings(path: Path) -> list[Curves]:
 
 
 def stored() -> dict[tuple[str, str, str], list[float]]:
-    """Return the figures of all stored notebooks, by notebook, figure and curve."""
+    """Return the values in all stored notebooks, by notebook, figure and curve."""
     return {
         (f"{path.parent.name}/{path.stem}", str(number), name): figures
         for path in sorted((ROOT / "notebooks").glob("*/*.ipynb"))
@@ -115,7 +115,7 @@ def stored() -> dict[tuple[str, str, str], list[float]]:
 
 
 def read() -> dict[tuple[str, str, str], list[float]]:
-    """Return the figures of the file, in the same way."""
+    """Return the values in the file, in the same form."""
     with open(FILE, encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
     return {tuple(row[:3]): [float(value) for value in row[3:]] for row in rows}

@@ -1,10 +1,10 @@
-"""Runs notebooks as on other machines, and names each cell whose output moved there.
+"""Runs notebooks as on other machines, and names each cell with a different output.
 
-For each Python, with the releases that its environment has, the cells run as usual;
-as on processors without AVX-512, and without AVX2 as well; with two threads and with
-four; and with another seed of Python's hashes. Outputs are compared by the rules of
-``booktools.execution.compare``. Such a processor is this one, whose libraries are told
-what they may use; a JAX that does not know the flag for that, as 0.4.23, runs as usual.
+For each Python, with the releases in its environment, it runs the cells as usual, as on
+processors without AVX-512 and without AVX2, with two and with four threads, and with
+another seed for Python's hashes. It compares outputs by the rules of
+``booktools.execution.compare``. To act like another processor, it tells the libraries
+which instructions to use. Old JAX (such as 0.4.23) ignores this and runs as usual.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def processor(aten: str, mkl: str, onednn: str, openblas: str) -> dict[str, str]:
-    """Return the variables that tell libraries of how much of a processor to use."""
+    """Return the variables that tell libraries which instructions they may use."""
     return {
         "ATEN_CPU_CAPABILITY": aten,
         "MKL_ENABLE_INSTRUCTIONS": mkl,
@@ -46,7 +46,7 @@ def processor(aten: str, mkl: str, onednn: str, openblas: str) -> dict[str, str]
 
 
 def threads(number: int) -> dict[str, str]:
-    """Return the variables that say with how many threads to compute."""
+    """Return the variables that set the number of threads."""
     names = "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC"
     return dict.fromkeys(names, str(number))
 
@@ -61,7 +61,7 @@ VARIANTS = {
     "4-threads": threads(4),
     "hashes": {"PYTHONHASHSEED": "1"},
 }
-"""Of NumPy's features a pattern: it warns of names that a release or machine lacks."""
+"""NumPy's features are a pattern, as it warns of names that it or the machine lacks."""
 
 FEATURES = """
 try:
@@ -74,7 +74,7 @@ XLA = "import jax; jax.numpy.zeros(1)"
 
 
 def variables(python: str, wanted: dict[str, str]) -> dict[str, str]:
-    """Return of a variant's variables those that a Python's libraries understand."""
+    """Return the variables that a Python's libraries understand."""
     kept = dict(wanted)
     if pattern := kept.pop("NPY_DISABLE_CPU_FEATURES", None):
         done = subprocess.run([python, "-c", FEATURES], capture_output=True, text=True)
@@ -91,14 +91,14 @@ def variables(python: str, wanted: dict[str, str]) -> dict[str, str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Say in a line how far an output moved; nbval shows what comes first."""
+    """Say in one line how far an output moved, because nbval shows only the first."""
     if op != "==" or not (isinstance(left, str) and isinstance(right, str)):
         return None
     return [f"moved: {change(left, right)}"]
 
 
 def change(stored: str, new: str) -> str:
-    """Say how far a text or a drawing moved that does not agree with the stored one."""
+    """Say how far a text or drawing is from the stored one, which it doesn't match."""
     if "<svg" in stored and "<svg" in new:
         stored, new = numbered(stored), numbered(new)
         a, b = (
@@ -116,12 +116,12 @@ def change(stored: str, new: str) -> str:
 
 ENDED = "notebook "
 _ending: dict[object, list[pytest.TestReport]] = {}
-"""What each process has reported of the notebook in which it is."""
+"""The reports of each process on its current notebook."""
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Say of a notebook how many of its cells moved, once its process is in another."""
-    if not (node := getattr(report, "node", None)):  # within such a process
+    """Print how many cells of a notebook moved, once its process starts another."""
+    if not (node := getattr(report, "node", None)):  # we are in such a process
         return
     reports = _ending.setdefault(node, [])
     if reports and reports[0].fspath != report.fspath:
@@ -130,7 +130,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Say so of the last ones."""
+    """Print it for the last notebooks."""
     for reports in _ending.values():
         _say_ended(reports)
 
@@ -143,7 +143,7 @@ def _say_ended(reports: list[pytest.TestReport]) -> None:
 
 
 def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]:
-    """Run notebooks in a variant; print which cells moved, and return a table's row."""
+    """Run notebooks in a variant, print cells that moved, and return a table row."""
     kernels = variables(python, VARIANTS[variant])
     own = {FOR_KERNELS + name: value for name, value in kernels.items()}
     paths = [str(ROOT), str(Path(__file__).parent)]
@@ -188,14 +188,14 @@ def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]
 
 
 def reasons(report: str) -> list[str]:
-    """Return the lines of a failed cell's report that say what is wrong."""
+    """Return the lines of a failed cell's report that say what went wrong."""
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip() for line in report.splitlines()]
     told = [line for line in lines if re.match("moved: |mismatch '[^']*': ", line)]
     return told or [line for line in lines if line][-1:]
 
 
 def main() -> int:
-    """Run all that is asked for; return 1 if anything moved."""
+    """Run everything asked for; return 1 if any output moved."""
     parser = argparse.ArgumentParser(prog="portable", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help="all if none")
     parser.add_argument("--framework", nargs="+", default=[*FRAMEWORKS, ALL])

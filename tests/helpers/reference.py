@@ -1,12 +1,11 @@
-"""A multilayer perceptron in NumPy alone, its backward pass written by hand.
+"""A multilayer perceptron in NumPy alone, with its backward pass written by hand.
 
-The book's networks are held to it: softmax regression is the case of one layer,
-the section's MLP that of two. It computes in the dtype of its parameters; float64
-serves as the truth for the float32 of the frameworks.
+Tests compare the book's networks with it. Softmax regression has one layer, and the
+section's MLP has two. It computes in the dtype of its parameters, and its float64
+results serve as the truth for the frameworks' float32.
 
-Notation: a minibatch of n examples; layer k has the weights ``W_k``, ``(d_k,
-d_{k+1})``, and the biases ``b_k``, ``(d_{k+1},)``; ``params`` is the list ``[W_1,
-b_1, W_2, b_2, ...]``.
+Notation: a minibatch has n examples. Layer k has weights ``W_k``, ``(d_k, d_{k+1})``,
+and biases ``b_k``, ``(d_{k+1},)``. ``params`` is a list ``[W_1, b_1, W_2, b_2, ...]``.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ Params = list[Array]
 
 
 def layers(params: Params) -> list[tuple[Array, Array]]:
-    """The parameters in pairs ``(W, b)``, first layer first."""
+    """Return the parameters in pairs ``(W, b)``, first layer first."""
     return list(zip(params[::2], params[1::2], strict=True))
 
 
 def forward(X: Array, params: Params) -> tuple[list[Array], Array]:
-    """Inputs of every layer, and the scores.
+    """Return the inputs of every layer, and the scores.
 
     With ``H_1 = X``, flattened, each layer but the last computes ::
 
@@ -47,40 +46,41 @@ def forward(X: Array, params: Params) -> tuple[list[Array], Array]:
 
 
 def log_softmax(scores: Array) -> Array:
-    """Logarithms of the predicted probabilities, ``(n, classes)``.
+    """Return the logarithms of the predicted probabilities, ``(n, classes)``.
 
-    ``log softmax(o)_j = o_j - log(sum_i exp(o_i))`` does not change when a constant
-    is taken from all scores of a row. Their maximum makes every exponent at most 0
-    and one of them 0, so that nothing overflows and the logarithm is of at least 1.
+    ``log softmax(o)_j = o_j - log(sum_i exp(o_i))`` stays the same if we subtract a
+    constant from all scores of a row. We subtract their maximum. Then every exponent
+    is at most 0, so nothing overflows, and one is 0, so the sum is at least 1.
     """
     shifted = scores - scores.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def losses(scores: Array, y: Array) -> Array:
-    """Cross-entropy of each example, ``(n,)``, in nats: ``-log softmax(o)_y``."""
+    """Return each example's cross-entropy, ``(n,)``, in nats: ``-log softmax(o)_y``."""
     return -log_softmax(scores)[np.arange(len(y)), y]
 
 
 def gradients(X: Array, y: Array, params: Params) -> Params:
-    """Gradients of the **mean** loss, each of the shape of its parameter.
+    """Return the gradients of the **mean** loss, each in the shape of its parameter.
 
-    Let ``L = 1/n sum_i l_i``. The loss of one example is ``l = log(sum_j exp(o_j)) -
-    o_y``; as the derivative of its first term by ``o_j`` is ``exp(o_j) / sum_i
-    exp(o_i) = p_j``, the softmax, and that of the second is 1 where ``j = y``, ::
+    Let ``L = 1/n sum_i l_i``. One example has the loss ``l = log(sum_j exp(o_j)) -
+    o_y``. With respect to ``o_j``, the first term has the derivative ``exp(o_j) /
+    sum_i exp(o_i)``, which is softmax, ``y_hat_j``. The second one has -1 if ``j = y``,
+    else 0. So ::
 
-        dL/dO = (P - Y) / n =: D_K                   (n, classes)
+        dL/dO = (Y_hat - Y) / n =: D_K               (n, classes)
 
-    with ``Y`` the labels one-hot. A layer ``Z = H W + b`` means ``Z_ij = sum_m H_im
-    W_mj + b_j``. By the chain rule, with ``D = dL/dZ``, ``(n, d_{k+1})``, ::
+    where ``Y`` holds the one-hot labels. A layer ``Z = H W + b`` means ``Z_ij = sum_m
+    H_im W_mj + b_j``. By the chain rule, with ``D = dL/dZ``, ``(n, d_{k+1})``, ::
 
         dL/dW_mj = sum_i H_im D_ij,   dL/dW = H^T D      (d_k, d_{k+1})
         dL/db_j = sum_i D_ij,         dL/db = 1^T D      (d_{k+1},)
         dL/dH_im = sum_j D_ij W_mj,   dL/dH = D W^T      (n, d_k)
 
-    Below lies ``H = max(Z, 0)``, whose slope is 1 for positive and 0 for negative
-    ``Z``, and by convention 0 at ``Z = 0``; ``H > 0`` says the same as ``Z > 0``. So
-    the next ``D`` is ``dL/dH`` where ``H > 0``, and 0 elsewhere.
+    The layer below computes ``H = max(Z, 0)``. Its slope is 1 for positive ``Z``, 0
+    for negative ``Z``, and by convention 0 at ``Z = 0``, so it is 1 just where ``H >
+    0``. The next ``D`` is therefore ``dL/dH`` where ``H > 0``, and 0 elsewhere.
     """
     inputs, scores = forward(X, params)
     D = np.exp(log_softmax(scores))
@@ -96,14 +96,14 @@ def gradients(X: Array, y: Array, params: Params) -> Params:
 def step(X: Array, y: Array, params: Params, lr: float) -> None:
     """Move each parameter, in place, by ``-lr`` times its gradient."""
     for param, gradient in zip(params, gradients(X, y, params), strict=True):
-        # In the dtype of the parameters: lr rounds as it does in a framework.
+        # Round lr to the dtype of the parameters, as a framework does.
         param -= param.dtype.type(lr) * gradient
 
 
 def train_epoch(
     batches: Iterable[tuple[Array, Array]], params: Params, lr: float
 ) -> tuple[float, float]:
-    """One pass: mean loss and accuracy, each batch taken before its own step."""
+    """Train for one epoch; return mean loss and accuracy, measured before each step."""
     total = right = count = 0.0
     for X, y in batches:
         scores = forward(X, params)[1]
@@ -115,6 +115,6 @@ def train_epoch(
 
 
 def accuracy(batches: Iterable[tuple[Array, Array]], params: Params) -> float:
-    """Share of right predictions over all batches."""
+    """Return the share of correct predictions over all batches."""
     right = [forward(X, params)[1].argmax(axis=1) == y for X, y in batches]
     return float(np.concatenate(right).mean())

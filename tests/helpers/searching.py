@@ -1,7 +1,8 @@
-"""Runs the search of chapters/search.md with a quick objective, as a reader's kernel.
+"""Runs the search of chapters/search.md with a quick objective, as a reader would.
 
-``python searching.py JOURNAL WORKERS LOG`` searches to its end and prints the best
-settings. The objective writes a line to LOG whenever it starts and ends.
+``python searching.py JOURNAL WORKERS LOG SECONDS`` runs the search to its end and
+prints the best hyperparameters. The objective takes SECONDS, and writes a line to LOG
+whenever it starts or ends.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from typing import Any
 
 PAGE = Path(__file__).parents[2] / "chapters" / "search.md"
 TRIALS = 12
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has the second only
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only SIGTERM
 
 
 @functools.cache
 def chapter(framework: str | None = "pytorch") -> dict[str, Any]:
-    """Return what the cells of the chapter define, without its searches.
+    """Return the names that the chapter's cells define, without running its searches.
 
-    Without a framework, it is what those define that all frameworks share.
+    Without a framework, use only the cells that all frameworks share.
     """
-    from booktools.source.sections import read_section  # which workers do not need
+    from booktools.source.sections import read_section  # workers don't need it
 
     names: dict[str, Any] = {"__name__": "chapter_search"}
     section = read_section(PAGE.read_text("utf-8"), PAGE)
@@ -38,13 +39,13 @@ def chapter(framework: str | None = "pytorch") -> dict[str, Any]:
 
 
 class Objective:
-    """Best at a learning rate of 0.1; can take long, and kill its worker once."""
+    """Best at a learning rate of 0.1; can be slow, and kill its first workers."""
 
     def __init__(self, log: Path, seconds: float = 0.0, kill: int = 0) -> None:
         self.log, self.seconds, self.kill = log, seconds, kill
 
     def note(self, word: str) -> int:
-        """Add a line to the log, and return how many there are of this word."""
+        """Add a word to the log, and return how often it is there."""
         with self.log.open("a") as file:
             file.write(f"{word}\n")
         return self.log.read_text().splitlines().count(word)
@@ -58,7 +59,7 @@ class Objective:
 
 
 def main(journal: str, workers: str, log: str, seconds: str) -> None:
-    """Search to the end."""
+    """Run the search to its end, and print the best result."""
     names = chapter(None)
     study = names["open_study"](journal)
     options = {"threads_per_worker": 1, "dashboard_address": ":0"}

@@ -1,4 +1,4 @@
-"""The books that tests look at: a small one of their own, and this one."""
+"""Makes and builds the books for tests: a small one of their own, and this one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def copy_book(folder: Path) -> Path:
-    """Copy the sources of the small book; its settings are those of the real one."""
+    """Copy the small book's sources into a folder, with the real book's settings."""
     shutil.copytree(ROOT / "tests" / "booktools" / "small_book", folder)
     shutil.copytree(ROOT / "_static", folder / "_static")
     settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -30,16 +30,16 @@ def copy_book(folder: Path) -> Path:
 
 
 def run_notebooks(root: Path, monkeypatch) -> None:
-    """Execute all notebooks; their cells are plain Python and need no framework."""
+    """Execute all notebooks. Their cells are plain Python and need no framework."""
     monkeypatch.setattr(execute, "missing_modules", lambda framework: [])
     failed = update_all(list(jobs(Book(root))), 2, lambda job, done: None)
     assert failed == []
 
 
 def build(root: Path, *options: str, before: str = "") -> subprocess.CompletedProcess:
-    """Build a book as a reader would, with warnings taken for errors.
+    """Build a book as a reader would, with warnings as errors.
 
-    Python's code ``before`` runs first.
+    The Python code ``before`` runs first.
     """
     main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
     strict = ["-W", "-n", "--keep-going"]
@@ -52,10 +52,10 @@ def build(root: Path, *options: str, before: str = "") -> subprocess.CompletedPr
 
 
 def built(folder: Path, builder: str = "html", framework: str = "") -> Path:
-    """Return this book in a format, built into a folder unless that was done just now.
+    """Return the folder of this book in a format; build it there if necessary.
 
-    Whoever has built it sets ``BOOKTOOLS_BUILT`` to where the formats lie, as .ci/run
-    does. A format with a framework other than the usual lies in ``latex-NAME``.
+    If you have built it already, set ``BOOKTOOLS_BUILT`` to the folder of the formats,
+    as .ci/run does. A format for another framework is in a folder like ``latex-NAME``.
     """
     if ready := os.environ.get("BOOKTOOLS_BUILT"):
         format = ROOT / ready / "-".join(filter(None, (builder, framework)))
@@ -72,7 +72,7 @@ def built(folder: Path, builder: str = "html", framework: str = "") -> Path:
 
 
 def replace(path: Path, old: str, new: str) -> int:
-    """Change a file; return the line on which the change begins."""
+    """Replace text in a file, and return the line where the change begins."""
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{old!r} is in {path.name} {text.count(old)} times"
     path.write_text(text.replace(old, new), encoding="utf-8")

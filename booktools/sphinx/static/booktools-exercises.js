@@ -1,4 +1,4 @@
-/* Sorts the table of all exercises by a column, and shows those of a kind. Without this
+/* Sorts the table of all exercises by any column, and filters it by kind. Without this
    script the table is complete, in the order of the book. */
 "use strict";
 
@@ -33,7 +33,7 @@ for (const list of document.querySelectorAll(".exercise-list")) {
       for (const each of headings) each.ariaSort = null;
       heading.ariaSort = down ? "descending" : "ascending";
       const order = (a, b) => text(a, column).localeCompare(text(b, column), "en", { numeric: true });
-      // What is equal stays in the order of the book.
+      // Equal rows stay in the order of the book.
       body.append(...rows.toSorted(down ? (a, b) => order(b, a) : order));
     });
   });

@@ -1,24 +1,24 @@
-/* Shows of each hit where it is: under which heading, in which framework's tabs, in
-   what words; and leads there. */
+/* Shows for each hit its heading, its framework's tab and an excerpt, and links right
+   to that place. */
 "use strict";
 
-/* From disk no page may read another: then hits have no excerpts, and no errors. */
+/* A page opened from disk may not read others. Show no excerpts then, to avoid errors. */
 if (window.location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 const query = new URLSearchParams(window.location.search).get("q") || "";
 const shown = document.documentElement.dataset.framework;
 const stemmer = new Stemmer();
 
-/* Returns the words of a text as the index has them. */
+/* Returns the words of a text in the form the index uses. */
 function stems(text) {
   return splitQuery(text.toLowerCase()).map(word => stemmer.stemWord(word));
 }
 
-/* Solutions come last: a search for a word asks for what explains it. */
+/* Solutions come last, because readers look for the page that explains a word. */
 Scorer.score = ([name, , , , score]) => score - (name.includes("/solutions/") ? 100 : 0);
 
-/* Returns the frameworks in whose tabs alone all the words sought are, if some are only
-   in tabs. */
+/* Returns the frameworks with all search words that appear only in tabs. The list is
+   empty if no word is limited to tabs. */
 function frameworksOf(link) {
   const page = new URL(link.href).pathname.replace(/\.html$/, "");
   const name = Object.keys(window.frameworkWords || {}).find(each => page.endsWith(`/${each}`));
@@ -33,8 +33,8 @@ function frameworksOf(link) {
   return frameworks ?? [];
 }
 
-/* Returns the best place in a page: one with most of the words sought, and among them
-   one that the reader sees without turning the tabs; not where code only imports. */
+/* Returns the block with the most search words. Among equals, blocks in the open tabs
+   win. Imports in code don't count. */
 function bestPlace(article, sought) {
   let best = null;
   for (const block of article.querySelectorAll("h1, h2, h3, p, li, pre, figcaption, td, dt")) {
@@ -78,7 +78,7 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
   return summary;
 };
 
-/* Lets the link of a hit lead to where its excerpt is from. */
+/* Makes the link of a hit lead to the place of its excerpt. */
 function follow(summary) {
   const link = summary.parentElement.querySelector("a");
   const address = new URL(link.href);
@@ -100,7 +100,7 @@ function markHit(link) {
   link.href = address;
 }
 
-/* Names a term of the glossary, of which the index knows no more than its page. */
+/* Adds the term to a hit in the glossary, because the index knows only the page. */
 function nameTerm(link) {
   const [, term] = decodeURIComponent(link.hash).match(/^#term-(.+)/) ?? [];
   const words = term?.replaceAll("-", " ");

@@ -1,28 +1,28 @@
-/* What a page of the book can do beyond its theme. Without this script all of it
-   can still be read: the tabs are radio buttons. Which framework is chosen stands in
-   the root element, where the head of the page put it before anything was drawn. */
+/* Everything a page can do beyond its theme. Without this script you can still read
+   everything, because the tabs are radio buttons. The chosen framework is in the root
+   element, where the head of the page puts it before anything is drawn. */
 "use strict";
 
-/* Under which sphinx-design keeps the choice as well. */
+/* sphinx-design stores the choice under the same key. */
 const KEY = "sphinx-design-tab-id-framework";
 const root = document.documentElement;
 const known = (root.dataset.frameworks || "").split(" ");
 
-/* Keeps the choice: for this window, which may show another framework than the one
-   beside it, and for whoever opens a new one. */
+/* Stores the choice, for this window (another one may show another framework) and for
+   new windows. */
 function keepChoice(framework) {
   sessionStorage.setItem(KEY, framework);
   localStorage.setItem(KEY, framework);
 }
 
-/* Hides an element from the eye, yet not from the browser's search: that shows it. */
+/* Hides or shows an element. The browser's own search still finds and reveals it. */
 function hide(element, hidden) {
   if (!("onbeforematch" in element)) return;
   if (hidden) element.setAttribute("hidden", "until-found");
   else element.removeAttribute("hidden");
 }
 
-/* Brings tabs and switch into line with the choice. */
+/* Updates the tabs and the switch to show the choice. */
 function showChoice() {
   const chosen = root.dataset.framework;
   for (const tab of document.querySelectorAll('.frameworks [role="tab"]')) {
@@ -41,8 +41,8 @@ function showChoice() {
   letScroll();
 }
 
-/* Puts what is shown before what is hidden: a search for words that all frameworks have
-   then finds the reader's own. */
+/* Moves the shown panel before the hidden ones, so the browser's search finds the
+   reader's own framework first. */
 function putShownFirst() {
   const shown = `.frameworks > .framework-${root.dataset.framework}`;
   for (const panel of document.querySelectorAll(shown)) {
@@ -52,8 +52,8 @@ function putShownFirst() {
   }
 }
 
-/* Shows a framework everywhere on the page, and what the reader looks at stays where
-   it is, however long the tabs above it become. Returns whether there is such a one. */
+/* Shows a framework everywhere on the page. The block the reader looks at stays in
+   place, even if tabs above it change their length. Returns whether it is known. */
 function choose(framework, looked = lookedAt()) {
   if (!known.includes(framework)) return false;
   const before = looked && looked.getBoundingClientRect().top;
@@ -67,11 +67,11 @@ function choose(framework, looked = lookedAt()) {
   return true;
 }
 
-/* Chooses for the reader, and lets the address say so: a copy of it opens the same. */
+/* Chooses a framework and puts it into the address, so a copied link opens the same. */
 function chooseAndSay(framework, looked) {
   if (!choose(framework, looked)) return;
   say(framework);
-  // Not at once: the browser may be about to scroll to what it found.
+  // Wait, because the browser may be about to scroll to a search hit.
   setTimeout(putShownFirst, 500);
 }
 
@@ -82,11 +82,11 @@ function say(framework) {
   try {
     window.history.replaceState(window.history.state, "", address);
   } catch (error) {
-    // Some browsers let no page from disk change its address.
+    // Some browsers don't let a page from disk change its address.
   }
 }
 
-/* Whether the address says a framework. */
+/* Returns whether the address names a framework. */
 function said() {
   return new URLSearchParams(window.location.search).has("framework");
 }
@@ -101,8 +101,8 @@ function lookedAt() {
   return null;
 }
 
-/* Makes of radio buttons what those who hear the page know as tabs. Where only a mark
-   says which framework it is, nothing is left of them. */
+/* Turns radio buttons into tabs that screen readers know. Sets that show only a mark
+   lose their buttons. */
 function makeTabs(tabSet) {
   if (!tabSet.classList.contains("with-tabs")) {
     for (const each of tabSet.querySelectorAll(":scope > :is(input, label)")) each.remove();
@@ -136,7 +136,7 @@ function makeTabs(tabSet) {
   tabSet.prepend(list);
 }
 
-/* Left, right, Home and End go from tab to tab, and choose. */
+/* Moves between tabs with the arrow keys, Home and End, and chooses. */
 function moveAlongTabs(event) {
   const tabs = [...event.currentTarget.children];
   const now = tabs.indexOf(event.target);
@@ -153,8 +153,8 @@ function moveAlongTabs(event) {
   chooseAndSay(tabs[next].dataset.syncId, tabs[next]);
 }
 
-/* Lets the keyboard reach, and so scroll, what is wider than its box, and tells where
-   there is more of it. */
+/* Lets the keyboard focus, and so scroll, boxes with wider content, and marks the sides
+   where there is more. */
 function letScroll() {
   const boxes = "article :is(pre, mjx-container[display], .pst-scrollable-table-container)";
   for (const box of document.querySelectorAll(boxes)) {
@@ -171,7 +171,7 @@ function tellScrolls(box) {
   else delete box.dataset.scrolls;
 }
 
-/* Shows the outputs that answer a question. */
+/* Uncovers the answer to a question. */
 function showPredicted(question) {
   for (const output of document.querySelectorAll(`.predicted[data-question="${question}"]`)) {
     output.classList.add("seen");
@@ -180,7 +180,7 @@ function showPredicted(question) {
   letScroll();
 }
 
-/* Where a link leads into a tab, chooses its framework on the whole page. */
+/* If the address leads into a tab, chooses its framework on the whole page. */
 function openLinkedTab() {
   const id = decodeURIComponent(window.location.hash.slice(1));
   const target = id && document.getElementById(id);
@@ -198,8 +198,8 @@ function frameworkOf(panel) {
   return known.find(each => panel.classList.contains(`framework-${each}`));
 }
 
-/* Where the address says the framework, lets links within the book say it too: some
-   browsers keep nothing from one page on disk to the next. So do links that may open in
+/* Adds the framework to a link within the book if this page's address has it, because
+   some browsers store nothing between pages from disk, or if the link may open in
    another window. */
 function carryChoice(event) {
   const link = event.target.closest && event.target.closest("a[href]");
@@ -215,18 +215,18 @@ function carryChoice(event) {
   link.href = address;
 }
 
-/* Saves notebooks; where a server calls them text, a browser would show them. */
+/* Makes links to notebooks download. Some servers call them text, which browsers show. */
 function saveNotebooks() {
   for (const link of document.querySelectorAll('a[href*="_downloads/"]')) {
     if (link.host !== window.location.host) continue;
     link.setAttribute("download", "");
     link.removeAttribute("target");
-    // From disk browsers show the file, whatever the page asks for.
+    // From disk, browsers show the file no matter what the page asks for.
     if (window.location.protocol === "file:") link.title = "To keep it: right-click, save link as";
   }
 }
 
-/* Gives each button the name that its tooltip shows, or the page whose others it shows. */
+/* Names buttons after their tooltips, and those in the sidebar after their pages. */
 function nameButtons() {
   for (const button of document.querySelectorAll("button[title]:not([aria-label])"))
     button.setAttribute("aria-label", button.title);
@@ -236,7 +236,7 @@ function nameButtons() {
   }
 }
 
-/* Lets no line begin with the mark after a formula, and none end within short code. */
+/* Prevents line breaks between a formula and its punctuation, and within short code. */
 function keepTogether() {
   for (const formula of document.querySelectorAll("span.math")) {
     const after = formula.nextSibling;
@@ -292,7 +292,7 @@ document.addEventListener(
   },
   { capture: true, passive: true }
 );
-// What a search of the browser, or a link to words, found in what is hidden.
+// The browser's search, or a link to some words, found a match in a hidden part.
 document.addEventListener("beforematch", event => {
   const found = event.target;
   const output = found.closest(".predicted");
@@ -303,14 +303,14 @@ document.addEventListener("beforematch", event => {
 window.addEventListener("hashchange", openLinkedTab);
 window.addEventListener("resize", letScroll);
 window.addEventListener("load", letScroll);
-// The page before, on the way back: this window's choice still holds.
+// If the reader comes back to this page, this window's choice still holds.
 window.addEventListener("pageshow", event => {
   if (!event.persisted) return;
   choose(sessionStorage.getItem(KEY));
   if (said()) say(root.dataset.framework);
 });
 
-/* Paper is white, whatever the screen is. */
+/* Print in light mode, because paper is white. */
 const paper = window.matchMedia("print");
 let onScreen = null;
 function changeTheme(printing) {
