@@ -1,7 +1,7 @@
 """Reads the descriptions of a book's interactive figures.
 
-Each figure has a folder in ``interactive/``. ``NAME/NAME.html`` can hold its markup, which
-its page keeps as a template for the scripts to show. Its file is ``figure.yml``:
+Each figure has a folder in ``interactive/``. ``NAME/NAME.html`` can hold its markup,
+which its page keeps as a template for the scripts to show. Its file ``figure.yml``:
 
     scripts: [shared.js, NAME/NAME.js]   # the page loads these, in this order
     styles: [NAME/NAME.css]
