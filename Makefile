@@ -96,7 +96,7 @@ portable: ## run notebooks as on other machines (SECTION=..., PYTHONS=...)
 	PYTHONPATH=. $(firstword $(^D))/bin/python tests/helpers/portable.py $(SECTION) --jobs $(JOBS) \
 	  $(and $(FRAMEWORK),--framework $(FRAMEWORK)) --python $(^D:%=%/bin/python) $(ARGS)
 
-bench: $(FULL)/ready $(ORIGINAL)/ready ## measure beside the original library (ARGS=--quick: roughly)
+bench: $(FULL)/ready $(ORIGINAL)/ready ## measure against the original library (ARGS=--quick: roughly)
 	$(FULL)/bin/python -m benchmarks --original $(ORIGINAL)/bin/python $(ARGS)
 
 lint: $(LINT)/ready ## check the code, its layout and its types (installs no framework)

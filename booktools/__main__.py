@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, and return 0 if all went well and 1 if not."""
+    """Run a command; return 0 if all went well, else 1 (130 if you stopped it)."""
     options = _parse(arguments)
     if not (options.root / "_toc.yml").is_file():
         where = "run in the book's folder, or name it with --root"
@@ -147,9 +147,9 @@ def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
         for line, figure, lacking in unfounded(book, page):
             yield (
                 f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
-                "code, output or formula of this part of the section or of what the "
-                "paragraph refers to; correct it, refer to its source, or say where "
-                f"it comes from, in the line before the paragraph: {MARK} ..."
+                "code, output or formula of this part of the section, nor of any "
+                "place the paragraph refers to; correct it, refer to its source, or "
+                f"say where it comes from on the line before the paragraph: {MARK} ..."
             )
 
 
@@ -160,7 +160,7 @@ def _unclaimed(wanted: list[Job]) -> Iterator[str]:
             yield (
                 f"{page.path}:{line}: {word!r} says something about results, but no "
                 "cell with the tag claim below asserts it; add one, or say why it "
-                f"needs none, in the line before the paragraph: {CLAIM_MARK} ..."
+                f"needs none on the line before the paragraph: {CLAIM_MARK} ..."
             )
 
 

@@ -18,8 +18,8 @@ from booktools.source.sections import named_frameworks
 
 WITHOUT_PLAIN_FORM = {
     "footnote": "footnotes have no plain form for notebooks; write them in the text",
-    "reference": "links by reference have no plain form for notebooks, whose cells "
-    "do not know of each other; write [words](address)",
+    "reference": "links by reference have no plain form for notebooks, because cells "
+    "don't share them; write [words](address)",
 }
 
 

@@ -116,7 +116,7 @@ def update_all(
 ) -> list[SourceError]:
     """Bring notebooks up to date, several at a time, each in its own kernel.
 
-    What was done with each goes to ``report``; ``options`` are those of :func:`update`.
+    ``report`` is told what was done with each; :func:`update` explains ``options``.
 
     Returns:
         What failed. If one fails, the others still run.
@@ -153,11 +153,11 @@ def update_all(
 
 def execute(job: Job, timeout: int | None, kernels: Kernels) -> None:
     """Run a notebook in a kernel of its own and put the outputs into it."""
-    # The folder in which Jupyter and nbval run it.
+    # Jupyter and nbval run the notebook in its folder.
     job.path.parent.mkdir(parents=True, exist_ok=True)
     metadata = job.fresh.metadata.copy()
     with kept_weights(job.fresh, job.keeps) as kept:
-        # A kernel dies at once if another program was given one of its ports.
+        # A kernel dies at once if another program has taken one of its ports.
         if not _run(job, timeout, kernels) and not _run(job, timeout, kernels):
             raise _at(job, 0, "failed: its kernel died twice before it was ready")
     # The kernel reports its own version there.
@@ -191,13 +191,13 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
             coalesce_streams=True,
             store_widget_state=False,
             # ipykernel warns that it talks over TCP, which here is this machine only,
-            # and reports every interrupt, of which one precedes every shutdown.
+            # and reports every interrupt, also the one before every shutdown.
             extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(job.path.parent)}},
             on_cell_start=begin,
             log=QUIET,
         )
-        # Else nbclient leaves the kernel running.
+        # Otherwise nbclient leaves the kernel running.
         client.owns_km = True
         try:
             client.execute(env=_environment(job.root))
@@ -217,7 +217,7 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    """Return the kernel's environment, in which d2lutils is the book's own."""
+    """Return the kernel's environment, which imports d2lutils from the book."""
     environment = kernel_environment(os.environ)
     paths = [str(root.resolve()), environment.get("PYTHONPATH", "")]
     return environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
@@ -225,6 +225,6 @@ def _environment(root: Path) -> dict[str, str]:
 
 def _at(job: Job, index: int, message: str) -> SourceError:
     title = FRAMEWORKS[job.framework].title if job.framework in FRAMEWORKS else ALL
-    # Behind the last cell of the section stands the one that keeps weights.
+    # The cell that saves weights comes after the last cell of the section.
     line = job.lines[min(index, len(job.lines) - 1)]
     return SourceError(job.page.path, line, f"the cell, run for {title}, {message}")

@@ -31,7 +31,7 @@ if missing or not find_spec("d2lutils"):
 
 FAILED = "d2lutils is not installed. {} Then run this cell again."
 OFFLINE = "Connect to the internet."
-NO_WHEEL = "Save {} beside this notebook (it is in the same menu), and be online."
+NO_WHEEL = "Save {} next to this notebook (the same menu has it), and be online."
 
 
 # A notebook names in this way what it needs besides its framework.

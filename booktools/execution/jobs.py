@@ -39,7 +39,7 @@ CAUSES = {
 class Job:
     """A notebook of a section: as it is freshly split, and as it is stored.
 
-    ``keeps``: what figures want of it, once it has run.
+    ``keeps`` lists the arrays that figures want from its run.
     """
 
     root: Path
@@ -81,12 +81,12 @@ class Job:
 
     @property
     def can_be_run(self) -> bool:
-        """Whether it runs with the chosen frameworks: those for all need each."""
+        """Whether it runs with the chosen frameworks; ALL needs every one."""
         needed = {framework.tag for framework in frameworks_of(self.framework)}
         return needed <= set(chosen_frameworks())
 
     def made_with(self, notebook: NotebookNode) -> dict[str, str]:
-        """Return what a notebook that runs now must say about its execution."""
+        """Return the checksums that a notebook that runs now must record."""
         return {
             "outputs": outputs_checksum(notebook),
             "d2lutils": library_checksum(self.root, self.framework),
@@ -111,7 +111,11 @@ class Job:
 
 
 def job(book: Book, page: Page, framework: str) -> Job:
-    """Split a section for a framework, or raise SourceError. Read what is stored."""
+    """Split a section for a framework, and read its stored notebook.
+
+    Raises:
+        SourceError: the section can't be split.
+    """
     fresh, lines = split(book, page, framework)
     stored = read_notebook(book.root / page.section.notebook_path(framework))
     asked = [figure.weights for figure in book.figures.values() if figure.weights]
@@ -123,7 +127,7 @@ def job(book: Book, page: Page, framework: str) -> Job:
 def jobs(
     book: Book, sections: Collection[str] = (), frameworks: Collection[str] = ()
 ) -> Iterator[Job]:
-    """List notebooks that the chosen frameworks have, those named or else all."""
+    """List the notebooks of the chosen frameworks, limited to the names given."""
     for page in book.sections:
         if not sections or page.section.name in sections:
             for framework in page.section.chosen:
@@ -139,9 +143,9 @@ def command(root: Path, section: str = "") -> str:
 
 
 def library_checksum(root: Path, framework: str) -> str:
-    """Return a checksum of what notebooks of a framework can import of ``d2lutils``.
+    """Return a checksum of the parts of ``d2lutils`` that a framework's notebooks use.
 
-    That is all but the modules of the other frameworks.
+    It leaves out the modules of the other frameworks.
     """
     others = {each.module for each in FRAMEWORKS.values()}
     others -= {each.module for each in frameworks_of(framework)}
@@ -164,7 +168,7 @@ def outdated(found: Iterable[Job]) -> list[str]:
 
 
 def _named(some: list[Job], matching: list[Job]) -> Iterator[str]:
-    """Name notebooks, in one word if they are all that a framework has."""
+    """Name notebooks, by a pattern if they are all that a framework has."""
     for framework in dict.fromkeys(each.framework for each in some):
         mine = [each for each in some if each.framework == framework]
         if len(mine) == sum(each.framework == framework for each in matching) > 1:

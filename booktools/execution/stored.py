@@ -25,7 +25,7 @@ PRIVATE = (
     (re.compile(r"<[^<>\n]* at 0x[0-9a-fA-F]+>"), "an address in memory"),
     (re.compile(r"<dc:date>[^<]*</dc:date>"), "the time of day (savefig's Date)"),
 )
-"""What may not be stored, as it differs from machine to machine or run to run."""
+"""Patterns we don't store, because they differ between machines or runs."""
 
 
 def read_notebook(path: Path) -> NotebookNode | None:
@@ -60,7 +60,7 @@ def write_whole(path: Path, data: bytes) -> None:
         with open(handle, "wb") as file:
             file.write(data)
             file.flush()
-            # Else a crash of the machine may keep the new name without the content.
+            # Otherwise a crash of the machine may leave a file without its content.
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner may read.
         os.chmod(name, 0o644)
@@ -113,7 +113,7 @@ def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
 
 
 def record(notebook: NotebookNode) -> dict[str, str]:
-    """Return what a notebook says about its execution: checksums, by their subject."""
+    """Return the checksums that a notebook records of its execution, by subject."""
     return notebook.metadata.get("booktools", {}).get("executed", {})
 
 
@@ -136,7 +136,7 @@ def outputs_checksum(notebook: NotebookNode) -> str:
 
 
 def _essence(output: NotebookNode) -> dict[str, object]:
-    """Return what an output shows, with the sizes of pictures from its metadata."""
+    """Return the visible part of an output, with the sizes of its pictures."""
     kept = {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
     data = output.get("data", {})
     told = {k: v for k, v in output.get("metadata", {}).items() if k in data}
@@ -180,7 +180,7 @@ def difference(
     """
     for i, (new, line) in enumerate(zip(fresh.cells, lines, strict=True)):
         if i >= len(stored.cells):
-            return line, "lacks what is here"
+            return line, "lacks the cell here"
         old = stored.cells[i]
         if (new.cell_type, new.source) != (old.cell_type, old.source):
             first, there, here = _first_change(new, old)

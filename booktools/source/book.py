@@ -20,7 +20,7 @@ from booktools.source.sections import Section, body, is_section, read_section
 
 @dataclass(frozen=True)
 class Page:
-    """A page: ``path`` relative to the book's folder; ``section`` if it is one."""
+    """A page of the book; ``path`` is relative to the book's folder."""
 
     path: Path
     text: str = field(repr=False)
@@ -28,24 +28,24 @@ class Page:
 
     @property
     def docname(self) -> str:
-        """What Sphinx calls the page."""
+        """The name that Sphinx gives the page."""
         return self.path.with_suffix("").as_posix()
 
     @cached_property
     def outline(self) -> list[Block]:
-        """Its Markdown, directives as a whole."""
+        """The page's blocks, with each directive as a single block."""
         if self.section:
             return [block for cell in self.section.cells for block in cell.blocks]
         return blocks(*body(self.text, self.path))
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """All its Markdown, that within directives included."""
+        """All blocks of the page, including blocks inside directives."""
         return list(walk(self.outline))
 
     @cached_property
     def title(self) -> str:
-        """Its first heading."""
+        """The page's first heading."""
         for block in self.blocks:
             if block.kind == "heading":
                 return block.name
@@ -54,11 +54,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Target:
-    """What a label stands for.
+    """The thing that a label refers to.
 
     ``kind`` is ``section``, ``equation``, ``figure``, ``table``, ``code``,
-    ``exercise``, ``solution`` or ``place``; ``title`` the text of the heading, or
-    the label a solution is for; ``number`` counts what is of its kind in its page.
+    ``exercise``, ``solution`` or ``place``. ``title`` is the text of a heading, or the
+    label of a solution's exercise. ``number`` counts targets of a kind in the page.
     """
 
     page: Page
@@ -75,11 +75,11 @@ class Book:
         root: the folder that holds ``_toc.yml``.
 
     Attributes:
-        repository: owner/name and branch of the repository on GitHub, if it is known.
-        figures: its interactive figures by name.
+        repository: owner/name and branch of the repository on GitHub, if known.
+        figures: the interactive figures by name.
 
     Raises:
-        SourceError: a page is missing or cannot be read, or a label is used twice.
+        SourceError: a page is missing or can't be read, or a label is used twice.
     """
 
     def __init__(self, root: Path):
@@ -112,7 +112,7 @@ class Book:
         return before, self.pages[i + 1] if i + 1 < len(self.pages) else None
 
     def find(self, docname: str) -> Page | None:
-        """Return the page that Sphinx calls by this name."""
+        """Return the page with this Sphinx name, if there is one."""
         return next((page for page in self.pages if page.docname == docname), None)
 
 
@@ -132,7 +132,7 @@ def _check_code(section: Section) -> None:
         remedy = (
             f"say so in the header: booktools: {{frameworks: [{', '.join(others)}]}}"
         )
-    message = f"no code cell is for {', '.join(without)}; {remedy}"
+    message = f"there is no code cell for {', '.join(without)}; {remedy}"
     raise SourceError(section.path, 1, message)
 
 
@@ -152,7 +152,7 @@ def _repository(config: Path) -> tuple[str, str] | None:
 
 
 def _contents(root: Path) -> list[Path]:
-    """List the pages in ``_toc.yml``, checked to exist."""
+    """List the pages in ``_toc.yml``; raise SourceError if one doesn't exist."""
     shown = Path("_toc.yml")
     text = read_file(root / shown, shown)
     read = read_yaml(text, shown, 1, "the table of contents")
@@ -162,7 +162,7 @@ def _contents(root: Path) -> list[Path]:
 
     def entries(node: Any, within: str) -> Iterator[str]:
         if not isinstance(node, dict):
-            message = f"{node!r} below {within} is no entry; write '- file: NAME'"
+            message = f"{node!r} below {within} is not an entry; write '- file: NAME'"
             raise SourceError(shown, line_of(f"- {node}"), message)
         for key in ("root", "file"):
             if key in node:
@@ -191,10 +191,10 @@ NUMBERED = {
     "solution": "solution", "table": "table", "list-table": "table",
     "csv-table": "table", "code-block": "code",
 }  # fmt: skip
-"""What the label of a directive stands for."""
+"""The kind of target that the label of a directive refers to."""
 
 UNNUMBERED_WITHOUT = {"table", "list-table", "csv-table", "code-block"}
-"""Directives that are numbered only where they have a caption."""
+"""Directives that get a number only if they have a caption."""
 
 
 def _labels(pages: list[Page]) -> dict[str, Target]:

@@ -249,7 +249,7 @@ def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
             )
     if token.level and DIRECTIVE.match(token.info.strip()):
         message = (
-            f"the directive {token.info.strip()} stands inside a list or a quote; "
+            f"the directive {token.info.strip()} is inside a list or a quote; "
             "write it at the margin, between paragraphs"
         )
     elif closing.strip(token.markup[0]) or len(closing) < len(token.markup):

@@ -93,8 +93,8 @@ class Heads:
             return
         for what in sorted(self.unseen):
             logger.warning(
-                "no page's head has %s any more, as DROPPED in %s describes it; "
-                "compare with the theme, and correct or delete the description",
+                "no page's head has %s any more in the form that DROPPED in %s "
+                "describes; compare with the theme, and correct or delete the entry",
                 what,
                 __name__,
             )
@@ -160,7 +160,7 @@ def fix_summaries(body: str) -> str:
 
 def _changed(library: str, what: str, where: str) -> None:
     logger.warning(
-        "%s writes %s in another way than %s in %s mends; compare them",
+        "%s no longer writes %s in the form that %s in %s corrects; compare them",
         library,
         what,
         where,

@@ -17,7 +17,7 @@ from sphinx_exercise.nodes import exercise_latex_number_reference
 from svglib.svglib import svg2rlg
 
 PREAMBLE = r"""
-% What sphinx_jupyterbook_latex puts around code and around what it puts out.
+% The environments of sphinx_jupyterbook_latex around code and its output.
 \newenvironment{sphinxVerbatimInput}{}{}
 \newenvironment{sphinxVerbatimOutput}
   {\colorlet{VerbatimColor}{white}\colorlet{VerbatimBorderColor}{white}}{}

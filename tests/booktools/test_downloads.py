@@ -106,7 +106,7 @@ def test_pictures_are_inside_in_a_form_that_every_editor_shows(download):
 
 def test_a_picture_that_not_every_editor_shows_needs_another_beside_it(download):
     message = (
-        r"^chapters/first.md:\d+: chapters/line.svg needs a copy as line.png beside "
+        r"^chapters/first.md:\d+: chapters/line.svg needs a copy as line.png next to "
         r"it, .*; save one there$"
     )
     with pytest.raises(SourceError, match=message):

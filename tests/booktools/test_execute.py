@@ -163,7 +163,7 @@ MISMATCHES = (
     (lambda n, c: c[3].update(source="x = 1"), "from IPython", "'x = 1' there is"),
     (lambda n, c: c[3].update(source=c[3].source + "x"), "SVG(line", "there is 'SVG("),
     (lambda n, c: c[0].metadata.update(tags=["x"]), "print(", "match the options of"),
-    (lambda n, c: n.cells.pop(), "```{exercise}", "lacks what is here"),
+    (lambda n, c: n.cells.pop(), "```{exercise}", "lacks the cell here"),
     (lambda n, c: n.cells.append(MORE), "```{exercise}", "has more cells after"),
     (
         lambda n, c: n.metadata.booktools.update(section="a"),

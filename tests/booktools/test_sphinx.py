@@ -607,7 +607,7 @@ def test_markup_that_a_library_writes_otherwise_is_reported(
 ):
     fix(markup)
     (said,) = caplog.messages
-    assert said.startswith(f"{library} writes ")
+    assert said.startswith(f"{library} no longer writes ")
 
 
 OUT = "<div class='cell'><pre>code</pre><div class='cell_output'>{}</div></div>"
@@ -708,7 +708,7 @@ def test_a_first_cell_that_installs_nothing_says_what_to_do(monkeypatch, wheel):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match="run this cell again") as error:
         exec(source, {})
-    assert ("Save d2lutils-1.whl beside" in str(error.value)) == wheel.startswith(".")
+    assert ("Save d2lutils-1.whl next to" in str(error.value)) == wheel.startswith(".")
 
 
 def test_the_extension_loads_no_kernel_client():

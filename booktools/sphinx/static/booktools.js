@@ -222,7 +222,7 @@ function saveNotebooks() {
     link.setAttribute("download", "");
     link.removeAttribute("target");
     // From disk, browsers show the file no matter what the page asks for.
-    if (window.location.protocol === "file:") link.title = "To keep it: right-click, save link as";
+    if (window.location.protocol === "file:") link.title = "To save it, right-click and choose Save link as";
   }
 }
 
