@@ -138,7 +138,7 @@ def test_plane_obeys_every_control(page, folder):
     said = status(plane).inner_text()
     plane.locator("[data-name=a]").select_option("tanh")
     expect(status(plane)).not_to_have_text(said)
-    rate = plane.get_by_label("learning rate")
+    rate = plane.get_by_role("slider", name="learning rate")
     rate.press("End")
     expect(rate).to_have_attribute("aria-valuetext", "5")
 
@@ -287,7 +287,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
     plane = figure(page, folder, "plane", f"#plane?{settings}")
     plane.get_by_role("button", name="Try ten starts").click()
     expect(status(plane)).to_contain_text(
-        f"Starts 1 to 10, 1,000 steps each: {solved} of 10", timeout=60_000
+        f"Starts 1 to 10, 1,000 steps each. {solved} of 10", timeout=60_000
     )
     # Each start opens where it ended.
     starts = plane.locator(".plane-thumbs button")
@@ -451,7 +451,7 @@ def test_folds_obey_every_control(page, folder):
 def test_worst_places_are_mended(page, folder):
     """Four times on the sine: its arcs are equally far from four even pieces."""
     folds = figure(page, folder, "folds")
-    expect(status(folds)).to_contain_text("can you beat even knots (0.2105)?")
+    expect(status(folds)).to_contain_text("Can you beat even knots (0.2105)?")
     before = distance(folds)
     for units in (5, 6, 7, 8):  # each click ends the movement of the one before
         assert distance(folds) == before
@@ -549,14 +549,16 @@ def test_descent_obeys_every_control(page, folder):
     descent = figure(page, folder, "descent")
     said = status(descent)
     expect(said).to_contain_text("Step 0: w₁ = 4.00, w₂ = 1.00, f = 13.00.")
-    expect(said).to_contain_text("multiplies w₁ by 0.85 and w₂ by −0.50: it zigzags.")
+    expect(said).to_contain_text(
+        "multiplies w₁ by 0.85 and w₂ by −0.50, so it zigzags."
+    )
     expect(descent.locator(".arrow")).to_have_count(1)
     descent.get_by_label("function").select_option("parabola")
     rate = descent.get_by_label("learning rate", exact=False).and_(
         descent.locator("input")
     )
     for preset, verdict in (
-        ("0.1", "multiplies w − 3 by 0.80: it arrives without overshooting"),
+        ("0.1", "multiplies w − 3 by 0.80, so it arrives without overshooting"),
         ("0.5", "it arrives without overshooting"),
         ("0.9", "it jumps back and forth"),
         ("1.1", "it diverges"),
@@ -589,7 +591,7 @@ def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
     descent.get_by_label("optimizer").select_option("momentum")
     said = status(descent)
     expect(said).to_contain_text(
-        "Gradient descent with a learning rate of 0.15 has f ="
+        "gradient descent with a learning rate of 0.15 has reached f ="
     )
     first, second = re.findall(r"f = ([\d.]+\d)", said.inner_text())
     assert float(second) == plain
@@ -600,7 +602,7 @@ def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
     expect(button).to_have_attribute("aria-pressed", "true")
     page.reload()
     expect(descent.get_by_label("optimizer")).to_have_value("momentum")
-    expect(said).to_contain_text("has f =")
+    expect(said).to_contain_text("has reached f =")
 
 
 def test_the_slider_says_which_rates_diverge(page, folder):
@@ -944,7 +946,7 @@ def test_old_browsers_are_told(first_visit, folder):
     first_visit.add_init_script("delete window.DecompressionStream")
     clothes = figure(first_visit, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
-    expect(status(clothes)).to_contain_text("This browser cannot unpack the weights")
+    expect(status(clothes)).to_contain_text("This browser can't unpack the weights")
     expect(clothes.locator(".clothes-poster")).to_be_visible()
 
 
@@ -954,7 +956,7 @@ def test_browsers_without_workers_are_told(first_visit, folder):
     clothes.get_by_text("Train it here").click()
     clothes.locator("[data-do=train]").click()
     expect(clothes.locator("[data-says=training]")).to_have_text(
-        "This browser cannot train the network."
+        "This browser can't train the network."
     )
 
 

@@ -381,7 +381,7 @@ def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
     told = page.get_by_text("Nearly all of them, 784", exact=False)
     first, second = (
         page.locator("details", has_text=question)
-        for question in ("how many parameters are these", "what will the first loss be")
+        for question in ("how many parameters does this", "what will the first loss be")
     )
     assert not output.is_visible()
     assert not told.is_visible()
@@ -411,7 +411,7 @@ def test_the_first_screen_says_what_for_whom_and_where_to_begin(page, html):
     page.goto(f"file://{html}/chapters/index.html")
     for width, height in ((360, 800), (768, 1024), (1200, 900)):
         page.set_viewport_size({"width": width, "height": height})
-        for said in ("neural network", "You know Python", "Begin in JAX"):
+        for said in ("neural network", "You should know", "Begin in JAX"):
             words = page.locator(f"article :is(p, a):has-text('{said}')").first
             box = words.bounding_box()
             assert box["y"] + box["height"] <= height, (width, said)
