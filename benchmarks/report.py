@@ -114,14 +114,22 @@ def figure(samples: dict[str, Any], formula: str) -> float:
     return median(values(first)) * float(second)
 
 
+def read_tables() -> dict[str, tuple[str, list[list[str]]]]:
+    """Return from ``TABLES`` the heading and the rows of each table, by its name."""
+    found = {}
+    for table in TABLES.strip().split("\n\n"):
+        (name, head), *rows = (line.split(" | ") for line in table.splitlines())
+        found[name] = head, rows
+    return found
+
+
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Return the page's tables, by name, as Markdown.
 
     A figure that wasn't measured is a dash. Rows and tables of dashes are left out.
     """
     made = {}
-    for table in TABLES.strip().split("\n\n"):
-        (name, head), *rows = (line.split(" | ") for line in table.splitlines())
+    for name, (head, rows) in read_tables().items():
         lines = [[head, *(TITLES[module] for module in results["samples"])]]
         lines.append(["---"] * len(lines[0]))
         for label, formula, *decimals in rows:
@@ -213,15 +221,14 @@ def draw(results: dict[str, Any], path: Path) -> None:
 def draw_parts(results: dict[str, Any], path: Path) -> None:
     """Draw where the seconds of an epoch go, as the table of the parts says."""
     plt.rcParams["font.size"] = 9
-    (rows,) = (table for table in TABLES.split("\n\n") if table.startswith("parts |"))
-    formulas = [line.split(" | ") for line in rows.splitlines()[1:]]
+    _, rows = read_tables()["parts"]
     picture, ax = plt.subplots(figsize=(3.5, 3.6))
     place, names = 0.0, {}
     for module, samples in results["samples"].items():
         for library in ("original", "d2lutils"):
             parts = {
                 label.partition(": ")[2]: figure(samples, formula)
-                for label, formula in formulas
+                for label, formula in rows
                 if label.replace("`", "").startswith(f"{library}: ")
                 and formula.split(".")[0] in samples
             }
