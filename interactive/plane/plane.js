@@ -105,7 +105,14 @@
     }
     return all;
   }
-  const plane = side => spots(side, [frame[0], frame[0]], [frame[1], frame[1]]);
+
+  /* The spots of the plane, which only another frame changes: training draws it many times. */
+  const planes = new Map();
+  function plane(side) {
+    const key = `${side} in ${frame}`;
+    if (!planes.has(key)) planes.set(key, spots(side, [frame[0], frame[0]], [frame[1], frame[1]]));
+    return planes.get(key);
+  }
   const forward = (of, side) => bookNetwork.forward(of, plane(side), side * side);
 
   /* The units that are 0 for every point: no gradient reaches them any more. */
