@@ -18,7 +18,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
 from booktools import FRAMEWORKS, chosen_frameworks
-from browser import browser
+from browser import browser, new_page
 from d2lutils import fashion_mnist
 from frameworks import MODULES, BackendKit, open_backend
 
@@ -71,6 +71,20 @@ def chromium() -> Iterator:
     """The browser, started once."""
     with browser() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def used_page(chromium) -> Iterator:
+    """A page for all tests of a file, because opening another takes long."""
+    with new_page(chromium) as page:
+        yield page
+
+
+@pytest.fixture
+def first_visit(chromium) -> Iterator:
+    """A page that has loaded nothing yet."""
+    with new_page(chromium) as page:
+        yield page
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from playwright.sync_api import expect
 
 from booktools.source.book import Book
 from booktools.sphinx.interactive import place_of, write_files
-from browser import new_page, served
+from browser import served
 from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
@@ -57,10 +57,10 @@ def site(folder):
 
 
 @pytest.fixture(scope="module")
-def used_page(chromium):
-    with new_page(chromium) as page:
-        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        yield page
+def used_page(used_page):
+    """It may use the clipboard."""
+    used_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return used_page
 
 
 @pytest.fixture
@@ -77,11 +77,10 @@ def page(used_page):
 
 
 @pytest.fixture
-def first_visit(chromium):
-    """A page that has loaded nothing yet."""
-    with new_page(chromium) as page:
-        yield page
-        assert page.errors == []
+def first_visit(first_visit):
+    """In the end no script has failed."""
+    yield first_visit
+    assert first_visit.errors == []
 
 
 def figure(page, folder, name, address=""):

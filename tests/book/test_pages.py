@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from booktools import FRAMEWORKS
 from booktools.source.book import Book
-from browser import new_page, served
+from browser import served
 from small_book import ROOT, built
 
 PAGES = [page.docname for page in Book(ROOT).pages]
@@ -40,12 +40,6 @@ def server(html):
         yield address
 
 
-@pytest.fixture(scope="module")
-def used_page(chromium):
-    with new_page(chromium) as page:
-        yield page
-
-
 @pytest.fixture
 def page(used_page):
     """One for a reader who was never here; loads what it knows in half the time."""
@@ -59,13 +53,6 @@ def page(used_page):
     page.asked.clear()
     yield page
     page.evaluate("localStorage.clear(), sessionStorage.clear()")
-
-
-@pytest.fixture
-def first_visit(chromium):
-    """A page that has loaded nothing yet."""
-    with new_page(chromium) as page:
-        yield page
 
 
 def settle(page):
