@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
 from booktools import SourceError
@@ -69,6 +70,23 @@ class ExerciseList(WrittenDirective):
         hours = f"about {total / 60:.0f} hours in all"
         count = f"{counts.total()} exercises, {hours}: {kinds}."
         return [":::{container} exercise-list", count, "", *lines, ":::"]
+
+
+def add_controls(soup: BeautifulSoup) -> None:
+    """Add the choice of a kind, and room for what sorts.
+
+    The script only has to make them work, so nothing moves when it arrives.
+    """
+    for rows in soup.select(".exercise-list"):
+        kinds = sorted({row("td")[2].get_text(strip=True) for row in rows.tbody("tr")})
+        options = "".join(f"<option>{kind}</option>" for kind in kinds)
+        label = (
+            '<label class="pst-js-only">kind <select autocomplete="off">'
+            f'<option value="">all kinds</option>{options}</select></label>'
+        )
+        rows.p.insert_after(BeautifulSoup(label, "html.parser"))
+        for heading in rows.thead("p")[:4]:
+            heading.name = "span"
 
 
 def let_sort(

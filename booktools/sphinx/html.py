@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import imagesize
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, NavigableString, Tag
 from docutils import nodes
 from markupsafe import Markup
 from sphinx.application import Sphinx
@@ -17,6 +17,7 @@ from sphinx.config import Config
 from sphinx.util import logging
 
 from booktools import FRAMEWORKS
+from booktools.sphinx.exercises import add_controls
 from booktools.sphinx.predictions import cover_answers
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ MATH = re.compile(
 BLOCKING = re.compile(r"<script(?![^>]*\b(?:defer|async)\b)(?=[^>]*\bsrc=)")
 NUMBER = re.compile(r"[–−+-]?|[−+-]?\d[\d,.]*( ?%| s)?( \([^)]*\))?")
 """Table cells to align: a number, perhaps with its range, or a dash for none."""
+SHORT = 28  # characters of code that stay on one line
+MARKS = re.compile(r"[.,;:?!)]+")
 HEADINGS = ["h1", "h2", "h3", "h4"]
 STATED = re.compile(r"width: ([\d.]+)px;")
 # MyST-NB writes two paragraphs into a summary, which may hold none. Keep the text of
@@ -212,13 +215,31 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
         lines.name, lines["class"] = "span", "sig-lines"
         for line in lines("dd"):
             line.name = "span"
+    _keep_together(soup)
     if arranged:
         _align_figures(soup)
         _draw_bars(soup)
         _show_tabs_once(soup)
         _fold_answers(soup)
         cover_answers(soup)
+        add_controls(soup)
     return str(soup)
+
+
+def _keep_together(soup: BeautifulSoup) -> None:
+    """Let no line break within short code, or between a formula and its punctuation.
+
+    If a script did so, the lines of a page would move after a reader has seen them.
+    """
+    for code in soup.select(":is(p, li) > code"):
+        if len(code.get_text()) < SHORT and not code.find_parent("td"):
+            code["class"] = [*code.get("class", []), "together"]
+    for formula in soup.select("span.math"):
+        after = formula.next_sibling
+        if type(after) is NavigableString and (marks := MARKS.match(after)):
+            after.replace_with(after[marks.end() :])
+            both = soup.new_tag("span", attrs={"class": "together"})
+            formula.wrap(both).append(marks[0])
 
 
 def _align_figures(soup: BeautifulSoup) -> None:

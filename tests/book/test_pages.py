@@ -801,10 +801,19 @@ def test_a_menu_saves_notebooks_that_stand_alone(page, server, html):
     assert page.get_by_role("link", name="d2lutils").count() >= 1
 
 
-MOVED = """window.moved = 0;
+MOVED = """window.moved = [];
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) window.moved += entry.value;
+      for (const {value, sources} of list.getEntries())
+        window.moved.push(
+          [value, ...sources.map(({node}) => node?.outerHTML?.slice(0, 99))]);
     }).observe({type: 'layout-shift', buffered: true});"""
+SEEN = """() => [...document.querySelectorAll(
+      'article :is(h1, h2, h3, p, li, pre, th, td, figure), .bd-header-article *')]
+    .filter((element) => element.checkVisibility())
+    .map((element) => [element, element.getBoundingClientRect()])
+    .filter(([, {top}]) => top < window.innerHeight)
+    .map(([{tagName, innerText}, {left, top}]) => [tagName, innerText, left, top])"""
+SCRIPTS = re.compile(r"_static/(?!mathjax/).*\.js")
 WEIGHT = {  # in bytes, compressed; and the figures of a page
     "chapters/index": (400_000, ()),
     "chapters/d2lutils": (400_000, ()),
@@ -813,6 +822,27 @@ WEIGHT = {  # in bytes, compressed; and the figures of a page
     SECTION: (800_000, ("clothes",)),
 }
 FIGURES = [name for name, (_, figures) in WEIGHT.items() if figures]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", [*WEIGHT, "chapters/exercises"])
+def test_scripts_move_nothing_that_is_in_view(first_visit, server, name, width):
+    page, held = first_visit, []
+    page.set_viewport_size({"width": width, "height": 720})
+    page.route(re.compile("/mathjax/"), lambda route: route.abort())
+    page.route(SCRIPTS, lambda route: held.append(route))
+    page.goto(f"{server}/{name}.html?framework=tensorflow", wait_until="commit")
+    page.wait_for_function(
+        """document.readyState === 'interactive' && [
+          ...document.querySelectorAll('link[rel=stylesheet]')].every((l) => l.sheet)"""
+    )
+    before = page.evaluate(SEEN)
+    assert len(held) > 5
+    page.unroute(SCRIPTS)
+    for route in held:
+        route.continue_()
+    page.wait_for_load_state()
+    assert page.evaluate(SEEN) == before != []
 
 
 @pytest.mark.parametrize("name", WEIGHT)
@@ -825,7 +855,8 @@ def test_a_first_visit_is_light_and_nothing_moves(first_visit, server, html, nam
     sizes = {path: len(gzip.compress((html / path[1:]).read_bytes())) for path in paths}
     weight, figures = WEIGHT[name]
     assert sum(sizes.values()) < weight, sizes
-    assert page.evaluate("window.moved") < 0.02
+    moved = page.evaluate("window.moved")
+    assert sum(value for value, *_ in moved) < 0.1, moved
     assert not [path for path in paths if re.search(r"fontawesome|searchindex", path)]
     # All scripts of a page's figures come as one, and where there is a figure alone.
     own = [path for path in paths if re.search(r"/interactive/.*js$", path)]

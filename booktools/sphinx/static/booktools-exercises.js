@@ -3,17 +3,12 @@
 "use strict";
 
 for (const list of document.querySelectorAll(".exercise-list")) {
-  const [count, body] = [list.querySelector("p"), list.querySelector("tbody")];
+  const [count, choice, body] = ["p", "select", "tbody"].map(part => list.querySelector(part));
   const rows = [...body.rows];
   const text = (row, column) => row.cells[column].textContent.trim();
-  const kinds = [...new Set(rows.map(row => text(row, 2)))].sort();
-
-  const label = document.createElement("label");
-  label.innerHTML = `kind <select><option value="">all kinds</option>${kinds.map(kind => `<option>${kind}</option>`).join("")}</select>`;
-  count.after(label);
   const all = count.textContent;
   count.setAttribute("role", "status");
-  label.addEventListener("change", ({ target }) => {
+  choice.addEventListener("change", ({ target }) => {
     for (const row of rows) row.hidden = target.value !== "" && text(row, 2) !== target.value;
     const shown = rows.filter(row => !row.hidden);
     const minutes = shown.reduce((sum, row) => sum + Number(text(row, 3)), 0);
@@ -22,7 +17,7 @@ for (const list of document.querySelectorAll(".exercise-list")) {
       : all;
   });
 
-  const headings = [...list.querySelectorAll("thead th")].slice(0, 4);
+  const headings = [...list.querySelectorAll("thead th:has(span)")];
   headings.forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";

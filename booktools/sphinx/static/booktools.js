@@ -236,25 +236,8 @@ function nameButtons() {
   }
 }
 
-/* Prevents line breaks between a formula and its punctuation, and within short code. */
-function keepTogether() {
-  for (const formula of document.querySelectorAll("span.math")) {
-    const after = formula.nextSibling;
-    const marks = after instanceof Text && after.data.match(/^[.,;:?!)]+/);
-    if (!marks) continue;
-    after.splitText(marks[0].length);
-    const both = document.createElement("span");
-    both.className = "together";
-    formula.replaceWith(both);
-    both.append(formula, after);
-  }
-  for (const code of document.querySelectorAll("p > code, li > code"))
-    if (code.textContent.length < 28 && !code.closest("td")) code.classList.add("together");
-}
-
 document.querySelectorAll(".frameworks").forEach(makeTabs);
 for (const part of document.querySelectorAll(".predicted > :not(.reveal)")) hide(part, true);
-keepTogether();
 showChoice();
 putShownFirst();
 sessionStorage.setItem(KEY, root.dataset.framework);
