@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import sys
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -152,6 +153,8 @@ def texts(results: dict[str, Any]) -> dict[str, str]:
     """Return the page's sentences with figures from the results, by name."""
     about = results["machine"]
     processor = re.sub(r"\(\w+\)", "", about["processor"])
+    day = date.fromisoformat(about["date"])
+    rounds = "1 round" if results["rounds"] == 1 else f"{results['rounds']} rounds"
     seconds = {
         (point["who"], point["value"]): point["seconds"]
         for point in results["growth"]
@@ -159,22 +162,25 @@ def texts(results: dict[str, Any]) -> dict[str, str]:
     }
 
     def gain(small: int, large: int) -> str:
-        return ", ".join(
-            f"{seconds[who, small] / seconds[who, large]:.1f} ({title})"
+        found = [
+            (f"{seconds[who, small] / seconds[who, large]:.1f} times", title)
             for who, title in TITLES.items()
             if (who, small) in seconds
-        )
+        ]
+        (times, title), *others = found
+        gains = [f"{times} as long in {title}"]
+        gains += [f"{times} in {title}" for times, title in others]
+        return " and ".join(filter(None, [", ".join(gains[:-1]), gains[-1]]))
 
     return {
         "machine": (
-            f"The computer: {processor}, {about['cores']} cores in use, "
-            f"{about['system']}, Python {about['python']}, no graphics card. We "
-            f"measured on {about['date']}; number of rounds: {results['rounds']}."
+            f"The computer ran {about['system']} and Python {about['python']} on "
+            f"{about['cores']} cores ({processor}) and had no graphics card. We "
+            f"took most measurements in {rounds}, on {day:%B} {day.day}, {day.year}."
         ),
         "batch": (
-            f"Here an epoch with batches of 16 takes {gain(16, 256)} times as long as "
-            "one with batches of 256. An epoch with batches of 256 takes "
-            f"{gain(256, 4096)} times as long as one with batches of 4,096."
+            "If we go from batches of 256 to batches of 16, an epoch takes "
+            f"{gain(16, 256)}. If we go from 4,096 to 256, it takes {gain(256, 4096)}."
         ),
     }
 

@@ -42,10 +42,10 @@ def test_sentences_hold_what_was_measured(results):
     ]
     machine = results["machine"] | {"processor": "AMD EPYC(TM) 9B14", "cores": 3}
     texts = report.texts({"growth": growth, "machine": machine, "rounds": 7})
-    assert "AMD EPYC 9B14, 3 cores" in texts["machine"]
-    assert "rounds: 7." in texts["machine"]
-    assert "16 takes 3.0 (PyTorch) times as long" in texts["batch"]
-    assert "256 takes 2.0 (PyTorch) times as long" in texts["batch"]
+    assert "on 3 cores (AMD EPYC 9B14)" in texts["machine"]
+    assert "in 7 rounds" in texts["machine"]
+    assert "256 to batches of 16, an epoch takes 3.0 times as long" in texts["batch"]
+    assert "4,096 to 256, it takes 2.0 times as long in PyTorch." in texts["batch"]
 
 
 def test_a_table_without_figures_says_so(results):
