@@ -365,7 +365,7 @@ def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     output = page.get_by_text("ratio: 25.9")
     # And so does what the text says of it.
-    told = page.get_by_text("Nearly all of them, 784", exact=False)
+    told = page.get_by_text("Nearly all parameters of the MLP, 784", exact=False)
     first, second = (
         page.locator("details", has_text=question)
         for question in ("how many parameters does this", "what will the first loss be")
