@@ -35,11 +35,11 @@ def code_cells(name: str):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_file_holds_the_trainings_of_the_book_and_no_others():
+def test_the_file_lists_exactly_the_training_runs_of_the_book():
     assert list(GOLDEN) == list(golden.stored()), "run: python tests/helpers/golden.py"
 
 
-def test_every_training_shows_its_curves():
+def test_every_training_run_shows_its_curves():
     for path in (golden.ROOT / "notebooks").glob("*/*.ipynb"):
         if path.stem.endswith("-solutions"):
             continue
@@ -52,7 +52,7 @@ def test_every_training_shows_its_curves():
         assert path.parent.name == "all" or len(shown) == calls, name
 
 
-def test_every_curve_is_what_it_was():
+def test_every_curve_is_unchanged():
     stored = golden.stored()
     for key, expected in GOLDEN.items():
         notebook, _, curve = key
@@ -67,7 +67,7 @@ def test_every_curve_is_what_it_was():
 @pytest.mark.parametrize(
     "notebook", sorted({key[0] for key in GOLDEN if key[2] in NAMES})
 )
-def test_printed_figures_are_those_of_the_curves(notebook):
+def test_printed_figures_match_the_curves(notebook):
     """What is read from the picture is what was computed."""
     [curves] = golden.trainings(golden.ROOT / "notebooks" / f"{notebook}.ipynb")
     text = "".join(
@@ -95,7 +95,9 @@ def test_printed_figures_are_those_of_the_curves(notebook):
     ],
 )
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_tenth_epoch_is_where_the_book_says(framework, section, loss, train, test):
+def test_the_tenth_epoch_reaches_what_the_book_says(
+    framework, section, loss, train, test
+):
     figures = [GOLDEN[f"{framework}/{section}", "1", name][9] for name in NAMES]
     assert figures[0] == pytest.approx(loss, abs=0.01)
     assert figures[1] == pytest.approx(train, abs=0.005)
@@ -113,7 +115,7 @@ def draw(X, Y, **options) -> str:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 40.0])
-def test_curves_are_read_as_they_were_drawn(scale):
+def test_curves_are_read_back_as_drawn(scale):
     rng = np.random.default_rng(0)
     ys = [rng.normal(size=10) * scale for _ in range(4)]
     names = ["a", "b c", "train loss", "d"]
@@ -127,5 +129,5 @@ def test_curves_are_read_as_they_were_drawn(scale):
 @pytest.mark.parametrize(
     "options", [{"xlabel": "x", "legend": ["a"]}, {"xlabel": "epoch"}]
 )
-def test_other_figures_hold_no_curves_over_epochs(options):
+def test_other_figures_have_no_curves_over_epochs(options):
     assert golden.read_curves(draw([[1, 2, 3]], [[1, 2, 4]], **options)) == {}

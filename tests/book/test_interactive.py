@@ -104,7 +104,7 @@ def unit(plane, j):
     return plane.locator(f"[data-unit='{j}']")
 
 
-def test_plane_obeys_every_control(page, folder):
+def test_every_control_of_plane_works(page, folder):
     plane = figure(page, folder, "plane")
     expect(page.locator("#still")).to_be_hidden()
     expect(status(plane)).to_contain_text("Start 3, step 0: loss ")
@@ -142,7 +142,7 @@ def test_plane_obeys_every_control(page, folder):
     expect(rate).to_have_attribute("aria-valuetext", "5")
 
 
-def test_edges_show_weights_and_what_they_pull(page, folder):
+def test_edges_show_weights_and_how_gradients_pull_them(page, folder):
     """Each as wide as it is large, dashed below zero; of two units with numbers."""
     plane = figure(
         page, folder, "plane", "#plane?e=hand&h=2&w=1_2_1_-3__0_-1__0_1__0.5_0"
@@ -164,7 +164,7 @@ def test_edges_show_weights_and_what_they_pull(page, folder):
     assert widths.index(max(widths)) == 4
 
 
-def test_a_unit_is_examined_pinned_and_moved_by_hand(page, folder):
+def test_a_unit_can_be_examined_pinned_and_moved(page, folder):
     plane = figure(page, folder, "plane")
     unit(plane, 0).hover()
     expect(unit(plane, 1)).to_have_class(re.compile("faded"))
@@ -204,7 +204,7 @@ def test_a_unit_is_examined_pinned_and_moved_by_hand(page, folder):
         ("rate", 100, "8 units dead"),
     ],
 )
-def test_examples_make_the_points_of_the_section(page, folder, example, steps, says):
+def test_examples_are_the_points_of_the_section(page, folder, example, steps, says):
     plane = figure(page, folder, "plane")
     plane.locator("[data-name=e]").select_option(example)
     page.wait_for_url(re.compile("lr="))
@@ -212,7 +212,7 @@ def test_examples_make_the_points_of_the_section(page, folder, example, steps, s
     expect(status(figure(page, folder, "plane", address))).to_contain_text(says)
 
 
-def test_points_that_coincide_are_fanned(page, folder):
+def test_coinciding_points_are_fanned_out(page, folder):
     plane = figure(page, folder, "plane", "#plane?n=1000")
     places = plane.locator(".plane-hidden [data-point]").evaluate_all(
         "all => all.map((point) => point.getBoundingClientRect().x + ' '"
@@ -221,7 +221,7 @@ def test_points_that_coincide_are_fanned(page, folder):
     assert len(set(places)) == 4
 
 
-def test_paper_shows_the_picture(page, folder):
+def test_print_shows_the_still_picture(page, folder):
     plane = figure(page, folder, "plane")
     expect(page.locator("#still")).to_be_hidden()
     page.emulate_media(media="print")
@@ -250,7 +250,7 @@ def test_plane_trains_until_it_is_paused(page, folder):
     assert float(last.split()[-1].split(",")[0]) == pytest.approx(end, abs=1)
 
 
-def test_plane_rests_where_nobody_sees_it(page, folder):
+def test_plane_pauses_when_out_of_view(page, folder):
     plane = figure(page, folder, "plane")
     plane.get_by_role("button", name="Train").click()
     expect(plane.get_by_role("button", name="Pause")).to_be_visible()
@@ -258,7 +258,7 @@ def test_plane_rests_where_nobody_sees_it(page, folder):
     expect(plane.locator("[data-do=play]")).to_have_text("Train")
 
 
-def test_plane_does_not_move_for_who_wants_no_motion(page, folder):
+def test_plane_respects_reduced_motion(page, folder):
     page.emulate_media(reduced_motion="reduce")
     plane = figure(page, folder, "plane")
     plane.get_by_role("button", name="Train").click()
@@ -298,7 +298,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
     assert counts in status(plane).inner_text()
 
 
-def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
+def test_points_can_be_set_by_mouse_and_keyboard(page, folder):
     plane = figure(page, folder, "plane")
     panel = plane.locator("[data-panel=output]")
     box = panel.bounding_box()
@@ -332,7 +332,7 @@ def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
     expect(plane.get_by_role("button", name="Train")).to_be_disabled()
 
 
-def test_the_address_of_plane_opens_the_same(page, folder):
+def test_the_address_of_plane_restores_its_state(page, folder):
     address = "#plane?d=moons&h=5&a=sigmoid&lr=1&s=2&seed=17&n=300"
     said = status(figure(page, folder, "plane", address)).inner_text()
     assert said.startswith("Start 17, step 300")
@@ -384,7 +384,7 @@ def copied(used_page, site):
         ("n=9&w=1_1_1_1.2345678__0_-1__0_1_0_-2__0.5_0", "torch"),
     ],
 )
-def test_the_code_of_plane_ends_where_the_figure_does(
+def test_the_code_of_plane_reaches_the_same_loss(
     page, copied, module, settings, capsys
 ):
     open_backend(module)  # skips where there is none
@@ -397,7 +397,7 @@ def test_the_code_of_plane_ends_where_the_figure_does(
 # -- folds ---------------------------------------------------------------------
 
 
-def test_folds_are_those_of_the_section(page, folder):
+def test_folds_match_the_section(page, folder):
     notebook = nbformat.read(ROOT / "notebooks/jax/mlp.ipynb", as_version=4)
     (cell,) = (c for c in notebook.cells if "def approximate" in c.source)
     source = cell.source.replace("jnp.", "np.").replace("jax.nn.relu", "relu")
@@ -422,7 +422,7 @@ def distance(folds) -> float:
     return number(r"largest distance (\d+\.\d+)", status(folds).inner_text())
 
 
-def test_folds_obey_every_control(page, folder):
+def test_every_control_of_folds_works(page, folder):
     folds = figure(page, folder, "folds")
     assert status(folds).inner_text().startswith("4 hidden units: largest distance")
     units = folds.get_by_label("even knots")
@@ -447,7 +447,7 @@ def test_folds_obey_every_control(page, folder):
     assert distance(folds) == pytest.approx(0.2105)
 
 
-def test_worst_places_are_mended(page, folder):
+def test_adding_knots_at_the_worst_place_improves_the_fit(page, folder):
     """Four times on the sine: its arcs are equally far from four even pieces."""
     folds = figure(page, folder, "folds")
     expect(status(folds)).to_contain_text("Can you beat even knots (0.2105)?")
@@ -461,7 +461,7 @@ def test_worst_places_are_mended(page, folder):
 
 
 @pytest.mark.parametrize("by", ["mouse", "keys"])
-def test_vertices_are_moved(page, folder, by):
+def test_vertices_can_be_moved(page, folder, by):
     """The moved one goes where it is put, and the others stay where they were."""
     folds = figure(page, folder, "folds")
     vertices = "bookFolds.vertices(Object.fromEntries(['t', 'w'].map((name) =>"
@@ -519,7 +519,7 @@ def section_functions(section: str, *wanted: str) -> dict:
     return names
 
 
-def test_descent_computes_what_the_section_does(page, folder):
+def test_descent_matches_the_section(page, folder):
     figure(page, folder, "descent")
     walk = "([name, start, rate]) => bookDescent.walk(name, start, rate, 12)"
     names = section_functions("gradient-descent", "descend", "walk")
@@ -531,7 +531,7 @@ def test_descent_computes_what_the_section_does(page, folder):
         assert np.ravel(two) == pytest.approx(expected, rel=1e-12)
 
 
-def test_optimizers_of_descent_compute_what_their_section_does(page, folder):
+def test_optimizers_of_descent_match_the_section(page, folder):
     figure(page, folder, "descent")
     walk = "([by, rate]) => bookDescent.walk('valley', [4, 1], rate, 20, by)"
     optimizers = ("descent", "momentum", "rmsprop", "adam")
@@ -544,7 +544,7 @@ def test_optimizers_of_descent_compute_what_their_section_does(page, folder):
             np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_descent_obeys_every_control(page, folder):
+def test_every_control_of_descent_works(page, folder):
     descent = figure(page, folder, "descent")
     said = status(descent)
     expect(said).to_contain_text("Step 0: w₁ = 4.00, w₂ = 1.00, f = 13.00.")
@@ -604,7 +604,7 @@ def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
     expect(said).to_contain_text("has reached f =")
 
 
-def test_the_slider_says_which_rates_diverge(page, folder):
+def test_the_slider_shows_which_rates_diverge(page, folder):
     """Where a band ends, the factor of the steepest direction is 0, or -1."""
     descent = figure(page, folder, "descent")
     for name, ends in (("valley", (0.1, 0.2)), ("parabola", (0.5, 1))):
@@ -622,7 +622,7 @@ def test_the_slider_says_which_rates_diverge(page, folder):
         assert factors == pytest.approx([0, -1])
 
 
-def test_descent_begins_where_the_start_is_put(page, folder):
+def test_the_start_of_descent_can_be_moved(page, folder):
     descent = figure(page, folder, "descent", "#descent?n=12")
     box = descent.locator(".start").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -640,7 +640,7 @@ def test_descent_begins_where_the_start_is_put(page, folder):
     expect(starts[0]).to_have_attribute("aria-valuetext", f"{w1 + 0.1:g}")
 
 
-def test_the_address_of_descent_opens_the_same(page, folder):
+def test_the_address_of_descent_restores_its_state(page, folder):
     descent = figure(page, folder, "descent")
     descent.get_by_label("steps").fill("7")
     page.wait_for_url(re.compile("n=7"))
@@ -658,7 +658,7 @@ def test_the_address_of_descent_opens_the_same(page, folder):
 
 @pytest.mark.parametrize("function", ["parabola", "valley"])
 @pytest.mark.parametrize("by", ["descent", "momentum", "rmsprop", "adam"])
-def test_the_code_of_descent_computes_what_it_shows(page, copied, function, by, capsys):
+def test_the_code_of_descent_computes_the_same(page, copied, function, by, capsys):
     said, codes = copied("descent", f"#descent?f={function}&by={by}&n=12")
     names: dict = {}
     exec(codes["torch"], names)
@@ -667,7 +667,7 @@ def test_the_code_of_descent_computes_what_it_shows(page, copied, function, by, 
     assert len(capsys.readouterr().out.splitlines()) == 12
 
 
-def test_descent_does_not_move_for_who_wants_no_motion(page, folder):
+def test_descent_respects_reduced_motion(page, folder):
     page.emulate_media(reduced_motion="reduce")
     descent = figure(page, folder, "descent")
     descent.get_by_role("button", name="Play").click()
@@ -734,7 +734,7 @@ def test_sixteen_bits_change_few_answers(page, folder, weights):
     assert f"test accuracy {right:.3f}" in text
 
 
-def test_switched_off_units_count_as_the_text_says(weights):
+def test_switching_off_units_has_the_effect_the_text_says(weights):
     H = hidden_of(fashion_mnist.load().test_images[:200], weights)
     P = probabilities(H, weights)
     answers, sure = P.argmax(axis=1), P.max(axis=1) > 0.9
@@ -766,7 +766,7 @@ def shown_probabilities(clothes) -> list[float]:
     return [float(re.search(r"\d\.\d{3}", line)[0]) for line in lines]
 
 
-def test_clothes_show_what_the_network_makes_of_them(page, folder, weights):
+def test_clothes_show_the_networks_answer(page, folder, weights):
     data = fashion_mnist.load()
     H = hidden_of(data.test_images[:200], weights)
     P = probabilities(H, weights)
@@ -834,7 +834,7 @@ def test_contributions_and_the_bias_sum_to_the_score(page, folder, weights, imag
     assert eight + others + bias == pytest.approx(score, abs=0.02)
 
 
-def test_a_unit_of_the_grid_is_looked_at(page, folder):
+def test_a_unit_of_the_grid_can_be_inspected(page, folder):
     clothes = opened(page, folder)
     tiles = clothes.locator(".clothes-units button")
     expect(tiles).to_have_count(8)
@@ -853,7 +853,7 @@ def test_a_unit_of_the_grid_is_looked_at(page, folder):
     )
 
 
-def test_pictures_are_drawn_by_mouse_and_by_keyboard(page, folder, weights):
+def test_pictures_can_be_drawn_by_mouse_and_keyboard(page, folder, weights):
     clothes = opened(page, folder)
     clothes.get_by_role("button", name="Blank").click()
     blank = probabilities(hidden_of(np.zeros((1, 28, 28)), weights), weights)[0]
@@ -927,7 +927,7 @@ def test_clothes_train_in_the_page(page, folder):
 
 
 @pytest.mark.parametrize("missing", ["weights", "training"])
-def test_what_does_not_load_is_said(page, site, missing):
+def test_a_script_that_does_not_load_is_reported(page, site, missing):
     page.route(f"**/clothes/{missing}.js", lambda route: route.abort())
     page.goto("about:blank")
     page.goto(f"{site}/clothes.html")
@@ -941,7 +941,7 @@ def test_what_does_not_load_is_said(page, site, missing):
     expect(said).to_have_text(f"The file clothes/{missing}.js could not be loaded.")
 
 
-def test_old_browsers_are_told(first_visit, folder):
+def test_old_browsers_get_a_message(first_visit, folder):
     first_visit.add_init_script("delete window.DecompressionStream")
     clothes = figure(first_visit, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
@@ -949,7 +949,7 @@ def test_old_browsers_are_told(first_visit, folder):
     expect(clothes.locator(".clothes-poster")).to_be_visible()
 
 
-def test_browsers_without_workers_are_told(first_visit, folder):
+def test_browsers_without_workers_get_a_message(first_visit, folder):
     first_visit.add_init_script("delete window.Worker")
     clothes = opened(first_visit, folder)
     clothes.get_by_text("Train it here").click()
@@ -959,7 +959,7 @@ def test_browsers_without_workers_are_told(first_visit, folder):
     )
 
 
-def test_nothing_leaves_and_nothing_loads_before_it_is_needed(first_visit, site):
+def test_nothing_is_sent_and_data_loads_only_when_needed(first_visit, site):
     page, asked = first_visit, first_visit.asked
     page.goto(f"{site}/clothes.html")
     page.wait_for_load_state("networkidle")

@@ -92,7 +92,7 @@ handle.update("second")"""
 FIGURE = "print('train loss 0.382')"
 
 
-def test_stored_outputs_have_to_come_again(outcomes, monkeypatch):
+def test_stored_outputs_must_be_reproduced(outcomes, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     svg = '<svg><path d="M 0 {}"/></svg>'
@@ -148,7 +148,7 @@ def test_stored_outputs_have_to_come_again(outcomes, monkeypatch):
     assert "all 1; 1 took more than 1 s" in lines[2]
 
 
-def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, store):
+def test_a_killed_kernel_is_reported_at_once_and_other_notebooks_run(outcomes, store):
     store("jax", "other", cell("print(1)", "1\n"))
     start = time.monotonic()
     found, result = outcomes(
@@ -165,7 +165,7 @@ def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, sto
     result.stdout.fnmatch_lines(["*The kernel died in this cell*", "*Not run: *"])
 
 
-def test_a_cell_alone_runs_after_those_before_it(outcomes):
+def test_a_selected_cell_runs_after_the_cells_before_it(outcomes):
     cells = [
         cell("x = 1"),
         cell("x += 1; print(x)", "3\n"),
@@ -185,7 +185,7 @@ def test_a_cell_alone_runs_after_those_before_it(outcomes):
     result.stdout.fnmatch_lines(["*Cell 5: Cell execution caused an exception*"])
 
 
-def test_collecting_needs_nothing_that_builds_the_book():
+def test_collecting_imports_nothing_that_builds_the_book():
     heavy = {"markdown_it", "matplotlib", "numpy", "PIL", "pybtex", "sphinx", "yaml"}
     code = f"import sys, conftest; print(*sorted({heavy} & set(sys.modules)))"
     loaded = subprocess.run(
@@ -203,7 +203,7 @@ def pytest_collection_finish(session):
 """
 
 
-def test_cells_are_marked_after_what_they_need(outcomes, store):
+def test_cells_are_marked_with_what_they_need(outcomes, store):
     store("all", "other", cell("x = 1"))
     options = {"folder": "pytorch", "more": MARKS}
     _, result = outcomes([cell("x = 1")], "--collect-only", "-q", **options)
@@ -211,7 +211,7 @@ def test_cells_are_marked_after_what_they_need(outcomes, store):
     assert f"other {' '.join(sorted(['notebook', *FRAMEWORKS]))}" in result.outlines
 
 
-def test_notebooks_of_a_missing_framework_are_skipped_with_the_reason(outcomes):
+def test_notebooks_of_a_missing_framework_are_skipped_with_a_reason(outcomes):
     more = "\nmissing_modules = lambda tag: ['no_such_module']\n"
     _, result = outcomes([cell("import nothing")], folder="tensorflow", more=more)
     result.assert_outcomes(skipped=1)
@@ -235,7 +235,7 @@ plugin.RunningKernel = dies
 
 
 @pytest.mark.parametrize(("times", "outcome"), [(1, "PASSED"), (2, "ERROR")])
-def test_a_kernel_that_dies_at_its_start_is_started_once_more(outcomes, times, outcome):
+def test_a_kernel_that_dies_on_startup_is_restarted_once(outcomes, times, outcome):
     found, _ = outcomes([cell("print(1)", "1\n")], more=DIES.format(times=times))
     assert found == [outcome]
 

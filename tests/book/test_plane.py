@@ -76,7 +76,7 @@ def large() -> list[np.ndarray]:
     return [rng.normal(0, 0.05, s).astype(np.float32).astype(float) for s in shapes]
 
 
-def test_gradients_and_a_step_of_the_sections_network_agree(page):
+def test_gradients_and_a_step_match_the_sections_network(page):
     params = large()
     X, y = clothes(64)
     inputs = X @ params[0] + params[1]
@@ -114,7 +114,7 @@ def mean_loss(params, activation, X, y) -> float:
 
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, ""])
-def test_gradients_agree_with_finite_differences(page, activation):
+def test_gradients_match_finite_differences(page, activation):
     params = small(activation)
     _, _, gradients, *_ = run(page, params, activation or "relu", *XOR)
     h = 1e-5
@@ -129,7 +129,7 @@ def test_gradients_agree_with_finite_differences(page, activation):
             assert gradient[where] == pytest.approx((above - below) / (2 * h), abs=1e-6)
 
 
-def test_a_thousand_steps_stay_with_the_reference(page):
+def test_a_thousand_steps_match_the_reference(page):
     params = small("relu", seed=2)
     X, y = np.array(XOR[0], float), np.array(XOR[1])
     *_, losses, ends = run(page, params, "relu", *XOR, rate=0.1, steps=1000)
@@ -168,7 +168,7 @@ COUNT = """([width, seeds]) => {
 
 
 @pytest.mark.parametrize(("width", "percent"), [(2, 19), (4, 61), (8, 93)])
-def test_as_many_starts_learn_xor_as_the_text_says(page, width, percent):
+def test_xor_success_rates_match_the_text(page, width, percent):
     assert f"{percent}%" in (ROOT / "chapters/mlp.md").read_text("utf-8")
     # Starts at a border may fall to the other side on another processor.
     assert page.evaluate(COUNT, [width, 400]) == pytest.approx(4 * percent, abs=4)

@@ -84,7 +84,7 @@ def undisturbed(tmp_path_factory) -> list[tuple]:
 
 
 @pytest.mark.parametrize("kills", [0, 2])
-def test_neither_the_number_of_workers_nor_their_end_counts(
+def test_the_result_does_not_depend_on_workers_or_their_deaths(
     kills, undisturbed, tmp_path
 ):
     # The first trial of both workers kills its own: none is left for a while.
@@ -97,7 +97,7 @@ def test_neither_the_number_of_workers_nor_their_end_counts(
 
 
 @posix
-def test_a_kernel_that_was_stopped_goes_on(undisturbed, tmp_path):
+def test_a_stopped_search_resumes(undisturbed, tmp_path):
     journal, log = str(tmp_path / "journal"), tmp_path / "log"
     command = [sys.executable, str(SCRIPT), journal, "2", str(log)]
     environment = os.environ | {"PYTHONPATH": PATH}
@@ -153,7 +153,7 @@ def journal(tmp_path_factory) -> tuple[bytes, list[int]]:
     return path.read_bytes(), lengths
 
 
-def test_a_journal_cut_at_any_byte_opens_again(journal, tmp_path):
+def test_a_journal_cut_at_any_byte_can_be_opened(journal, tmp_path):
     whole, lengths = journal
     path = tmp_path / "journal"
     last = len(b"".join(whole.splitlines(keepends=True)[-3:]))
@@ -170,7 +170,7 @@ def test_a_journal_cut_at_any_byte_opens_again(journal, tmp_path):
         )
 
 
-def test_nothing_is_added_to_what_another_process_left_when_it_died(tmp_path, capsys):
+def test_a_record_cut_short_by_another_process_is_never_extended(tmp_path, capsys):
     path = tmp_path / "journal"
     study = open_study(str(path))
     trial = study.ask(NAMES["space"])
@@ -181,7 +181,9 @@ def test_nothing_is_added_to_what_another_process_left_when_it_died(tmp_path, ca
     assert capsys.readouterr().out.count('cut short: {"op_code":6,"tri\n') == 1
 
 
-def test_after_a_cut_a_search_goes_on_as_if_nothing_had_happened(undisturbed, tmp_path):
+def test_a_search_resumes_from_a_cut_journal_with_the_same_result(
+    undisturbed, tmp_path
+):
     path, log = tmp_path / "journal", tmp_path / "log"
     with workers(1) as client:
         search(open_study(str(path)), Objective(log), client)
@@ -198,7 +200,7 @@ def test_after_a_cut_a_search_goes_on_as_if_nothing_had_happened(undisturbed, tm
             assert lines(log, "start") == before + lost
 
 
-def test_as_a_script_the_notebook_runs_once(tmp_path):
+def test_the_notebook_runs_once_as_a_script(tmp_path):
     """Also where workers are processes, which import the script of their parent."""
     path = SCRIPT.parents[2] / "notebooks" / "pytorch" / "search.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -277,7 +279,7 @@ def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
 
 
 @posix
-def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
+def test_a_search_resumes_after_the_scheduler_is_killed(undisturbed, tmp_path):
     study, log = open_study(str(tmp_path / "journal")), tmp_path / "log"
     objective = Objective(log, 0.2)
 
@@ -313,7 +315,7 @@ def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
             search(study, objective, client, num_trials=TRIALS + 4)
 
 
-def test_trials_that_fail_or_diverge_are_recorded_and_the_search_goes_on(
+def test_failed_and_diverged_trials_are_recorded_and_the_search_continues(
     tmp_path, capsys
 ):
     study = open_study(str(tmp_path / "journal"))
@@ -335,7 +337,7 @@ def test_trials_that_fail_or_diverge_are_recorded_and_the_search_goes_on(
     assert len(study.trials) == TRIALS
 
 
-def test_a_journal_of_another_study(tmp_path):
+def test_a_journal_of_another_study_is_refused(tmp_path):
     study = open_study(str(tmp_path / "journal"), "test")
     with workers(1) as client:
         search(study, Objective(tmp_path / "log"), client, num_trials=2)
@@ -345,7 +347,7 @@ def test_a_journal_of_another_study(tmp_path):
 
 
 @posix
-def test_several_people_share_a_study_in_postgresql(tmp_path):
+def test_several_people_can_share_a_study_in_postgresql(tmp_path):
     found = shutil.which("postgres") or next(
         iter(sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))), None
     )
@@ -446,7 +448,7 @@ def accuracies(framework: str) -> tuple[list[float], list[list[float]]]:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_configuration_gets_the_same_accuracies_everywhere(framework):
+def test_a_configuration_always_gets_the_same_accuracies(framework):
     """In every framework, and whatever a worker trained before and in which thread."""
     if missing := missing_modules(framework):
         pytest.skip(f"not installed: {', '.join(missing)}")

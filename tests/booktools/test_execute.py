@@ -70,7 +70,7 @@ def with_cell(root, *source):
     return replace(root / FIRST, ":::{note}\n", f"{cell}\n\n:::{{note}}\n") + 2
 
 
-def test_every_notebook_is_executed_with_nothing_of_this_machine_in_it(executed):
+def test_every_notebook_runs_and_contains_no_trace_of_the_machine(executed):
     paths = sorted(executed.glob("notebooks/*/*.ipynb"))
     names = [path.relative_to(executed / "notebooks").as_posix() for path in paths]
     assert names == [
@@ -95,7 +95,7 @@ def test_every_notebook_is_executed_with_nothing_of_this_machine_in_it(executed)
     assert '"traceback": [\n      "ZeroDivisionError: division by zero"\n     ]' in text
 
 
-def test_only_a_change_of_code_is_executed(root, monkeypatch):
+def test_a_notebook_runs_again_only_if_its_code_changes(root, monkeypatch):
     assert update(job(root)) == "unchanged"
     before = json.loads((root / TORCH).read_text(encoding="utf-8"))
     replace(root / FIRST, "It goes on in", "It continues in")
@@ -138,7 +138,7 @@ OTHER_RUNS = (
 )
 
 
-def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
+def test_outputs_from_other_runs_are_not_kept(root, capsys):
     before = (root / TORCH).read_bytes()
     for change, reason in OTHER_RUNS:
         (root / TORCH).write_bytes(before)
@@ -173,7 +173,7 @@ MISMATCHES = (
 )
 
 
-def test_a_notebook_that_does_not_match_is_found_by_line(root):
+def test_a_mismatch_is_reported_with_its_line(root):
     before = (root / TORCH).read_bytes()
     lines = (root / FIRST).read_text("utf-8").split("\n")
     for change, place, words in MISMATCHES:
@@ -193,7 +193,7 @@ def test_identifiers_come_from_the_content_and_are_unique(root):
     assert [cell.id for cell in job(root).fresh.cells][1:] == ids[1:]
 
 
-def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
+def test_metadata_from_editors_does_not_count(root, monkeypatch, capsys):
     """Those of VS Code, JupyterLab, Colab and nbconvert."""
 
     def change(notebook, cells):
@@ -218,7 +218,7 @@ def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
     assert (root / TORCH).read_bytes() == before
 
 
-def test_a_notebook_that_cannot_be_read_is_made_again(root, capsys):
+def test_an_unreadable_notebook_is_made_again(root, capsys):
     text = (root / TORCH).read_text(encoding="utf-8")
     lines = text.split("\n")
     for broken in (
@@ -237,7 +237,7 @@ def test_a_notebook_that_cannot_be_read_is_made_again(root, capsys):
     assert (root / TORCH).read_text(encoding="utf-8") == text
 
 
-def test_a_change_of_the_library_asks_for_a_new_run(root, capsys, monkeypatch):
+def test_a_change_in_the_library_needs_a_new_run(root, capsys, monkeypatch):
     def asked():
         assert run(root, "check") == 1
         line = (
@@ -267,7 +267,7 @@ def test_a_change_of_the_library_asks_for_a_new_run(root, capsys, monkeypatch):
     assert update(job(root)) == "unchanged"
 
 
-def test_parameters_that_a_figure_wants_are_those_that_its_notebook_learned(root):
+def test_weights_saved_for_a_figure_come_from_its_notebook(root):
     path = root / "interactive" / "beads" / "second.npz"
     with numpy.load(path) as kept:
         assert kept["learned"].tolist() == [2.5, numpy.float16(0.1)]
@@ -286,7 +286,7 @@ def test_parameters_that_a_figure_wants_are_those_that_its_notebook_learned(root
         (("import sys", "sys.stderr.write(sys.prefix)"), "(?s)stderr.*/"),
     ],
 )
-def test_a_cell_that_fails_is_named_and_nothing_is_written(root, source, message):
+def test_a_failing_cell_is_named_and_nothing_is_written(root, source, message):
     line = with_cell(root, *source)
     before = (root / TORCH).read_bytes()
     with pytest.raises(SourceError, match=message) as caught:
@@ -322,14 +322,14 @@ def printed(text, name="stdout"):
         (shown(**{"image/svg+xml": "<dc:date>2020</dc:date>"}), "the time of day"),
     ],
 )
-def test_what_differs_between_machines_or_runs_is_refused(output, message):
+def test_outputs_that_differ_between_machines_or_runs_are_refused(output, message):
     cell = nbformat.v4.new_code_cell("x", outputs=[printed("fine"), output])
     assert re.search(
         message.replace(": '", ", which may not be stored: '"), validate_outputs(cell)
     )
 
 
-def test_ordinary_outputs_are_stored_and_a_cell_that_should_raise_must():
+def test_ordinary_outputs_are_stored_and_a_raises_exception_cell_must_raise():
     outputs = [printed("loss 0.38 at /t/92"), shown(**{"image/png": "/home/x"})]
     cell = nbformat.v4.new_code_cell("x", outputs=outputs)
     assert validate_outputs(cell) is None
@@ -337,7 +337,7 @@ def test_ordinary_outputs_are_stored_and_a_cell_that_should_raise_must():
     assert "raised nothing" in validate_outputs(cell)
 
 
-def test_a_kernel_depends_on_nothing_of_the_caller(root, tmp_path, monkeypatch):
+def test_a_kernel_ignores_the_settings_of_the_caller(root, tmp_path, monkeypatch):
     """Another kernel is there; a CI service draws with Agg, a terminal is narrow."""
     spec = tmp_path / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
@@ -370,13 +370,13 @@ def test_a_kernel_depends_on_nothing_of_the_caller(root, tmp_path, monkeypatch):
     )
 
 
-def test_what_a_kernel_needs_of_its_environment_stays():
+def test_a_kernel_keeps_the_environment_it_needs():
     caller = {"PATH": "/bin", "PYTHONPATH": "/x", "OPENBLAS_CORETYPE": "HASWELL"}
     assert kernel_environment(caller).items() >= caller.items()
     assert "mplbackend" not in kernel_environment({"mplbackend": "agg"})
 
 
-def test_a_cell_that_takes_too_long_is_stopped(root):
+def test_a_cell_is_stopped_after_the_timeout(root):
     line = with_cell(root, "import time", "time.sleep(60)")
     with pytest.raises(SourceError, match=f"(?s)first.md:{line}:.* timed out"):
         update(job(root), timeout=1)
@@ -416,7 +416,7 @@ if "ipykernel_launcher" in sys.orig_argv:
 
 
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_a_kernel_that_dies_at_its_start_is_started_once_more(root, tmp_path, deaths):
+def test_a_kernel_that_dies_on_startup_is_restarted_once(root, tmp_path, deaths):
     (tmp_path / "sitecustomize.py").write_text(DIES_AT_START, encoding="utf-8")
     (tmp_path / "starts").write_text("", encoding="utf-8")
     process = start(
@@ -434,7 +434,7 @@ def test_a_kernel_that_dies_at_its_start_is_started_once_more(root, tmp_path, de
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal there")
-def test_ctrl_c_ends_everything_and_says_so_in_a_line(root, tmp_path):
+def test_ctrl_c_stops_everything_and_prints_one_line(root, tmp_path):
     file = tmp_path / "pid"
     with_cell(
         root,
@@ -463,7 +463,7 @@ def run(root, *arguments):
     return __main__.main([*arguments, "--root", str(root)])
 
 
-def test_the_commands_report_and_mend(root, capsys):
+def test_check_reports_mismatches_and_notebooks_fixes_them(root, capsys):
     assert run(root, "check") == 0
     assert capsys.readouterr().out == "4 notebooks match their sections.\n"
     line = replace(root / FIRST, 'name = "torch"', 'name = "pt"')
@@ -497,7 +497,7 @@ def test_the_commands_report_and_mend(root, capsys):
     assert run(root, "check") == 0
 
 
-def test_what_goes_wrong_with_one_notebook_is_told_and_the_others_go_on(root, capsys):
+def test_a_failing_notebook_is_reported_and_the_others_still_run(root, capsys):
     with_cell(root, "oops")
     replace(root / FIRST, 'name = "mx"', 'name = "mxnet"')
     (root / "notebooks" / "all" / "second.ipynb").unlink()
@@ -513,7 +513,7 @@ def test_what_goes_wrong_with_one_notebook_is_told_and_the_others_go_on(root, ca
     assert "notebooks/mxnet/first.ipynb: executed" in told.out
 
 
-def test_a_python_without_the_tools_says_what_to_run_instead():
+def test_a_python_without_the_tools_says_what_to_run():
     code = (
         "import runpy, sys; sys.modules['jupyter_client'] = None; "
         "runpy.run_module('booktools', run_name='__main__')"
@@ -527,7 +527,7 @@ def test_a_python_without_the_tools_says_what_to_run_instead():
     assert done.stderr.count("\n") == 1
 
 
-def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
+def test_wrong_arguments_are_reported(root, tmp_path, capsys):
     for folder, arguments, said in (
         (root, ["notebooks", "thrid"], "no section 'thrid'; expected one of first"),
         (tmp_path, ["check"], "no _toc.yml here"),
@@ -550,7 +550,7 @@ def alternatives(path):
     ]
 
 
-def test_each_picture_of_a_notebook_says_what_it_shows(root, monkeypatch):
+def test_notebooks_store_text_alternatives_of_pictures(root, monkeypatch):
     """In JupyterLab, too; on the pages the directive below the cell says it."""
     mxnet = root / "notebooks" / "mxnet" / "first.ipynb"
     for path in (mxnet, root / TORCH):

@@ -33,7 +33,7 @@ def at_the_end(*paragraphs):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_book_holds_none(name):
+def test_the_book_has_no_unfounded_figures(name):
     assert found(name) == []
 
 
@@ -75,13 +75,13 @@ def test_figures_without_a_basis_are_reported(name):
         assert (figure, ALL_FOUR) in reported
 
 
-def test_a_figure_holds_for_those_frameworks_that_are_named():
+def test_a_figure_is_checked_for_the_frameworks_it_is_about():
     change = at_the_end("In JAX it is 0.981.", ":::{framework} mxnet jax\n0.982\n:::")
     expected = [("0.981", {"jax"}), ("0.982", {"mxnet", "jax"})]
     assert found("mlp-concise", change) == expected
 
 
-def test_what_is_given_or_has_a_source_is_let_pass():
+def test_given_numbers_and_figures_with_a_source_pass():
     paragraphs = (
         "% figures: somebody (2020)\nIt is 0.987.",
         "% figures: somebody (2020)\n:::{note}\nIt is 0.987.\n:::",
@@ -94,7 +94,7 @@ def test_what_is_given_or_has_a_source_is_let_pass():
     assert found("mlp-concise", at_the_end(*paragraphs)) == []
 
 
-def test_what_follows_from_two_numbers_of_its_sentence_is_let_pass():
+def test_a_figure_computed_from_two_numbers_in_its_sentence_passes():
     text = "Of $a = 101$ times $b = 33$, one is 68 more, and both make 3,333."
     change = at_the_end(text, text.replace("3,333", "3,334"))
     assert found("mlp-concise", change) == [("3,334", ALL_FOUR)]
@@ -112,7 +112,7 @@ def test_few_figures_pass_by_coincidence(template, most):
     assert len(sentences) - len(reported) <= most
 
 
-def test_a_mark_holds_for_one_block_only_and_the_line_is_that_of_the_figure():
+def test_a_mark_covers_one_block_and_errors_name_the_line_of_the_figure():
     page = PAGES["mlp-concise"]
     text = (ROOT / page.path).read_text("utf-8")
     text = text.replace(

@@ -77,7 +77,7 @@ print(os.getpid(), os.getppid(), 'heavy' in sys.modules, os.getcwd(),
 """
 
 
-def test_a_kernel_has_imported_what_takes_long_and_nothing_of_another(tmp_path):
+def test_kernels_share_the_import_but_no_state(tmp_path):
     with server(tmp_path, "from time import sleep; sleep(0.5)") as forks:
         found = []
         for _ in range(2):
@@ -101,7 +101,7 @@ def test_a_kernel_has_imported_what_takes_long_and_nothing_of_another(tmp_path):
 
 
 @pytest.mark.parametrize("code", [THREAD, "raise ImportError"])
-def test_where_a_fork_would_not_be_safe_a_kernel_imports_by_itself(tmp_path, code):
+def test_a_kernel_imports_by_itself_if_forking_is_unsafe(tmp_path, code):
     with server(tmp_path, code) as forks, kernel(forks, tmp_path) as (_, say):
         _, parent, imported, folder, _ = say(IDENTITY).split()
         assert (parent, imported) == (str(os.getpid()), "False")

@@ -9,7 +9,7 @@ from booktools.execution import execute
 from small_book import ROOT, build, copy_book, replace, run_notebooks
 
 
-def test_a_change_that_ran_in_one_framework_alone_makes_a_whole_book(
+def test_the_book_builds_after_a_change_run_in_only_one_framework(
     tmp_path, monkeypatch, capsys
 ):
     """The section that CONTRIBUTING.md shows is in it: it is complete, too."""

@@ -31,14 +31,14 @@ def section(body: str, header: str = HEADER):
     return read_section(header + body, PATH)
 
 
-def test_a_section_is_known_by_its_header():
+def test_a_section_is_recognized_by_its_header():
     assert is_section(HEADER + "# Title\n", PATH)
     assert not is_section("# Title\n\n" + HEADER, PATH)
     assert not is_section("---\nkernelspec: {name: python3}\n---\n# Title\n", PATH)
     assert not is_section("{ref}`begins with a brace`\n", PATH)
 
 
-def test_cells_know_their_frameworks_tags_and_lines():
+def test_cells_have_frameworks_tags_and_lines():
     parsed = section(
         "\n# Title\n\n"
         + cell("shared = 1")
@@ -88,7 +88,7 @@ def test_a_section_survives_jupytext(tmp_path):
         ]
 
 
-def test_outputs_are_merged_into_one_cell_or_one_for_each_framework():
+def test_outputs_are_merged_into_one_cell_or_one_per_framework():
     parsed = section(
         "# Title\n\n"
         + cell("same = 1")

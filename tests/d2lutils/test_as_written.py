@@ -178,7 +178,7 @@ def test_a_compiled_model_learns_the_same(optimizer, caplog):
     assert "retracing" not in caplog.text
 
 
-def test_a_training_compiles_once():
+def test_a_training_run_compiles_once():
     """Not once per epoch, nor per batch."""
     reader = keras_reader()
     reader.train(4)
@@ -199,7 +199,7 @@ PLAIN_LOSS = """
 
 
 @pytest.mark.parametrize("code", [KERAS + PLAIN_LOSS, KERAS])
-def test_a_plain_loss_and_a_model_that_is_to_run_eagerly_do(code):
+def test_plain_losses_and_eager_models_run_eagerly(code):
     reader = keras_reader(code)
     reader["net"].run_eagerly = code == KERAS
     reader.epoch()
@@ -207,7 +207,7 @@ def test_a_plain_loss_and_a_model_that_is_to_run_eagerly_do(code):
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "LossScaleOptimizer", "own updater"])
-def test_what_a_model_adds_to_the_loss_is_minimized_and_reported(optimizer):
+def test_losses_added_by_a_model_are_minimized_and_reported(optimizer):
     """As Keras' own fit does, for weights, activities and any other loss."""
     code = """
         class Adding(tf.keras.layers.Layer):
@@ -235,7 +235,7 @@ def test_what_a_model_adds_to_the_loss_is_minimized_and_reported(optimizer):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
-def test_an_evaluation_sees_what_changed_in_a_model():
+def test_an_evaluation_sees_changes_in_a_model():
     reader = keras_reader()
     net, evaluate = reader["net"], reader.d2l.evaluate_accuracy
     images = [X for X, _ in reader.batches]
@@ -247,7 +247,7 @@ def test_an_evaluation_sees_what_changed_in_a_model():
     assert evaluate(net, list(zip(images, after, strict=True))) == 1
 
 
-def test_a_wrong_label_is_named_before_a_compiled_step_sees_it():
+def test_a_wrong_label_is_reported_before_a_compiled_step():
     reader = keras_reader()
     X, y = reader.batches[4]
     reader.batches[4] = X, y + 10
@@ -265,7 +265,7 @@ def test_dropout_stays_random_in_a_compiled_step():
     assert keras_reader(code).train(2) != first
 
 
-def test_batches_of_numpy_arrays_are_taken():
+def test_batches_may_be_numpy_arrays():
     expected, reader = Reader(), Reader()
     figures = expected.epoch()
     reader.batches = [(X.numpy(), y.numpy()) for X, y in reader.batches]
@@ -281,7 +281,7 @@ def test_batches_of_numpy_arrays_are_taken():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("rate", ["float", "tensor", "variable"])
-def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
+def test_fused_gradient_descent_equals_three_operations(rate, dtype):
     backend = open_backend("tensorflow")
     tf = backend.tf
     lr = {
@@ -299,7 +299,7 @@ def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
     assert not np.array_equal(param.numpy(), start)
 
 
-def test_gradient_descent_takes_variables_of_keras_and_graphs():
+def test_gradient_descent_accepts_keras_variables_and_graphs():
     backend = open_backend("tensorflow")
     tf, sgd = backend.tf, backend.d2l.sgd
     of_keras, of_a_graph = tf.keras.Variable(np.ones(3)), tf.Variable(tf.ones(3))
@@ -314,7 +314,7 @@ def test_gradient_descent_takes_variables_of_keras_and_graphs():
 # -- PyTorch: settings are the reader's ------------------------------------------
 
 
-def test_precision_is_the_readers_own():
+def test_the_readers_precision_setting_is_kept():
     backend = open_backend("torch")
     torch, seen = backend.torch, []
     (W,) = backend.parameters(np.zeros((4, 3)))
@@ -330,7 +330,7 @@ def test_precision_is_the_readers_own():
     assert seen == [before] * 2
 
 
-def test_an_optimizer_that_evaluates_several_times_is_given_what_it_needs():
+def test_an_optimizer_may_evaluate_the_loss_several_times():
     """LBFGS, on a problem that it solves in a few steps."""
     torch = open_backend("torch").torch
     d2l = open_backend("torch").d2l
@@ -355,7 +355,7 @@ def test_an_optimizer_that_evaluates_several_times_is_given_what_it_needs():
     ("flags", "expected"),
     [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
 )
-def test_no_choice_is_made_for_unknown_processors(monkeypatch, flags, expected):
+def test_unknown_processors_keep_the_default(monkeypatch, flags, expected):
     module = open_backend("mxnet").d2l
 
     def read(path):
@@ -379,7 +379,7 @@ print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
 @pytest.mark.parametrize(
     ("first", "chosen"), [("d2lutils", None), ("mxnet", None), (None, "SANDYBRIDGE")]
 )
-def test_the_library_of_mxnet_obeys(first, chosen):
+def test_mxnets_openblas_uses_the_chosen_kernels(first, chosen):
     """Unless the user or MXNet has made a choice before."""
     module = open_backend("mxnet").d2l
     if not module._has_avx2():

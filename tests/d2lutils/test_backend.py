@@ -19,7 +19,7 @@ from frameworks import BackendKit
 
 
 @pytest.mark.parametrize("side", [None, 14, 28, 96])
-def test_batches_have_the_shapes_and_types_of_the_contract(
+def test_batches_have_the_documented_shapes_and_types(
     backend: BackendKit, small_data, side
 ):
     train_iter, test_iter = backend.d2l.load_data_fashion_mnist(32, resize=side)
@@ -39,7 +39,7 @@ def test_batches_have_the_shapes_and_types_of_the_contract(
         np.testing.assert_allclose(flat, expected, atol=1e-3)
 
 
-def test_training_shuffles_examples_anew_in_each_epoch(backend: BackendKit, small_data):
+def test_training_examples_are_reshuffled_every_epoch(backend: BackendKit, small_data):
     train_iter, _ = backend.d2l.load_data_fashion_mnist(70)
     (first, labels), (second, _) = next(iter(train_iter)), next(iter(train_iter))
     first, second = (backend.numpy(X).reshape(70, -1) for X in (first, second))
@@ -57,7 +57,7 @@ def test_training_shuffles_examples_anew_in_each_epoch(backend: BackendKit, smal
     assert {i.tobytes() for i in first} == {i.tobytes() for i in second} == set(rows)
 
 
-def test_a_batch_belongs_to_the_caller(backend: BackendKit, small_data):
+def test_batches_share_no_memory(backend: BackendKit, small_data):
     """Two passes held at the same time do not share memory."""
     _, test_iter = backend.d2l.load_data_fashion_mnist(30)
     (X, _), (again, _) = *test_iter, *test_iter
@@ -92,7 +92,7 @@ def test_a_split_divides_the_examples(backend: BackendKit, small_data, resize):
     np.testing.assert_array_equal(parts, images(test))
 
 
-def test_a_pickled_loader_goes_on(backend: BackendKit, small_data):
+def test_a_pickled_loader_continues(backend: BackendKit, small_data):
     """As a process that is spawned is given it."""
     loaders = backend.d2l.load_data_fashion_mnist(16, resize=14)
     for loader, copy in zip(loaders, pickle.loads(pickle.dumps(loaders)), strict=True):
@@ -104,7 +104,7 @@ def test_a_pickled_loader_goes_on(backend: BackendKit, small_data):
             np.testing.assert_array_equal(a, b)
 
 
-def test_threads_share_a_pass(backend: BackendKit, small_data):
+def test_threads_can_share_a_pass(backend: BackendKit, small_data):
     train_iter, _ = backend.d2l.load_data_fashion_mnist(1)
     with ThreadPoolExecutor(8) as pool:
         shared = iter(train_iter)
@@ -149,13 +149,13 @@ def test_accuracy_compares_one_column_in_the_type_of_the_targets(backend: Backen
 
 
 @pytest.mark.parametrize("shape", [(2, 10), (2,), (3, 1, 10)])
-def test_accuracy_refuses_shapes_that_do_not_fit(backend: BackendKit, shape):
+def test_accuracy_refuses_mismatched_shapes(backend: BackendKit, shape):
     y = backend.tensor([0, 1, 2], backend.label_dtype)
     with pytest.raises(ValueError, match=r"y_hat must hold .* has shape \("):
         backend.d2l.accuracy(backend.tensor(np.zeros(shape)), y)
 
 
-def test_a_model_is_in_training_mode_while_it_trains_only(backend: BackendKit):
+def test_a_model_is_in_training_mode_only_while_training(backend: BackendKit):
     if backend.name != "torch":
         pytest.skip("only PyTorch keeps a mode in its modules")
     net, updater, _ = softmax(backend, "optimizer")
@@ -188,7 +188,7 @@ def run_train_ch3(
     return backend.d2l.train_ch3(*arguments, **options)
 
 
-def test_train_ch3_records_draws_and_prints_the_figures(
+def test_train_ch3_records_draws_and_prints(
     backend: BackendKit, small_data, capsys, monkeypatch
 ):
     # Outside a notebook its figure is closed when the training ends.
@@ -208,7 +208,7 @@ def test_train_ch3_records_draws_and_prints_the_figures(
     assert len({line.get_linestyle() for line in axes.lines}) == 3
 
 
-def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
+def test_train_ch3_trains_the_same_without_drawing(
     backend: BackendKit, small_data, capsys, monkeypatch
 ):
     def run(**options):
@@ -227,7 +227,7 @@ def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
 @pytest.mark.parametrize(
     ("seconds", "drawn"), [(0.04, [1, 8, 10]), (0.3, list(range(1, 11)))]
 )
-def test_every_epoch_is_drawn_but_few_times_a_second(
+def test_every_epoch_is_drawn_but_not_too_often(
     backend: BackendKit, monkeypatch, seconds, drawn
 ):
     now, shown = 0.0, []
@@ -259,7 +259,7 @@ def test_train_ch3_reports_a_loss_that_is_not_finite(backend: BackendKit, capsys
     assert "smaller learning rate" in told[0]
 
 
-def test_an_iterator_that_yields_nothing_is_named(backend: BackendKit):
+def test_an_empty_iterator_is_reported(backend: BackendKit):
     batches = backend.batches(images_and_labels(8))
     for train_iter, test_iter, said in [
         ([], batches, "train_iter yielded no batch"),
@@ -270,7 +270,7 @@ def test_an_iterator_that_yields_nothing_is_named(backend: BackendKit):
             run_train_ch3(backend, train_iter, test_iter)
 
 
-def test_a_wrong_number_is_named(backend: BackendKit, small_data):
+def test_a_wrong_argument_is_reported(backend: BackendKit, small_data):
     load = backend.d2l.load_data_fashion_mnist
     train_iter, test_iter = load(16)
     for name, function, wrong in [
@@ -292,7 +292,9 @@ def test_a_wrong_number_is_named(backend: BackendKit, small_data):
 # -- prediction ----------------------------------------------------------------
 
 
-def test_predict_ch3_titles_truth_over_prediction(backend: BackendKit, small_data):
+def test_predict_ch3_titles_show_truth_above_prediction(
+    backend: BackendKit, small_data
+):
     _, test_iter = backend.d2l.load_data_fashion_mnist(4)
     # Scores that prefer class 1 for every image.
     net = backend.affine(*backend.parameters(np.zeros((784, 10)), np.eye(10)[1]))
@@ -358,7 +360,7 @@ def test_devices_fall_back_to_the_cpu(backend: BackendKit):
         assert "cpu" in str(backend.d2l.try_gpu(10**6)).lower()
 
 
-def test_apples_gpu_is_one(backend: BackendKit, monkeypatch):
+def test_apple_gpus_are_found(backend: BackendKit, monkeypatch):
     """In TensorFlow it is listed among the others."""
     if backend.name == "torch":
         backends = backend.torch.backends

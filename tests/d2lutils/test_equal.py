@@ -191,7 +191,7 @@ def test_five_steps_are_equal(chapter, params):
 # -- several epochs ----------------------------------------------------------------
 
 
-def test_epochs_run_the_same_course(framework, section):
+def test_epochs_match_the_reference(framework, section):
     """By the section's own batches, in the order of its seed."""
     chapter = open_chapter(framework, section)
     train_iter, _ = chapter.train_iter.split(NUM_IMAGES)

@@ -22,7 +22,7 @@ MD5 = {  # as the README of the data set gives them
 }
 
 
-def test_the_files_are_those_that_their_authors_published():
+def test_the_files_are_the_published_ones():
     found = {
         name: hashlib.md5((PACKAGE / "data" / name).read_bytes()).hexdigest()
         for name in fashion_mnist.FILES
@@ -31,7 +31,7 @@ def test_the_files_are_those_that_their_authors_published():
     assert "Zalando SE" in (PACKAGE / "data" / "LICENSE").read_text("utf-8")
 
 
-def test_the_arrays_are_the_data_set():
+def test_the_arrays_hold_the_data_set():
     data = fashion_mnist.load()
     assert data.train_images.shape == (60000, 28, 28)
     assert data.test_images.shape == (10000, 28, 28)
@@ -53,7 +53,7 @@ def test_the_arrays_are_read_only():
             array[0] = 0
 
 
-def test_all_callers_share_them(monkeypatch):
+def test_all_callers_share_the_arrays(monkeypatch):
     fresh = fashion_mnist._read.__wrapped__
     reads = []
 
@@ -106,7 +106,7 @@ def a_folder_in_its_place(path: Path) -> None:
         (a_folder_in_its_place, "cannot be read ("),
     ],
 )
-def test_a_file_that_is_not_as_published_is_named(tmp_path, monkeypatch, change, wrong):
+def test_a_damaged_file_is_named(tmp_path, monkeypatch, change, wrong):
     name = "t10k-labels-idx1-ubyte.gz"
     for file in fashion_mnist.FILES:
         (tmp_path / file).symlink_to(PACKAGE / "data" / file)

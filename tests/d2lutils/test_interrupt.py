@@ -67,7 +67,7 @@ def printed(messages: list[dict]) -> str:
     return "".join(m["content"].get("text", "") for m in messages)
 
 
-def test_a_training_can_be_stopped_in_an_epoch_and_run_again():
+def test_a_training_run_can_be_interrupted_and_repeated():
     """In a real kernel, by a signal; below, for all frameworks, in this process."""
     open_backend("torch")  # or skip
     manager, client = start_new_kernel(startup_timeout=PATIENCE)
@@ -113,7 +113,7 @@ class Stopped(list):
         yield self[1]
 
 
-def test_every_framework_keeps_what_was_reached(backend, capsys):
+def test_every_framework_keeps_the_progress(backend, capsys):
     rng = np.random.default_rng(0)
     pairs = [(rng.random((8, 28, 28)), rng.integers(0, 10, 8)) for _ in range(2)]
     batches, loss = backend.batches(*pairs), backend.loss("none")

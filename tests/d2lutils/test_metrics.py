@@ -40,7 +40,7 @@ def test_history_reads_as_a_sentence():
     assert history.validation_accuracy == history.test_accuracy == [0.75, 0.8522]
 
 
-def test_a_sweep_trains_with_every_setting_and_seed(capsys):
+def test_a_sweep_trains_with_every_value_and_seed(capsys):
     seen = []
 
     def train(setting, seed):

@@ -32,7 +32,7 @@ def mean_loss(X: np.ndarray, y: np.ndarray, params: list[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("name", WIDTHS)
 @pytest.mark.parametrize("seed", range(2))
-def test_gradients_are_those_of_central_differences(name, seed):
+def test_gradients_match_central_differences(name, seed):
     """(L(w + h) - L(w - h)) / 2h for every single parameter."""
     X, y, params = problem(WIDTHS[name], seed)
     # The truncation h^2 L'''/6 and the rounding u L / h are balanced by the cube
@@ -54,7 +54,7 @@ def test_gradients_are_those_of_central_differences(name, seed):
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-def test_scores_are_those_of_loops(name):
+def test_scores_match_plain_loops(name):
     X, _, params = problem(WIDTHS[name])
     scores = reference.forward(X, params)[1]
     for i in range(N):
@@ -83,7 +83,7 @@ def test_the_slope_of_the_relu_is_zero_at_zero_and_one_above():
     assert reference.gradients(X, y, params)[1].all()
 
 
-def test_losses_are_minus_the_logarithm_of_the_probability():
+def test_losses_are_negative_log_probabilities():
     scores = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0], [-1.0, 4.0, 0.5]])
     y = np.array([2, 0, 1])
     expected = [

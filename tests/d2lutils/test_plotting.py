@@ -63,7 +63,7 @@ def test_plot_labels_scales_and_sizes():
     assert list(plt.gcf().get_size_inches()) == [5, 2]
 
 
-def test_a_name_stands_beside_the_end_of_its_curve_in_its_color():
+def test_a_name_is_next_to_the_end_of_its_curve_in_its_color():
     low, high = [0, np.nan], [5, 10]
     plotting.plot([0, 1], [[3, 4], low, high], legend=["middle", "low", "high"])
     axes = plt.gca()
@@ -82,7 +82,7 @@ def test_a_name_stands_beside_the_end_of_its_curve_in_its_color():
 
 
 @pytest.mark.parametrize("noise", [0, 1e-3, -1e-3])
-def test_names_of_curves_that_end_together_stay_apart_and_in_order(noise):
+def test_names_of_curves_with_close_ends_do_not_overlap(noise):
     """However the last digits fall out on another machine."""
     ends = [0.5, 0.5 + noise, 0.5 - noise, 1]
     plotting.plot([0, 1], [[0, y] for y in ends], legend=["a", "b", "c", "top"])
@@ -94,7 +94,7 @@ def test_names_of_curves_that_end_together_stay_apart_and_in_order(noise):
     assert (first.y0 + third.y1) / 2 == pytest.approx(second.y0 / 2 + second.y1 / 2)
 
 
-def test_curves_may_come_after_their_names_and_one_by_one():
+def test_curves_can_be_added_after_their_names():
     _, axes = plt.subplots()
     settings = ("x", "y", None, None, "linear", "linear", ["a", "b"])
     for names in ([], ["a"], ["a", "b"]):
@@ -104,7 +104,7 @@ def test_curves_may_come_after_their_names_and_one_by_one():
 
 
 @pytest.mark.parametrize("names", ["abcde", ["a name that is far too long", "b"]])
-def test_many_or_long_names_stand_in_a_legend_above(names):
+def test_many_or_long_names_go_into_a_legend(names):
     plotting.plot([0, 1], [[0, i] for i in range(len(names))], legend=[*names])
     axes = plt.gca()
     axes.figure.draw_without_rendering()
@@ -125,7 +125,7 @@ def test_many_or_long_names_stand_in_a_legend_above(names):
         ([1e-9, 1e-5], [r"$\mathdefault{10^{-9}}$", r"$\mathdefault{10^{-7}}$"]),
     ],
 )
-def test_logarithmic_ticks_are_plain_numbers_while_these_are_short(values, expected):
+def test_logarithmic_ticks_are_plain_numbers_if_short(values, expected):
     plotting.plot([0, 1], [values], yscale="log", ylim=values)
     axes = plt.gca()
     axes.figure.draw_without_rendering()
@@ -135,7 +135,7 @@ def test_logarithmic_ticks_are_plain_numbers_while_these_are_short(values, expec
     assert {*expected} <= {*shown}
 
 
-def test_what_is_written_is_legible_on_a_phone():
+def test_text_is_legible_on_a_phone():
     """At 328 pixels, letters are at least 10 high, as on an inch of 96 otherwise."""
     animator = plotting.Animator("epoch", legend=["a", "b"], figsize=(4.5, 3))
     animator.add(1, (1, 2))
@@ -154,7 +154,7 @@ def test_what_is_written_is_legible_on_a_phone():
             assert width <= picture.bbox.width / {10: 5, 6: 3}[len(picture.axes)]
 
 
-def test_curves_differ_in_colour_and_in_style():
+def test_curves_differ_in_color_and_style():
     """A figure of all the frameworks and NumPy needs one look more than there are."""
     n = len(FRAMEWORKS) + 1
     plotting.plot([0, 1], [[i, i + 1] for i in range(n)])
@@ -164,7 +164,7 @@ def test_curves_differ_in_colour_and_in_style():
     assert len({str(line._dash_pattern) for line in lines}) == n
 
 
-def test_colours_are_dark_enough_on_white():
+def test_colors_have_enough_contrast_on_white():
     """WCAG 2.2 asks graphics for a contrast of at least 3:1 (1.4.11)."""
     for color in plotting.COLORS:
         rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
@@ -173,7 +173,7 @@ def test_colours_are_dark_enough_on_white():
         assert 1.05 / (luminance + 0.05) >= 3, color
 
 
-def test_plot_draws_on_the_axes_that_the_reader_made_last():
+def test_plot_draws_on_the_readers_axes():
     for i in (1, 2):
         panel = plt.subplot(1, 2, i)
         plotting.plot([1, 2], [[3, 4], [5, 6]])
@@ -211,7 +211,7 @@ def test_show_images_fills_the_grid_row_by_row(n, rows, cols):
         *(((28, 20, 3), (28, 20, 3)), ((3, 28, 20), (28, 20, 3))),
     ],
 )
-def test_images_come_in_any_shape_and_more_than_fit(
+def test_images_may_have_any_shape_and_exceed_the_grid(
     backend: BackendKit, shape, expected
 ):
     images = np.random.default_rng(0).random((4, *shape), np.float32)
@@ -223,7 +223,7 @@ def test_images_come_in_any_shape_and_more_than_fit(
         np.testing.assert_array_equal(shown[1], values.reshape(expected))
 
 
-def test_images_of_pillow_are_shown():
+def test_pillow_images_are_shown():
     images = Image.new("L", (5, 4), 7), Image.new("RGB", (5, 4), "red")
     axes = plotting.show_images(images, 1, 2)
     shown = [ax.images[0].get_array()[0, 0].tolist() for ax in axes]
@@ -238,7 +238,7 @@ def test_images_of_pillow_are_shown():
         ((2, 16), None, r"imgs\[0\] must be a gray image .* \(16,\)"),
     ],
 )
-def test_show_images_names_what_does_not_fit(shape, titles, message):
+def test_show_images_reports_wrong_arguments(shape, titles, message):
     with pytest.raises(ValueError, match=message):
         plotting.show_images(np.zeros(shape), 1, 2, titles=titles)
     assert plt.get_fignums() == []
@@ -257,7 +257,7 @@ def test_outside_a_notebook_the_animator_is_a_plain_figure():
     assert animator.axes[0].get_xlabel() == "epoch"
 
 
-def test_losses_of_a_framework_are_points(backend: BackendKit):
+def test_losses_can_be_plotted_as_tensors(backend: BackendKit):
     """Numbers as they come from a training loop, with their gradients attached."""
 
     def loss(value, shape=()):
@@ -284,7 +284,7 @@ def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
     return [cell.outputs for cell in notebook.cells]
 
 
-def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself(tmp_path):
+def test_in_a_notebook_each_figure_is_one_reproducible_output(tmp_path):
     """Curves as SVG, images as PNG, whatever was shown before."""
     setup = (
         "%matplotlib inline\n"
@@ -349,7 +349,7 @@ def size_of(svg: str) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize("settings", [{}, {"xlim": (1, 6), "yscale": "log"}])
-def test_curves_that_grow_look_like_curves_drawn_at_once(settings):
+def test_curves_drawn_step_by_step_look_the_same(settings):
     def animator():
         return plotting.Animator("epoch", legend=["a", "b"], **settings)
 
@@ -371,7 +371,7 @@ def svg(figure) -> str:
     return buffer.getvalue()
 
 
-def test_signed_images_share_one_scale_about_zero():
+def test_signed_images_share_one_scale_around_zero():
     images = [np.full((2, 2), -3.0), np.eye(2)]
     axes = plotting.show_images(images, 1, 2, signed=True)
     shown = [ax.get_images()[0] for ax in axes]
@@ -389,7 +389,7 @@ def test_signed_images_share_one_scale_about_zero():
     assert [image.get_clim() for image in shown] == [(0, 3), (0, 1)]
 
 
-def test_a_confusion_matrix_shows_every_count_where_it_belongs():
+def test_a_confusion_matrix_shows_every_count_in_its_cell():
     counts = np.array([[7, 1, 0], [2, 5, 3], [0, 4, 9]])
     plotting.show_confusion(counts, ["a", "b", "c"])
     axes = plt.gca()

@@ -71,7 +71,7 @@ def flat(batches: list[list[int]]) -> list[int]:
 
 @relaxed
 @given(n=st.integers(1, 600), batch_size=st.integers(1, 700), seed=SEEDS)
-def test_an_epoch_holds_every_example_exactly_once(
+def test_an_epoch_contains_every_example_exactly_once(
     backend: BackendKit, n, batch_size, seed
 ):
     backend.d2l.set_seed(seed)
@@ -90,7 +90,7 @@ def test_an_epoch_holds_every_example_exactly_once(
 
 @relaxed
 @given(n=st.integers(80, 200), batch_size=st.integers(20, 40), seed=SEEDS)
-def test_each_epoch_shuffles_examples_and_not_batches(
+def test_each_epoch_shuffles_examples_not_batches(
     backend: BackendKit, n, batch_size, seed
 ):
     """No batch holds what stood together in the file, or in the epoch before."""
@@ -111,7 +111,7 @@ def test_each_epoch_shuffles_examples_and_not_batches(
 
 @relaxed
 @given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
-def test_an_epoch_alone_draws_an_order(backend: BackendKit, n, batch_size, seed):
+def test_only_a_training_epoch_draws_an_order(backend: BackendKit, n, batch_size, seed):
     """Nothing else does: neither the test set, nor ``len``, nor a new loader."""
     with numbered_images(n):
         backend.d2l.set_seed(seed)
@@ -162,7 +162,9 @@ def test_a_seed_gives_the_same_batches_in_every_framework(n, batch_size, seed):
     plain=st.integers(0, 255),
     side=st.integers(1, 70),
 )
-def test_resize_keeps_range_and_class(backend: BackendKit, images, labels, plain, side):
+def test_resizing_keeps_the_range_and_the_label(
+    backend: BackendKit, images, labels, plain, side
+):
     images[0] = plain  # one gray value, as which it has to stay
     data = fashion_mnist.FashionMNIST(images, labels, images, labels)
     with mock.patch.object(fashion_mnist, "load", return_value=data):
@@ -192,7 +194,7 @@ def scores_and_labels(draw) -> tuple[np.ndarray, np.ndarray]:
 
 @relaxed
 @given(drawn=scores_and_labels(), batch_size=st.integers(1, 300))
-def test_accuracy_is_a_plain_count(backend: BackendKit, drawn, batch_size):
+def test_accuracy_counts_correct_predictions(backend: BackendKit, drawn, batch_size):
     """And does not depend on the batches."""
     scores, labels = drawn
     count = 0

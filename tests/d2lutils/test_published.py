@@ -112,7 +112,7 @@ def test_a_framework_may_be_imported_first(name):
 
 
 @pytest.mark.parametrize("step", [1, -1])
-def test_frameworks_go_together_in_any_order(step):
+def test_frameworks_can_be_imported_together_in_any_order(step):
     """They bring libraries of the same names, and some orders of them bare crash."""
     order = [name for name in IMPORTS if importlib.util.find_spec(name)][::step]
     imports = {name: [PACKAGE.format(name), IMPORTS[name]] for name in order}
@@ -132,7 +132,7 @@ def test_frameworks_go_together_in_any_order(step):
     ("end", "said"),
     [("os.abort()", "reason\n"), ("raise OSError('why')", "reason\n"), ("", "")],
 )
-def test_what_tensorflow_says_last_is_not_lost(tmp_path, end, said):
+def test_tensorflows_last_message_is_not_lost(tmp_path, end, said):
     code = f"import os\nos.write(2, b'reason\\n')\n{end}\n"
     (tmp_path / "tensorflow.py").write_text(code, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), *sys.path])
@@ -140,7 +140,7 @@ def test_what_tensorflow_says_last_is_not_lost(tmp_path, end, said):
     assert done.stderr.startswith(said) if said else "reason" not in done.stderr
 
 
-def test_a_triton_that_would_end_the_process_is_not_loaded(tmp_path):
+def test_a_triton_that_would_crash_is_not_loaded(tmp_path):
     """As it would after TensorFlow; before, it is loaded for PyTorch's sake."""
     (tmp_path / "triton.py").write_text("print('loaded')", encoding="utf-8")
     (tmp_path / "tensorflow.py").write_text("", encoding="utf-8")  # far from whole
@@ -153,7 +153,7 @@ def test_a_triton_that_would_end_the_process_is_not_loaded(tmp_path):
 # -- names -----------------------------------------------------------------------
 
 
-def test_short_names_mean_the_same_in_every_framework(backend: BackendKit):
+def test_short_names_work_the_same_in_every_framework(backend: BackendKit):
     d2l, values = backend.module, np.arange(6, dtype=np.float32).reshape(2, 3)
     X = d2l.tensor(values)
     for found, expected in [
@@ -188,7 +188,7 @@ def test_short_names_mean_the_same_in_every_framework(backend: BackendKit):
         ("no_such_name", "This module has what"),
     ],
 )
-def test_a_name_that_is_not_there_says_what_is(backend: BackendKit, name, said):
+def test_a_missing_name_says_where_to_look(backend: BackendKit, name, said):
     with pytest.raises(AttributeError, match=said) as error:
         getattr(backend.module, name)
     assert f"{backend.module.__name__!r} has no attribute {name!r}" in str(error.value)
@@ -203,7 +203,7 @@ def synthetic_data(backend: BackendKit, n: int):
     return backend.module.synthetic_data(w, 3.0, n, *key)
 
 
-def test_synthetic_data_lie_on_a_plane_with_noise(backend: BackendKit):
+def test_synthetic_data_is_linear_with_noise(backend: BackendKit):
     X, y = map(backend.module.numpy, synthetic_data(backend, 5000))
     assert (X.shape, y.shape) == ((5000, 3), (5000, 1))
     noise = y[:, 0] - X @ [1.0, -2.0, 0.5] - 3
@@ -212,7 +212,7 @@ def test_synthetic_data_lie_on_a_plane_with_noise(backend: BackendKit):
 
 
 @pytest.mark.parametrize("is_train", [True, False])
-def test_arrays_are_loaded_whole_in_every_pass(backend: BackendKit, is_train):
+def test_every_pass_yields_all_of_an_array(backend: BackendKit, is_train):
     numpy, X = backend.module.numpy, np.arange(2500, dtype=np.float32)
     arrays = backend.tensor(X), backend.tensor(-X)
     loader = backend.module.load_array(arrays, 1000, is_train)

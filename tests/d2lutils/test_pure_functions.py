@@ -50,7 +50,7 @@ def equal(one, other):
         (lambda params, X, key: X, "missing a required argument: 'key'"),
     ],
 )
-def test_a_net_that_cannot_be_called_is_named(wrong, said):
+def test_a_net_with_wrong_parameters_is_reported(wrong, said):
     expected = rf"net must be a function net\(params, X\) \({said}\)"
     with pytest.raises(TypeError, match=expected):
         d2l.evaluate_accuracy(wrong, start(), BATCHES)
@@ -59,7 +59,7 @@ def test_a_net_that_cannot_be_called_is_named(wrong, said):
 
 
 @pytest.mark.parametrize("wrong", [None, [], [1.0], {"W": np.ones(3, int)}, "W"])
-def test_params_that_are_no_arrays_of_floats_are_named(wrong):
+def test_params_must_be_float_arrays(wrong):
     expected = "params must be a pytree of float arrays"
     with pytest.raises(TypeError, match=expected):
         d2l.evaluate_accuracy(net, wrong, BATCHES)
@@ -78,7 +78,7 @@ def test_training_changes_nothing_in_place():
     assert 0 <= rate <= 1
 
 
-def test_an_optimizer_goes_on_from_its_state():
+def test_an_optimizer_continues_from_its_state():
     """Momentum after the first epoch is lost without it."""
     optimizer, params = optax.sgd(0.1, momentum=0.9), start()
     whole, _ = d2l.train_ch3(net, params, BATCHES, BATCHES, LOSS, 2, optimizer)
@@ -94,7 +94,7 @@ def test_an_optimizer_goes_on_from_its_state():
     assert not equal(forgetful, whole)
 
 
-def test_a_step_is_traced_once_for_each_shape_and_anew_for_each_training():
+def test_a_step_is_traced_once_per_shape_and_training_run():
     traced = []
 
     def noted(params, X):
@@ -108,7 +108,7 @@ def test_a_step_is_traced_once_for_each_shape_and_anew_for_each_training():
     assert not equal(*results)
 
 
-def test_every_step_is_given_a_key_of_its_own():
+def test_every_step_gets_its_own_key():
     """On equal batches, equal noise would give equal means."""
 
     def noisy(params, X, key=None):

@@ -336,7 +336,7 @@ def holds(backend: BackendKit, name: str) -> bool:
     return (getattr(found, "__module__", None) or "").startswith("d2lutils")
 
 
-def test_every_such_function_is_tagged_and_no_other(backend):
+def test_exactly_the_shared_functions_are_tagged(backend):
     """A tag on a function that d2lutils lacks, or none on one that it holds, fails."""
     wrong = [
         f"{each.place}: {each.name} is tagged same-code, but d2lutils has none"
@@ -363,7 +363,7 @@ def test_every_tagged_function_is_compared(backend):
 
 
 @pytest.mark.parametrize("name", BEHAVIOR)
-def test_the_results_are_those_of_the_module(backend, name, small_data, request):
+def test_both_versions_give_the_same_results(backend, name, small_data, request):
     found = [each for each in definitions(backend) if each.same and each.name == name]
     agree = BEHAVIOR[name]
     wanted = list(inspect.signature(agree).parameters)[2:]

@@ -114,7 +114,7 @@ def test_an_optimizer_trains_a_plain_function(backend: BackendKit):
         np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_scores_are_counted_before_their_memory_is_used_again(backend: BackendKit):
+def test_scores_are_counted_before_their_memory_is_reused(backend: BackendKit):
     if backend.name not in ("mxnet", "torch"):
         pytest.skip("tensors do not change here")
     params, memory = backend.parameters(W0, B0), backend.tensor(np.zeros((8, 10)))
@@ -147,7 +147,7 @@ NETS = {
 
 
 @pytest.mark.parametrize(("change", "said"), NETS.values(), ids=NETS)
-def test_a_net_that_returns_something_else_is_named(backend: BackendKit, change, said):
+def test_a_wrong_output_of_net_is_reported(backend: BackendKit, change, said):
     right, updater, _ = softmax(backend)
     net = lambda X: change(right(X))  # noqa: E731
     with pytest.raises((TypeError, ValueError), match=said):
@@ -168,9 +168,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("returned", [*LOSSES, "unsaid", "unsaid, bound"])
 @pytest.mark.parametrize("kind", ["own", "optimizer"])
-def test_a_loss_that_returns_something_else_is_named(
-    backend: BackendKit, kind, returned
-):
+def test_a_wrong_output_of_loss_is_reported(backend: BackendKit, kind, returned):
     """A single number without a word, too: it is never guessed what it is."""
     net, updater, read = softmax(backend, kind)
     if returned in LOSSES:
@@ -191,7 +189,7 @@ def test_a_loss_that_returns_something_else_is_named(
 
 
 @pytest.mark.parametrize("label", [-1, 10])
-def test_a_label_out_of_range_is_named(backend: BackendKit, label):
+def test_a_label_out_of_range_is_reported(backend: BackendKit, label):
     net, updater, read = softmax(backend)
     X, y = images_and_labels(8)
     y[3] = label
@@ -200,7 +198,7 @@ def test_a_label_out_of_range_is_named(backend: BackendKit, label):
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
 
 
-def test_a_batch_of_no_rows_is_named(backend: BackendKit):
+def test_an_empty_batch_is_reported(backend: BackendKit):
     net, updater, _ = softmax(backend)
     (X, y), d2l = images_and_labels(8), backend.d2l
     pairs = (X, y), (X[:0], y[:0])
@@ -210,7 +208,7 @@ def test_a_batch_of_no_rows_is_named(backend: BackendKit):
         d2l.evaluate_accuracy(net, backend.batches(*pairs))
 
 
-def test_a_parameter_without_a_gradient_is_named(backend: BackendKit):
+def test_a_parameter_without_a_gradient_is_reported(backend: BackendKit):
     if backend.name == "jax":
         pytest.skip("a gradient with respect to an argument always exists, maybe 0")
     net, _, _ = softmax(backend)
@@ -251,7 +249,9 @@ def regression(backend: BackendKit, shape: tuple[int, ...]):
 
 @pytest.mark.parametrize("shape", [(6,), (6, 1)])
 @pytest.mark.parametrize("how", ["own", "optimizer"])
-def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
+def test_regression_with_one_output_is_trained_and_counted(
+    backend: BackendKit, how, shape
+):
     X, y, batch, start = regression(backend, shape)
     net, updater, read = softmax(backend, how, **start)
     reshape = backend.module.reshape
@@ -276,9 +276,7 @@ def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
     [(False, r"it returned shape \(6, 6\)\. \(It is a square"),
      (True, r"has shape \(6, 1\), but y has shape \(6,\)")],
 )  # fmt: skip
-def test_a_square_of_predictions_and_targets_is_named(
-    backend: BackendKit, single, said
-):
+def test_broadcast_losses_are_reported(backend: BackendKit, single, said):
     *_, batch, start = regression(backend, (6,))
     net, updater, _ = softmax(backend, **start)
 
@@ -291,7 +289,7 @@ def test_a_square_of_predictions_and_targets_is_named(
         backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
 
 
-def test_targets_that_are_no_classes_are_named(backend: BackendKit):
+def test_targets_that_are_not_classes_are_reported(backend: BackendKit):
     net, updater, _ = softmax(backend)
     X, y = images_and_labels(8)
     batch = backend.batches((X, y))[0][0], backend.tensor(y + 0.5)

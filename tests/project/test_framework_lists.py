@@ -110,7 +110,7 @@ def test_a_list_is_found(path, text, found):
     assert bool(lists_in(path, text)) == found
 
 
-def test_what_is_allowed_needs_to_be():
+def test_every_exception_is_still_needed():
     for path in ALLOWED:
         text = (ROOT / path).read_text("utf-8")
         assert distinct(WORD.findall(text)) > 1, f"take {path} out of ALLOWED"

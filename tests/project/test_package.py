@@ -57,14 +57,14 @@ def test_a_missing_framework_names_its_extra(name):
     assert f"pip install -e '.[{name}]'" in said
 
 
-def test_another_missing_package_names_the_extra_that_has_it():
+def test_another_missing_package_names_its_extra():
     with pytest.raises(ImportError) as error:
         d2lutils.require("no_such_package", extra="search")
     assert "pip install no_such_package," in str(error.value)
     assert "pip install -e '.[search]'" in str(error.value)
 
 
-def test_a_failure_inside_a_framework_passes_through(monkeypatch):
+def test_an_import_error_inside_a_framework_is_not_replaced(monkeypatch):
     """A missing dependency of a framework is not a missing framework."""
 
     def fail(name):
@@ -89,7 +89,7 @@ def test_mxnet_says_where_it_runs(python, numpy, said):
     assert re.search(said, told.splitlines()[-1]), told
 
 
-def test_docstrings_can_be_read_without_the_frameworks():
+def test_docstrings_are_available_without_the_frameworks():
     """Sphinx does so, also on Pythons and with NumPys that MXNet cannot run on."""
     result = run(
         "import importlib, sys, numpy, d2lutils.backend\n"
@@ -106,7 +106,7 @@ def test_docstrings_can_be_read_without_the_frameworks():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_an_editor_shows_how_a_function_is_called_and_what_it_does(name):
+def test_editors_show_signatures_and_docstrings(name):
     """Editors read the source; the framework need not be installed for that."""
     code = f"from d2lutils import {name} as d2l\nd2l.train_ch3("
     (shown,) = jedi.Script(code, project=jedi.Project(ROOT)).get_signatures()
@@ -114,7 +114,7 @@ def test_an_editor_shows_how_a_function_is_called_and_what_it_does(name):
     assert "Args:" in shown.docstring()
 
 
-def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path):
+def test_the_wheel_contains_the_data_and_works_when_installed(tmp_path):
     """In an environment that has what d2lutils needs, and nothing of this checkout."""
     wheel = tmp_path / build_wheel(ROOT, tmp_path, tmp_path / "record")
     with zipfile.ZipFile(wheel) as archive:
@@ -142,7 +142,7 @@ def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path
     assert (done.stdout, done.stderr) == (f"{path} {expected}\n", "")
 
 
-def test_nobody_is_told_to_install_a_name_that_the_index_lacks():
+def test_install_commands_never_name_an_unregistered_package():
     """Whoever registered it could run code on every reader's machine."""
     files = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ import portable
 PRINTED = "import os\nprint('loss', int(os.environ['OMP_NUM_THREADS']) / 2)\nprint('x')"
 
 
-def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
+def test_a_cell_that_moves_is_named_with_the_difference(tmp_path, monkeypatch, capsys):
     for name in ("booktools", "conftest.py", "pyproject.toml"):
         (tmp_path / name).symlink_to(portable.ROOT / name)
     folder = tmp_path / "notebooks" / "plain"
@@ -48,7 +48,7 @@ def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
     assert moved == 1
 
 
-def test_a_drawing_that_moves_is_told_in_points():
+def test_the_difference_of_drawings_is_given_in_points():
     drawing = '<svg viewBox="0 0 9 9"><path d="M 0 {}"/></svg>'
     moved = portable.change(drawing.format("9.5"), drawing.format("7"))
     assert moved == "a point of the drawing, by 2.5 pt"
