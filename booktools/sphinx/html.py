@@ -29,9 +29,9 @@ KEY = "sphinx-design-tab-id-framework"
 """Browsers store the chosen framework under this key. sphinx-design uses it too."""
 
 DROPPED = {
-    # 1.5 MB of icons. The pages show a dozen, and booktools.css has those.
+    # 1.5 MB of icons. The pages use a dozen, which booktools.css contains.
     "the scripts of icons": r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>",
-    # The page will ask for these files soon enough.
+    # The page requests these files early enough anyway.
     "what is loaded ahead": r'<link[^>]*rel="preload"[^>]*>',
     # The theme writes it twice.
     "a second viewport": r'<meta name="viewport"[^>]*>',
@@ -227,9 +227,9 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
 
 
 def _keep_together(soup: BeautifulSoup) -> None:
-    """Let no line break within short code, or between a formula and its punctuation.
+    """Prevent line breaks in short code, and between a formula and its punctuation.
 
-    If a script did so, the lines of a page would move after a reader has seen them.
+    A script would do this too late, so lines would move while people read them.
     """
     for code in soup.select(":is(p, li) > code"):
         if len(code.get_text()) < SHORT and not code.find_parent("td"):
