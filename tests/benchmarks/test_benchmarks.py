@@ -1,4 +1,4 @@
-"""That the benchmark adds up, and that the book shows what was measured."""
+"""Tests of the benchmarks' statistics, and that the book shows the results."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ def test_a_table_without_figures_says_so(results):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=lambda each: each.tag)
 def test_benchmarks_run_the_code_of_the_book(framework):
-    """The code of a section up to its training, and the network that counts."""
     for name in ("mlp-scratch", "mlp-concise"):
         code = section("d2l", framework, name, width=64, batch=16)
         for rest in ("d2lutils", "set_seed", "train_ch3"):
@@ -69,7 +68,7 @@ def test_benchmarks_run_the_code_of_the_book(framework):
 
 
 def test_every_curve_is_drawn(results, tmp_path, monkeypatch):
-    """Also where there are more of them than colors."""
+    """Even if there are more curves than colors."""
     monkeypatch.setattr(report.plotting, "COLORS", ("#0072B2", "#D55E00"))
     report.draw(results, tmp_path / "new.svg")
     drawn = (tmp_path / "new.svg").read_text("utf-8")
@@ -80,7 +79,7 @@ def test_every_curve_is_drawn(results, tmp_path, monkeypatch):
 
 def test_figures_are_medians_differences_and_ratios_over_rounds():
     samples = {
-        # Each round at another speed of the machine: 8, 10 and 6 times.
+        # The machine has another speed in each round. The ratios are 8, 10 and 6.
         "d2l": {"epoch": [4.0, 9.0, 1.2], "memory": [2e9]},
         "d2lutils": {"epoch": [0.5, 0.9, 0.2], "load_first": [0.5], "read": [0.2]},
     }
@@ -100,7 +99,7 @@ def test_figures_are_found_among_other_output():
 
 
 def test_the_claims_of_the_page_hold_in_the_results(results):
-    """The page is no notebook, so its claims are asserted here."""
+    """The page isn't a notebook, so we assert its claims here."""
     rows = [
         [each.strip() for each in line.strip("| ").split("|")]
         for line in "\n".join(report.tables(results).values()).split("\n")

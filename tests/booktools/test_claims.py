@@ -1,4 +1,4 @@
-"""What a section claims is asserted by a cell, told to readers, and asked for."""
+"""Tests that claims are read, and that comparisons without a claim are found."""
 
 from __future__ import annotations
 

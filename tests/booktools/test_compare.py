@@ -1,4 +1,4 @@
-"""The rules by which a new output agrees with a stored one."""
+"""Tests of when a new output agrees with the stored one."""
 
 import base64
 import io
@@ -122,7 +122,7 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def drawn(draw, shift=(0, 0), hinting=8):
-    """A figure as PNG in base64, its pixels shifted."""
+    """Draw a figure as PNG in base64, with its pixels shifted."""
     with matplotlib.rc_context({"text.hinting_factor": hinting}):
         figure = Figure(figsize=(3, 2))
         draw(figure.subplots())
@@ -133,7 +133,6 @@ def drawn(draw, shift=(0, 0), hinting=8):
 
 
 def encoded(image):
-    """An image as PNG in base64."""
     file = io.BytesIO()
     image.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -168,13 +167,13 @@ def decoded(picture):
 
 
 def half_a_pixel_off(picture):
-    """A picture in which every edge is smoothed over one more pixel."""
+    """Smooth every edge of a picture over one more pixel."""
     image = decoded(picture)
     return encoded(Image.blend(image, ImageChops.offset(image, 1, 0), 0.5))
 
 
 def cropped(picture, columns, rows):
-    """A picture without some of its first columns and rows."""
+    """Remove the first columns and rows of a picture."""
     image = decoded(picture)
     return encoded(image.crop((columns, rows, *image.size)))
 
@@ -184,7 +183,7 @@ def cropped(picture, columns, rows):
     [
         (titled("shirt"), titled("t-shirt")),
         (titled("coat"), titled("boat")),
-        # The digits that differ least.
+        # These digits differ least.
         (titled("coat", "536"), titled("coat", "538")),
         (titled("coat", "506"), titled("coat", "586")),
         (titled("coat", "517"), titled("coat", "577")),

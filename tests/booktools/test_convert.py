@@ -1,4 +1,4 @@
-"""What is MyST's own becomes Markdown that notebook programs show."""
+"""Tests that MyST syntax becomes Markdown that notebook programs can show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def text(root, framework="pytorch", name="first"):
 
 
 def add(root, what):
-    """Put something before the last note; return its line."""
+    """Insert text before the last note, and return its line."""
     return replace(root / FIRST, ":::{note}\n", f"{what}\n\n:::{{note}}\n")
 
 
@@ -47,7 +47,7 @@ def test_references_become_links_or_numbers(root):
 
 def test_links_lead_to_notebooks_of_the_same_framework(root):
     found = text(root, "all", "second")
-    # What is numbered there is named with its section, whatever the text says of it.
+    # A numbered target on another page is named with its section.
     link = "[The First Section](../pytorch/first.ipynb)"
     assert f"see Figure 1 of {link} of {link}." in found
     replace(root / "chapters" / "second.md", "[all]", "[mxnet, pytorch]")

@@ -1,4 +1,4 @@
-"""A downloaded notebook stands alone: its pictures are in it, and no link is dead."""
+"""Tests that a downloaded notebook contains its pictures and has no dead links."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PIXEL = base64.b64decode(
 
 @pytest.fixture
 def download(tmp_path_factory):
-    """Let a text stand in the small book, and return its notebook as a download."""
+    """Put text into the small book, and return its notebook as a download."""
 
     def of(text, png=True, stored=None, **options):
         root = copy_book(tmp_path_factory.mktemp("download") / "book")

@@ -1,4 +1,4 @@
-"""Notebooks are written, executed and kept current, each time in the same bytes."""
+"""Tests that notebooks are written, executed and kept up to date, reproducibly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _no_framework_needed(monkeypatch):
 
 @pytest.fixture(scope="session")
 def executed(tmp_path_factory):
-    """A book with its notebooks, which no test may change."""
+    """Make a book with its notebooks. Tests must not change it."""
     root = copy_book(tmp_path_factory.mktemp("executed") / "book")
     with pytest.MonkeyPatch.context() as monkeypatch:
         run_notebooks(root, monkeypatch)
@@ -45,7 +45,7 @@ def executed(tmp_path_factory):
 
 @pytest.fixture
 def root(tmp_path, executed):
-    """A book whose notebooks are current."""
+    """Make a copy of the book with up-to-date notebooks."""
     root = copy_book(tmp_path / "book")
     kept = executed.glob("interactive/*/*.npz")
     for path in (*executed.glob("notebooks/*/*.ipynb"), *kept):
@@ -65,7 +65,7 @@ def job(root, framework="pytorch", name="first"):
 
 
 def with_cell(root, *source):
-    """Put a cell for PyTorch before the last note; return the line of its code."""
+    """Insert a cell for PyTorch before the last note; return the line of its code."""
     cell = "\n".join(["```{code-cell} ipython3", ":tags: [pytorch]", *source, "```"])
     return replace(root / FIRST, ":::{note}\n", f"{cell}\n\n:::{{note}}\n") + 2
 
@@ -119,7 +119,7 @@ def test_a_notebook_runs_again_only_if_its_code_changes(root, monkeypatch):
 
 
 def edit(root, change):
-    """Let a reader's editor change the stored notebook for PyTorch, and save it."""
+    """Change the stored notebook for PyTorch, as if in an editor."""
     notebook = nbformat.read(root / TORCH, as_version=4)
     change(notebook, [cell for cell in notebook.cells if cell.cell_type == "code"])
     nbformat.write(notebook, root / TORCH)
@@ -150,7 +150,7 @@ def test_outputs_from_other_runs_are_not_kept(root, capsys):
         )
     assert update(job(root)) == "executed"
     assert (root / TORCH).read_bytes() == before
-    # A reader changes a cell, does not run it, and takes it over into the section.
+    # A reader changes a cell without running it, and copies it into the section.
     edit(root, lambda notebook, cells: cells[1].update(source='name = "pt"'))
     replace(root / FIRST, 'name = "torch"', 'name = "pt"')
     assert update(job(root)) == "executed"
@@ -194,8 +194,6 @@ def test_identifiers_come_from_the_content_and_are_unique(root):
 
 
 def test_metadata_from_editors_does_not_count(root, monkeypatch, capsys):
-    """Those of VS Code, JupyterLab, Colab and nbconvert."""
-
     def change(notebook, cells):
         notebook.metadata.language_info["version"] = "3.11.7"
         notebook.metadata.kernelspec = {"name": "venv", "display_name": ".venv (3.11)"}
@@ -263,7 +261,7 @@ def test_a_change_in_the_library_needs_a_new_run(root, capsys, monkeypatch):
     with_cell(root, "import d2lutils.torch", "print(d2lutils.torch.answer)")
     assert update(job(root)) == "executed"
     assert "42" in (root / TORCH).read_text(encoding="utf-8")
-    (library / "torch.py").write_bytes(b"answer = 42\r\n")  # by Git, on Windows
+    (library / "torch.py").write_bytes(b"answer = 42\r\n")  # as Git does on Windows
     assert update(job(root)) == "unchanged"
 
 
@@ -338,7 +336,6 @@ def test_ordinary_outputs_are_stored_and_a_raises_exception_cell_must_raise():
 
 
 def test_a_kernel_ignores_the_settings_of_the_caller(root, tmp_path, monkeypatch):
-    """Another kernel is there; a CI service draws with Agg, a terminal is narrow."""
     spec = tmp_path / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
     broken = {"argv": ["false"], "display_name": "Other", "language": "python"}
@@ -360,7 +357,7 @@ def test_a_kernel_ignores_the_settings_of_the_caller(root, tmp_path, monkeypatch
         f"[sys.executable == {sys.executable!r}, *map(os.environ.get, {names})]",
     )
     assert update(job(root)) == "executed"
-    # IPython itself says how its kernels draw.
+    # IPython sets the backend of its kernels.
     drawn_by = "module://matplotlib_inline.backend_inline"
     assert str([True, None, None, drawn_by, "1", None]) in (
         output.data.get("text/plain", "").replace("\n", "")
@@ -387,7 +384,7 @@ import signal, sys
 from booktools import __main__
 from booktools.execution import execute
 
-# What runs in the background of a shell ignores Ctrl-C, and so would this.
+# Processes in the background of a shell ignore Ctrl-C unless they set this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 execute.missing_modules = lambda framework: []
 sys.exit(__main__.main())
@@ -395,7 +392,7 @@ sys.exit(__main__.main())
 
 
 def start(root, *arguments, **environment):
-    """Run a command as a program of its own."""
+    """Start a command in a new process."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments, "--root", str(root)],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
@@ -540,7 +537,7 @@ def test_wrong_arguments_are_reported(root, tmp_path, capsys):
 
 
 def alternatives(path):
-    """What the metadata of each picture in a notebook says that it shows."""
+    """Return the text alternative of each picture in a notebook."""
     return [
         output.metadata[kind]["alt"]
         for cell in nbformat.read(path, as_version=4).cells
@@ -551,7 +548,6 @@ def alternatives(path):
 
 
 def test_notebooks_store_text_alternatives_of_pictures(root, monkeypatch):
-    """In JupyterLab, too; on the pages the directive below the cell says it."""
     mxnet = root / "notebooks" / "mxnet" / "first.ipynb"
     for path in (mxnet, root / TORCH):
         assert alternatives(path) == ["A line that falls.", "A dot."]

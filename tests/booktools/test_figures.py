@@ -1,4 +1,4 @@
-"""That figures in the prose have an output behind them, where their sentence points."""
+"""Tests that unfounded figures in the prose are found."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ ALL_FOUR = {"mxnet", "pytorch", "tensorflow", "jax"}
 
 
 def found(name, *changes):
-    """The unfounded figures of a section in which some words are replaced."""
+    """Replace words in a section, and return its unfounded figures."""
     page = PAGES[name]
     text = (ROOT / page.path).read_text("utf-8")
     for before, after in changes:
@@ -28,7 +28,7 @@ def found(name, *changes):
 
 
 def at_the_end(*paragraphs):
-    """A change that puts paragraphs before the summary."""
+    """Return a change that inserts paragraphs before the summary."""
     return "## Summary", "\n\n".join([*paragraphs, "## Summary"])
 
 
@@ -39,7 +39,7 @@ def test_the_book_has_no_unfounded_figures(name):
 
 WITHOUT_A_BASIS = {
     "mlp-scratch": (
-        # Whole numbers; of another section, to which the sentence refers; and signs.
+        # Whole numbers; a figure of another section that the sentence refers to; signs.
         ("epochs its loss is 0.38", "1.07", "1.07"),
         ("203,530 in all", "999,999 in all", "999,999"),
         ("26 times the 7,850", "77 times the 7,850", "77 times"),
@@ -47,19 +47,19 @@ WITHOUT_A_BASIS = {
         (*at_the_end("It falls, by -0.38 in all."), "-0.38"),
     ),
     "generalization": (("stayed at 0.80", "stayed at 0.23", "0.23"),),
-    # In a caption, a text alternative, a dropdown and a table.
+    # In other places, such as a text alternative.
     "activations": (("derivative, which is", "a height of 0.37,", "0.37"),),
     "mlp": ((":alt: Three curves", ":alt: 7.77 and", "7.77"),),
     "softmax-scratch": (
-        # In an output of another part of the section, to which nothing points.
+        # Only in an output of another part, which the sentence doesn't refer to.
         ("## The Loss Function", "It is 0.831 here.\n\n## The Loss Function", "0.831"),
         ("loss is already 0.79, and", "0.68", "0.68"),
-        # More exact than what stands there.
+        # More exact than the output.
         ("## Prediction", "It is 0.8310 here.", "0.8310"),
     ),
     "mlp-concise": (
         (*at_the_end("It is 98.7 % here."), "98.7 %"),
-        # What would be its own proof.
+        # A number in the sentence itself can't back it up.
         (*at_the_end("It is `0.981`, and so 0.981."), "0.981"),
         (*at_the_end("It is $x = 0.982$, so 0.982."), "0.982"),
         (*at_the_end("It is $0.983$ here."), "0.983"),
@@ -105,7 +105,7 @@ def test_a_figure_computed_from_two_numbers_in_its_sentence_passes():
     [("It is {:.2f} here.", 15), ("It is {:.0%} here.", 20)],
 )
 def test_few_figures_pass_by_coincidence(template, most):
-    """The section with the most outputs, at the end of its part with the most."""
+    """Use the section with the most outputs, at the end of the part with the most."""
     sentences = [template.format(i / 100) for i in range(101)]
     text = "\n\n".join([*sentences, "## Prediction"])
     reported = found("softmax-scratch", ("## Prediction", text))

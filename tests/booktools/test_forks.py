@@ -1,4 +1,4 @@
-"""Kernels that are forked once their framework is imported, and are like any other."""
+"""Tests that forked kernels behave like any other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THREAD = "import threading; threading.Timer(9, print).start()"
 
 @contextlib.contextmanager
 def server(folder, code: str) -> Iterator[Forks]:
-    """Forks of a process that has imported a module with this code."""
+    """Start a server that has imported a module with this code."""
     (folder / "heavy.py").write_text(code, encoding="utf-8")
     path = os.pathsep.join([str(folder), *filter(None, sys.path)])
     forks = Forks(["heavy"], kernel_environment(os.environ) | {"PYTHONPATH": path})
@@ -33,7 +33,7 @@ def server(folder, code: str) -> Iterator[Forks]:
 
 @contextlib.contextmanager
 def kernel(forks: Forks, folder) -> Iterator[tuple]:
-    """A kernel's manager, and what executes code in it and returns what it says."""
+    """Start a kernel; yield its manager and a function that runs code in it."""
 
     class Specs(KernelSpecManager):
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -63,7 +63,7 @@ def kernel(forks: Forks, folder) -> Iterator[tuple]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether something comes true within a while."""
+    """Return whether a condition becomes true within a minute."""
     end = time.monotonic() + 60
     while not (true := condition()) and time.monotonic() < end:
         time.sleep(0.05)
@@ -90,7 +90,7 @@ def test_kernels_share_the_import_but_no_state(tmp_path):
                 assert stopped == "busy\nKeyboardInterrupt"
                 assert say("print(1)") == "1\n"
             gone = eventually(lambda: not Path("/proc", found[-1][0]).exists())
-            assert gone, "only its stand-in ended"
+            assert gone, "the kernel outlived its stand-in"
         one, other = found
         assert one[1:4] == other[1:4] == [str(forks.server.pid), "True", str(tmp_path)]
         assert one[4] != other[4], "both drew the same numbers"

@@ -1,4 +1,4 @@
-"""An author's mistake ends in file, line and remedy, and in no traceback."""
+"""Tests that mistakes are reported with file, line and fix, without a traceback."""
 
 # ruff: noqa: E501 (a row of the tables is easier to read than its halves)
 
@@ -22,16 +22,17 @@ TWO = ":::{framework} mxnet pytorch\n"
 
 
 def note(text):
-    """A mistake of the first section: what stands before its last note."""
+    """Return a mistake: text inserted before the last note of the first section."""
     return FIRST, NOTE, f"{text}\n\n{NOTE}"
 
 
 def cell(text):
-    """A mistake in its first code cell."""
+    """Return a mistake: text that replaces the first code cell of the section."""
     return FIRST, CELL, text
 
 
-# What is wrong; how many lines after the change begins it is reported; and how.
+# By name: the change (file, old and new text), how many lines after its beginning it is
+# reported (None for line 1), and the message.
 MISTAKES = {
     "header's YAML": ((FIRST, "    extension: .md", "    extension: .md: x"), 0,
         r"the header cannot be read \(mapping values .*; write a line 'key: value'"),

@@ -1,4 +1,4 @@
-"""Sections are taken apart, compared with their notebooks and merged back."""
+"""Tests that sections are split into cells and merged with their outputs."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_outputs_are_merged_into_one_cell_or_one_per_framework():
             for each in parsed.code_cells(name)
         ]
         cells = [nbformat.v4.new_code_cell("x", outputs=[each]) for each in outputs]
-        # A cell that installs something comes first in some.
+        # The first cell installs packages.
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("!"), *cells])
 
     merged = merge(parsed, {name: stored(name) for name in parsed.frameworks})

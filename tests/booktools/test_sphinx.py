@@ -1,4 +1,4 @@
-"""Pages show every framework's code and outputs in tabs, or the build fails."""
+"""Tests that pages show each framework's code and outputs, or that the build fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIRST = Path("chapters", "first.md")
 TORCH = Path("notebooks", "pytorch", "first.ipynb")
 SITE = "https://example.org/book"
 REPOSITORY = "https://github.com/some/book"
-# A framework more is a line in the list of frameworks, and a section that is for it.
+# Adding a framework takes one line in the list, and a section that uses it.
 ABACUS = Framework("abacus", "Abacus", "abacus")
 LISTED = f"from booktools import *; FRAMEWORKS['abacus'] = {ABACUS!r}; "
 THIRD = """---
@@ -61,14 +61,14 @@ Move a bead.
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The small book on the web, with a framework more, its notebooks executed."""
+    """Make the small book with a repository, another framework and all notebooks."""
     root = copy_book(tmp_path_factory.mktemp("built") / "book")
     (root / "chapters" / "third.md").write_text(THIRD, encoding="utf-8")
     toc = "      - file: chapters/second\n"
     replace(root / "_toc.yml", toc, toc + toc.replace("second", "third"))
     replace(root / "_config.yml", "baseurl: ''", f"baseurl: {SITE}")
     replace(root / "_config.yml", "  url: ''", f"  url: {REPOSITORY}")
-    # Each framework is found, also where it is not installed: nothing is fetched here.
+    # Fake the frameworks, so the first cells don't try to install them.
     found = root.parent / "found"
     for framework in FRAMEWORKS.values():
         for name in (framework.module, *framework.others):
@@ -79,7 +79,7 @@ def executed(tmp_path_factory):
 
 
 def execute(root):
-    """Run what is not current."""
+    """Run the notebooks that are out of date."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setitem(FRAMEWORKS, "abacus", ABACUS)
         paths = [root.parent / "found", os.environ.get("PYTHONPATH")]
@@ -89,21 +89,21 @@ def execute(root):
 
 @pytest.fixture(scope="module")
 def built(executed):
-    """The same, built to HTML."""
+    """Build the same book as HTML."""
     done = build(executed, before=LISTED)
     assert done.returncode == 0, done.stdout + done.stderr
     return executed
 
 
 def copy(book, folder):
-    """Copy a book with the notebooks, not what was built."""
+    """Copy a book and its notebooks, without earlier builds."""
     ignore = shutil.ignore_patterns("_build")
     return Path(shutil.copytree(book, folder / "book", ignore=ignore))
 
 
 @pytest.fixture
 def root(tmp_path, executed):
-    """A copy that a test may change."""
+    """Make a copy that a test may change."""
     return copy(executed, tmp_path)
 
 
@@ -114,7 +114,7 @@ def page(root, name="first"):
 
 
 def tabs(tab_set):
-    """Return what stands in each tab of a tab set by the tab's name."""
+    """Return the text of each tab in a tab set, by the tab's name."""
     labels = tab_set.find_all("label", recursive=False)
     contents = tab_set.find_all("div", class_="sd-tab-content", recursive=False)
     return {
@@ -150,7 +150,7 @@ def test_search_words_are_listed_by_framework(tmp_path):
         "# Title\n\nAll take steps.\n\n"
         ":::{framework} mxnet pytorch\nRows of steps, *backward*.\n:::\n\n"
         "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n\n"
-        # A word of all tabs is nobody's.
+        # A word in all tabs doesn't count.
         ":::{framework} mxnet tensorflow\nAlike.\n:::\n\n"
         ":::{framework} pytorch jax\nAlike.\n:::\n",
     )
@@ -229,7 +229,7 @@ def test_only_the_page_with_a_figure_loads_its_scripts(built):
     text = (html / "chapters" / "second.html").read_text(encoding="utf-8")
     loaded = re.findall(r'"\.\./_static/(interactive/[^"?]*)', text)
     assert loaded == ["interactive/beads/beads.css", "interactive/beads.js"]
-    # All of its scripts, without what is for people.
+    # All of its scripts, without comments and indentation.
     script = (html / "_static" / loaded[1]).read_text(encoding="utf-8")
     assert script == (
         '"use strict";\n{\nconst beads = "∘∘∘";\n'
@@ -315,7 +315,7 @@ def test_only_the_books_own_pages_are_built(built):
 
 
 def test_links_to_colab_and_the_repository_appear_once_known(built):
-    """Colab's notebooks begin with a cell that installs; no page shows it."""
+    """Also check that pages don't show the cell that installs packages."""
     text = (built / "_build/html/chapters/first.html").read_text(encoding="utf-8")
     prefix = "https://colab.research.google.com/github/some/book/blob/main/"
     assert f'href="{prefix}notebooks/pytorch/first.ipynb"' in text
@@ -387,11 +387,11 @@ def test_an_unknown_framework_is_reported(monkeypatch, capsys):
     assert said in capsys.readouterr().err
 
 
-# -- what fails --------------------------------------------------------------------
+# -- mistakes ----------------------------------------------------------------------
 
 
-# Sphinx reads more than five pages at once, if all extensions say that they allow it;
-# some of Jupyter Book's do not say so.
+# With more than five pages, Sphinx reads them in parallel if all extensions allow it.
+# Some of Jupyter Book's don't say that they do.
 IN_PARALLEL = """
 import sys
 from sphinx.application import Sphinx
@@ -402,7 +402,7 @@ sys.exit(main())
 
 
 def sphinx(root, *options):
-    """Build a book to where Jupyter Book builds it, several pages at once."""
+    """Build a book in parallel, into the same folder as Jupyter Book does."""
     main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
     if not (root / "conf.py").exists():
         command = [sys.executable, "-c", main, "config", "sphinx", root]
@@ -445,7 +445,7 @@ PICTURE = "from IPython.display import SVG\n\nSVG('<svg></svg>')"
 
 @pytest.fixture(scope="module")
 def broken(executed, tmp_path_factory):
-    """The book with every mistake that only a build finds; what it said, and a page."""
+    """Build the book with every mistake that only a build finds."""
     root = copy(executed, tmp_path_factory.mktemp("broken"))
     shutil.copytree(executed.parent / "found", root.parent / "found")
     lines = {"picture": replace(root / "chapters" / "third.md", "print(3)", PICTURE)}
@@ -507,7 +507,7 @@ def test_only_outdated_notebooks_lose_their_outputs(broken):
 @pytest.mark.parametrize("mistake", SEEN_BY_SPHINX)
 def test_mistakes_that_only_sphinx_finds_are_reported_by_line(broken, mistake):
     text = (broken.root / "chapters" / "plain.md").read_text(encoding="utf-8")
-    directive = max(0, mistake.rfind(":::{"))  # of two the last
+    directive = max(0, mistake.rfind(":::{"))  # the last one, if there are two
     line = text[: text.index(mistake) + directive].count("\n") + 1
     words = re.escape(SEEN_BY_SPHINX[mistake])
     assert re.search(rf"plain\.md:{line}: .*{words}", broken.said)
@@ -530,9 +530,9 @@ def pages(root):
 
 
 def test_a_build_leaves_nothing_from_a_failed_or_earlier_one(broken, built, tmp_path):
-    """And pages that are read in parallel are the same."""
+    """Also check that reading pages in parallel gives the same pages."""
     root = broken.root
-    # What a section and a page left that are no more.
+    # Files left by a section and a page that no longer exist.
     html = root / "_build" / "html"
     notebooks = html / "_downloads" / "notebooks"
     shutil.copy(notebooks / "first-mxnet.ipynb", notebooks / "gone-mxnet.ipynb")
@@ -555,7 +555,7 @@ def test_an_unreadable_book_is_reported_in_one_line(root):
 
 @pytest.mark.parametrize("lacking", DROPPED)
 def test_a_change_in_the_themes_head_is_reported(caplog, lacking):
-    """That all are there as described, every build without warnings shows."""
+    """If a build gives no warnings, the theme still has all parts."""
     head = {
         "the scripts of icons": '<script src="a/fontawesome.js"></script>',
         "what is loaded ahead": '<link href="a" rel="preload"/>',
@@ -614,18 +614,18 @@ TABLE = "<div class='pst-scrollable-table-container'><table></table></div>"
 @pytest.mark.parametrize(
     ("after", "covered"),
     [
-        # What comes before the output is no answer, nor is what follows the claim.
+        # Nothing before the output or after the claim is part of the answer.
         (f"<p>a</p>{OUT.format(1)}<p>b</p>{CHECKED}<p>c</p>", "1 b Checked: it is so"),
-        # The table after a picture, the text between them, and tabs that claim.
+        # A picture, an output after it, the text between them, and claims in tabs.
         (
             f"<figure>{OUT.format(1)}</figure><p>b</p>{OUT.format(2)}"
             f"<div class='frameworks'>{CHECKED}</div>",
             "1 b 2 Checked: it is so",
         ),
-        # Without a claim, and before a formula or code, text says no result.
+        # Text without a claim, or before a formula or code, doesn't tell the result.
         (f"{OUT.format(1)}{OUT.format(2)}<p>b</p>", "1 2"),
         (f"{OUT.format(1)}<p>b</p><pre>x</pre>{CHECKED}", "1 Checked: it is so"),
-        # A table that is there already; another question and a heading end all.
+        # An answer may begin with a table, and ends at another question or a heading.
         (f"{TABLE}<p>b</p>", ""),
         (f"<details>x</details>{OUT.format(1)}", None),
         (f"<h2>x</h2>{OUT.format(1)}", None),
@@ -708,7 +708,6 @@ def test_the_first_cell_says_what_to_do_if_installing_fails(monkeypatch, wheel):
 
 
 def test_the_extension_imports_no_kernel_client():
-    """Building a page takes no kernel, and so nothing that talks to one."""
     code = (
         "import sys, booktools.sphinx; "
         "print(sorted({'nbclient', 'jupyter_client', 'zmq'} & set(sys.modules)))"
@@ -724,7 +723,7 @@ ROOMS = ["source", "execution", "sphinx"]
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_modules_import_only_from_lower_layers(room):
-    """What is further up in the list is never imported from further down."""
+    """A package never imports from one that comes later in the list."""
     above = ROOMS[ROOMS.index(room) + 1 :]
     foreign = {"source": ["nbformat", "jupytext", "nbclient", "sphinx", "docutils"]}
     foreign["execution"] = ["sphinx", "docutils", "myst_nb"]

@@ -1,4 +1,4 @@
-"""That the project's files fit together, and speak of no machine."""
+"""Tests that the project's files are consistent, and name no machine."""
 
 import ast
 import itertools
@@ -42,14 +42,14 @@ def read(name):
 
 
 def pinned(name):
-    """The requirements in a file."""
+    """Read the requirements in a file."""
     lines = [line.partition("#")[0].strip() for line in read(name).splitlines()]
     return [Requirement(line) for line in lines if line]
 
 
 @pytest.fixture(scope="module")
 def files():
-    """What belongs to the project: what is committed or could be."""
+    """List all files that git doesn't ignore."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
@@ -91,7 +91,7 @@ def test_no_file_names_a_machine_or_a_registry(files, forbidden):
 
 
 def test_every_file_is_small(files):
-    """But for the data."""
+    """Except the data."""
     large = [path.name for path in files if path.stat().st_size > 1_500_000]
     assert sorted(large) == ["t10k-images-idx3-ubyte.gz", "train-images-idx3-ubyte.gz"]
 
@@ -113,7 +113,7 @@ def test_only_a_frameworks_own_extra_installs_it():
 
 
 def test_uv_installs_for_the_current_python():
-    """``uv pip install`` obeys what is said there for ``uv pip compile``."""
+    """``uv pip install`` also obeys the options for ``uv pip compile`` there."""
     assert PYPROJECT["tool"]["uv"]["pip"].keys() == {"no-emit-package"}
 
 
@@ -124,7 +124,7 @@ def test_uv_installs_for_the_current_python():
 )
 class TestEnvironment:
     def pins(self, environment):
-        """The version of each package that is installed there."""
+        """Return the version of each package that is installed there."""
         chosen = [
             (requirement.name, str(requirement.specifier).removeprefix("=="))
             for requirement in pinned("requirements.txt")
@@ -137,7 +137,7 @@ class TestEnvironment:
         pins = self.pins(environment)
         old = environment["python_version"] < "3.12"
         assert ("mxnet" in pins) == (old and environment["sys_platform"] == "linux")
-        # A newer one has no np.bool, without which MXNet cannot be imported.
+        # MXNet needs np.bool, which newer releases lack.
         assert pins["numpy"].startswith("1.23." if "mxnet" in pins else "2.")
         assert {"torch", "jax", "equinox", "optax"} <= pins.keys()
         assert ("tensorflow" in pins) == (environment["python_version"] < "3.14")
@@ -172,12 +172,12 @@ POSIX = {
     "os": r"fork|forkpty|get(e?[ug]|pg|s)id|killpg|mkfifo|nice|sets?id|uname",
     "signal": r"SIG(?!ABRT$|FPE$|ILL$|INT$|SEGV$|TERM$|_DFL$|_IGN$)\w+",
 }
-"""What Windows has not, of the modules that it has."""
+"""Names that these modules lack on Windows."""
 FOREIGN = re.compile(r"(from|import) (fcntl|grp|pty|pwd|resource|termios)\b")
 
 
 def run_at_import(node):
-    """Yield what is run when a module is imported: not the bodies of functions."""
+    """Yield the code that runs when a module is imported, without function bodies."""
     yield node
     for field, value in ast.iter_fields(node):
         if field == "body" and isinstance(node, ast.FunctionDef | ast.Lambda):
