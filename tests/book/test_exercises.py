@@ -1,4 +1,4 @@
-"""Every exercise says what it is, and is worked out by code that ran."""
+"""Tests that every exercise has a kind, and a solution with code that ran."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def worked(label: str) -> str:
 
 
 def cells_by_label(page: Page) -> dict[str, list]:
-    """The code cells of a page of solutions, by the exercise that they are for."""
+    """Return the code cells of a page of solutions, by exercise."""
     found: dict[str, list] = {}
     label = ""
     for cell in page.section.cells:
@@ -51,7 +51,7 @@ def test_every_exercise_has_a_solution_in_every_framework(page, label, kind):
     for framework in frameworks:
         ran = [cell for cell in cells if framework in cell.frameworks]
         assert ran or kind in ("derive", "discuss"), f"no code for {framework}"
-    # It leads back, and the short answer leads to it.
+    # The solution links to the exercise, and the short answer links to the solution.
     assert f"{{numref}}`{label}`" in target.page.text
     assert f"{{ref}}`{worked(label)}`" in page.text
 

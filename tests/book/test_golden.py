@@ -1,4 +1,4 @@
-"""The trainings of the book give what they gave before; see :mod:`golden`."""
+"""Tests that training runs in the book still give the same curves (see golden.py)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import golden
 from booktools import FRAMEWORKS
 from d2lutils import plotting
 
-# Two runs on different machines differ as two float32 runs do (test_equal.py): each is
-# within 5e-4 of float64 in the loss of the MLP, 1e-3 and 3e-3 in its accuracies.
+# Runs on two machines differ by float32 rounding (test_equal.py). Each run of the MLP
+# is within 5e-4 of float64 in the loss, and within 1e-3 and 3e-3 in the accuracies.
 MLP = {"train loss": 1e-3, "train acc": 2e-3, "test acc": 6e-3}
-# Softmax regression has no kinks, and no more than an image or two near a boundary.
+# Softmax regression has no kinks, and at most two images near a boundary.
 SOFTMAX = {"train loss": 1e-5, "train acc": 1e-4, "test acc": 2e-4}
 NAMES = tuple(MLP)
 
@@ -57,7 +57,7 @@ def test_every_curve_is_unchanged():
     for key, expected in GOLDEN.items():
         notebook, _, curve = key
         allowed = SOFTMAX if "softmax" in notebook else MLP
-        # The notebook with all the frameworks names its curves after them.
+        # In the notebook with all frameworks, curves have the names of frameworks.
         tolerance = allowed.get(curve, allowed["train loss"])
         np.testing.assert_allclose(
             stored[key], expected, rtol=0, atol=tolerance, err_msg=str(key)
@@ -68,7 +68,6 @@ def test_every_curve_is_unchanged():
     "notebook", sorted({key[0] for key in GOLDEN if key[2] in NAMES})
 )
 def test_printed_figures_match_the_curves(notebook):
-    """What is read from the picture is what was computed."""
     [curves] = golden.trainings(golden.ROOT / "notebooks" / f"{notebook}.ipynb")
     text = "".join(
         output.get("text", "")
@@ -80,11 +79,11 @@ def test_printed_figures_match_the_curves(notebook):
     for epoch, *figures in printed:
         for name, figure in zip(NAMES, figures, strict=True):
             value = curves[name][int(epoch) - 1]
-            # Three decimals, so half a unit of the third; 1e-6 is the picture's.
+            # Printing rounds to three decimals, and the picture by up to 1e-6.
             assert float(figure) == pytest.approx(value, abs=5e-4 + 1e-6)
 
 
-# What a reader is promised, and every framework has to keep.
+# The values that the book gives, for every framework.
 @pytest.mark.parametrize(
     ("section", "loss", "train", "test"),
     [
@@ -104,7 +103,7 @@ def test_the_tenth_epoch_reaches_what_the_book_says(
     assert figures[2] == pytest.approx(test, abs=0.03)
 
 
-# -- the reader of figures -----------------------------------------------------
+# -- reading curves ------------------------------------------------------------
 
 
 def draw(X, Y, **options) -> str:
@@ -122,7 +121,7 @@ def test_curves_are_read_back_as_drawn(scale):
     svg = draw([range(1, 11)] * 4, ys, xlabel="epoch", legend=names, xlim=(1, 10))
     found = golden.read_curves(svg)
     assert list(found) == names
-    # A millionth of a point on an axis of some hundred points.
+    # The picture stores a millionth of a point, on an axis of a few hundred points.
     np.testing.assert_allclose(list(found.values()), ys, rtol=0, atol=1e-6 * scale)
 
 

@@ -1,7 +1,6 @@
-"""What readers can touch: every control, by mouse and keyboard, and what goes wrong.
+"""Tests of the interactive figures: their controls, results and error messages.
 
-Each figure stands on a page of its own here, with the scripts of the book;
-test_pages.py looks at them in the book.
+Here each figure has a page of its own. test_pages.py checks them in the book.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
 
-TAGS = {"torch": "pytorch"}  # where a module is called otherwise than its tag
+TAGS = {"torch": "pytorch"}  # tags that differ from the module's name
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A page for each figure, below a still one, and a screen of nothing above."""
+    """Write a page for each figure, with a still picture above and a gap below."""
     folder = tmp_path_factory.mktemp("figures")
     book = Book(ROOT)
     write_files(book, folder)
@@ -51,21 +50,20 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(folder):
-    """The address of those pages on a server, for what pages on the disk may not do."""
+    """Serve these pages, because pages on disk can't use the clipboard."""
     with served(folder) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def used_page(used_page):
-    """It may use the clipboard."""
     used_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     return used_page
 
 
 @pytest.fixture
 def page(used_page):
-    """One page for all tests, as it was at first; to open another takes long."""
+    """Reset the shared page. Opening another would take long."""
     page = used_page
     page.set_viewport_size({"width": 900, "height": 900})
     page.emulate_media(media="null", reduced_motion="null")
@@ -78,7 +76,6 @@ def page(used_page):
 
 @pytest.fixture
 def first_visit(first_visit):
-    """In the end no script has failed."""
     yield first_visit
     assert first_visit.errors == []
 
@@ -142,8 +139,8 @@ def test_every_control_of_plane_works(page, folder):
     expect(rate).to_have_attribute("aria-valuetext", "5")
 
 
-def test_edges_show_weights_and_how_gradients_pull_them(page, folder):
-    """Each as wide as it is large, dashed below zero; of two units with numbers."""
+def test_edges_show_the_weights(page, folder):
+    """Larger weights have wider edges. Two units also get numbers."""
     plane = figure(
         page, folder, "plane", "#plane?e=hand&h=2&w=1_2_1_-3__0_-1__0_1__0.5_0"
     )
@@ -153,7 +150,7 @@ def test_edges_show_weights_and_how_gradients_pull_them(page, folder):
     )
     expect(status(plane)).to_contain_text("Your weights, step 0")
     numbers = plane.locator(".plane-network .number").all_text_contents()
-    # Input by input to a unit, and then the difference of its two weights.
+    # By unit: the weights of its inputs, and the difference of its output weights.
     assert numbers == ["1.00", "1.50", "0.75", "2.00", "−3.00", "−2.00"]
     edges = plane.locator(".plane-network svg path")
     looks = edges.evaluate_all("all => all.map((edge) => edge.className.baseVal)")
@@ -232,7 +229,7 @@ def test_print_shows_the_still_picture(page, folder):
 def test_plane_trains_until_it_is_paused(page, folder):
     plane = figure(page, folder, "plane", "#plane?h=8")
     plane.get_by_role("button", name="Train").click()
-    # It says so at once, but only to who sees it.
+    # The status updates all the time, so screen readers don't announce it.
     expect(status(plane)).to_have_text(re.compile(r"step \d\d+: .*4 of 4 right"))
     expect(status(plane)).to_have_attribute("aria-live", "off")
     plane.get_by_role("button", name="Pause").click()
@@ -241,7 +238,7 @@ def test_plane_trains_until_it_is_paused(page, folder):
     said = status(plane).inner_text()
     page.wait_for_timeout(300)
     assert status(plane).inner_text() == said
-    # Status, curve and drawing speak of the same step.
+    # The curve ends at the step in the status.
     step = int(number(r"step ([\d,]+)", said))
     last = plane.locator("[data-panel=loss] polyline").get_attribute("points")
     width = plane.locator("[data-panel=loss]").bounding_box()["width"]
@@ -288,7 +285,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
     expect(status(plane)).to_contain_text(
         f"Starts 1 to 10, 1,000 steps each. {solved} of 10", timeout=60_000
     )
-    # Each start opens where it ended.
+    # A start opens in its final state.
     starts = plane.locator(".plane-thumbs button")
     expect(starts).to_have_count(10)
     assert starts.all_inner_texts().count("✓") == solved
@@ -347,7 +344,7 @@ def test_the_address_of_plane_restores_its_state(page, folder):
 
 @pytest.fixture(scope="module")
 def copied(used_page, site):
-    """What a figure says, and the code that it copies for each framework."""
+    """Return the status of a figure, and the code it copies for each framework."""
 
     @functools.cache
     def copied(name: str, address: str) -> tuple[str, dict[str, str]]:
@@ -379,7 +376,7 @@ def copied(used_page, site):
     [
         *(("h=3&a=tanh&n=10", module) for module in MODULES),
         *(("h=4&a=relu&n=10&s=0.5", module) for module in MODULES),
-        # Changes the code alike in all:
+        # These change the code in the same way in all frameworks.
         ("h=0&d=moons&n=10&lr=0.1", "torch"),
         ("n=9&w=1_1_1_1.2345678__0_-1__0_1_0_-2__0.5_0", "torch"),
     ],
@@ -387,7 +384,7 @@ def copied(used_page, site):
 def test_the_code_of_plane_reaches_the_same_loss(
     page, copied, module, settings, capsys
 ):
-    open_backend(module)  # skips where there is none
+    open_backend(module)  # skips if it isn't installed
     said, codes = copied("plane", f"#plane?{settings}")
     exec(codes[module], {})
     printed = number(r"loss ([\d.]+)", capsys.readouterr().out)
@@ -438,7 +435,7 @@ def test_every_control_of_folds_works(page, folder):
     said = status(folds).inner_text()
     page.reload()
     assert status(folds).inner_text() == said
-    # As they came: nothing is rounded, and knots may come in any order.
+    # Values in the address aren't rounded, and knots may have any order.
     folds = figure(page, folder, "folds", "#folds?f=sine&t=2.5_1&w=-1_0.123456789&b=0")
     said = folds.locator("[data-vertex]").last.get_attribute("aria-valuetext")
     end = 0.123456789 * (2 * np.pi - 1) - (2 * np.pi - 2.5)
@@ -448,11 +445,11 @@ def test_every_control_of_folds_works(page, folder):
 
 
 def test_adding_knots_at_the_worst_place_improves_the_fit(page, folder):
-    """Four times on the sine: its arcs are equally far from four even pieces."""
+    """On the sine it takes four more, because its four arcs are equally far off."""
     folds = figure(page, folder, "folds")
     expect(status(folds)).to_contain_text("Can you beat even knots (0.2105)?")
     before = distance(folds)
-    for units in (5, 6, 7, 8):  # each click ends the movement of the one before
+    for units in (5, 6, 7, 8):  # each click ends the previous animation
         assert distance(folds) == before
         folds.get_by_role("button", name="Add at the worst place").click()
         expect(status(folds)).to_contain_text(f"{units} hidden units")
@@ -462,7 +459,7 @@ def test_adding_knots_at_the_worst_place_improves_the_fit(page, folder):
 
 @pytest.mark.parametrize("by", ["mouse", "keys"])
 def test_vertices_can_be_moved(page, folder, by):
-    """The moved one goes where it is put, and the others stay where they were."""
+    """The others stay in place."""
     folds = figure(page, folder, "folds")
     vertices = "bookFolds.vertices(Object.fromEntries(['t', 'w'].map((name) =>"
     vertices += " [name, new URLSearchParams(location.hash.split('?')[1]).get(name)"
@@ -479,7 +476,7 @@ def test_vertices_can_be_moved(page, folder, by):
         for key in ("ArrowLeft", "ArrowUp", "ArrowUp"):
             vertex.press(key)
         expect(vertex).to_be_focused()
-    page.wait_for_timeout(600)  # at rest, the address holds it
+    page.wait_for_timeout(600)  # then the address is up to date
     after = page.evaluate(vertices)
     assert after[1][0] < np.pi / 2 - 0.04
     assert after[1][1] > 1.09
@@ -509,7 +506,7 @@ def test_the_code_of_folds_draws_the_sum(page, copied, module):
 
 
 def section_functions(section: str, *wanted: str) -> dict:
-    """What a section's own cells define."""
+    """Return functions that a section's cells define."""
     notebook = nbformat.read(ROOT / f"notebooks/pytorch/{section}.ipynb", as_version=4)
     names = {"numpy": np}
     for cell in notebook.cells:
@@ -566,7 +563,7 @@ def test_every_control_of_descent_works(page, folder):
         button.click()
         expect(said).to_contain_text(verdict)
         expect(button).to_have_attribute("aria-pressed", "true")
-    rate.press("ArrowLeft")  # as whoever has no mouse
+    rate.press("ArrowLeft")  # by keyboard
     expect(rate).to_have_attribute("aria-valuetext", "1.08")
     descent.get_by_label("steps").fill("29")
     step = descent.get_by_role("button", name="Step")
@@ -580,7 +577,7 @@ def test_every_control_of_descent_works(page, folder):
     page.wait_for_timeout(300)
     count = int(number(r"Step (\d+)", said.inner_text()))
     expect(descent.locator("[data-panel=path] .step")).to_have_count(count)
-    # The start is a point too, and the last has a ring.
+    # The start is a point too, and the last point has a ring.
     expect(descent.locator("[data-panel=values] .step")).to_have_count(count + 2)
 
 
@@ -605,7 +602,7 @@ def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
 
 
 def test_the_slider_shows_which_rates_diverge(page, folder):
-    """Where a band ends, the factor of the steepest direction is 0, or -1."""
+    """At the end of a band, the factor of the steepest direction is 0 or -1."""
     descent = figure(page, folder, "descent")
     for name, ends in (("valley", (0.1, 0.2)), ("parabola", (0.5, 1))):
         descent.get_by_label("function").select_option(name)
@@ -647,7 +644,7 @@ def test_the_address_of_descent_restores_its_state(page, folder):
     said = status(descent).inner_text()
     page.reload()
     assert status(descent).inner_text() == said
-    parabola = "#descent?f=parabola&lr=1.1&n=3"  # a rate that the valley lacks
+    parabola = "#descent?f=parabola&lr=1.1&n=3"  # the valley doesn't offer this rate
     said = status(figure(page, folder, "descent", parabola)).inner_text()
     assert said.startswith("Step 3: w = 6.46, ")
     nonsense = "#descent?f=constructor&lr=99&w1=x&n=5"
@@ -695,7 +692,6 @@ def probabilities(H: np.ndarray, weights) -> np.ndarray:
 
 
 def test_sixteen_bits_change_few_answers(page, folder, weights):
-    """Of each fifth test image."""
     clothes = figure(page, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
     expect(status(clothes)).to_contain_text("Test image 13, sneaker: ")
@@ -728,7 +724,7 @@ def test_sixteen_bits_change_few_answers(page, folder, weights):
         ],
     )
     assert (np.array(answers) != weights["predicted"][::5]).sum() <= 1
-    # The notebook says the same of the network in 32 bits.
+    # The notebook has this accuracy, from the network in 32 bits.
     right = (weights["predicted"] == data.test_labels).mean()
     text = (ROOT / "notebooks/pytorch/mlp-scratch.ipynb").read_text("utf-8")
     assert f"test accuracy {right:.3f}" in text
@@ -809,7 +805,7 @@ def test_clothes_show_the_networks_answer(page, folder, weights):
 
 @pytest.mark.parametrize(("image", "c"), [(13, None), (1, 9), (24, 0)])
 def test_contributions_and_the_bias_sum_to_the_score(page, folder, weights, image, c):
-    """Unit by unit, of the class that was chosen, or else of the answer."""
+    """They belong to the chosen class, or else to the network's answer."""
     H = hidden_of(fashion_mnist.load().test_images[image - 1 : image], weights)
     scores = (H @ weights["W2"] + weights["b2"])[0]
     clothes = opened(page, folder, f"#clothes?i={image}")
@@ -873,7 +869,7 @@ def test_pictures_can_be_drawn_by_mouse_and_keyboard(page, folder, weights):
     assert shown_probabilities(clothes) != pytest.approx(by_keys, abs=0.0006)
     clothes.get_by_role("button", name="Undo").click()
     assert shown_probabilities(clothes) == pytest.approx(by_keys, abs=0.0006)
-    # However fast the pointer is, a stroke has no gap; and the eraser takes it away.
+    # A fast stroke has no gaps, and the eraser removes it.
     lit = """() => { const canvas = document.querySelector(".clothes-picture");
       document.activeElement.blur(); // and so the cursor is not drawn
       const column = Math.floor((80 / canvas.clientWidth) * 28);
@@ -905,7 +901,7 @@ def test_clothes_train_in_the_page(page, folder):
     expect(line).to_have_attribute("points", re.compile(","), timeout=60_000)
     train.click()
     expect(train).to_have_text("Continue")
-    page.wait_for_timeout(1000)  # what was asked for before arrives
+    page.wait_for_timeout(1000)  # earlier requests may still be answered
     curve = line.get_attribute("points")
     page.wait_for_timeout(300)
     assert line.get_attribute("points") == curve
@@ -916,8 +912,8 @@ def test_clothes_train_in_the_page(page, folder):
     assert number(r"train loss ([\d.]+)", said) < 1.2
     assert number(r"test accuracy ([\d.]+)", said) > 0.6
     expect(clothes.locator("[data-panel=accuracy] .last")).to_have_count(2)
-    # Ten points an epoch, each the mean of what came since the one before: none jumps
-    # back where an epoch begins.
+    # There are ten points per epoch. Each is the mean since the previous point, so the
+    # curve doesn't jump where an epoch begins.
     heights = [float(p.split(",")[1]) for p in line.get_attribute("points").split()]
     assert len(heights) == 20
     assert heights[len(heights) // 2] > heights[0] + 10  # lower down: less loss

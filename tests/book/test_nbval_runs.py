@@ -1,6 +1,6 @@
-"""That `pytest --nbval` goes red where a notebook no longer tells the truth.
+"""Tests that `pytest --nbval` fails if a notebook's outputs are no longer right.
 
-Each case is a cell of a small notebook that is run with the project's conftest.py.
+The tests run small notebooks with the project's conftest.py.
 """
 
 import base64
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def png(color):
-    """A small picture in base64."""
+    """Return a small picture in base64."""
     file = io.BytesIO()
     Image.new("L", (32, 32), color).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -36,7 +36,7 @@ SHOW = "from IPython.display import display\ndisplay({}, raw=True)"
 
 
 def cell(source, *outputs, count=1, **metadata):
-    """A code cell, stored with outputs: texts are what it printed."""
+    """Make a code cell with stored outputs. Strings stand for printed text."""
     outputs = [
         new_output("stream", text=output) if isinstance(output, str) else output
         for output in outputs
@@ -47,13 +47,12 @@ def cell(source, *outputs, count=1, **metadata):
 
 
 def shown(text="", **data):
-    """An output of IPython's display."""
+    """Make an output of IPython's display."""
     return new_output("display_data", {"text/plain": text, **data})
 
 
 @pytest.fixture
 def store(pytester):
-    """Store cells as a notebook."""
 
     def store(folder, name, *cells):
         path = pytester.path / "notebooks" / folder / f"{name}.ipynb"
@@ -137,7 +136,7 @@ def test_stored_outputs_must_be_reproduced(outcomes, monkeypatch):
     ]
     said = result.stdout.str()
     assert not different, said
-    # Another picture is told by where and how much.
+    # The message says where and how much a picture differs.
     result.stdout.fnmatch_lines(
         "*mismatch 'image/png': 100.00% of the pixels look different (columns 0 to 31*"
     )
@@ -179,7 +178,7 @@ def test_a_selected_cell_runs_after_the_cells_before_it(outcomes):
     assert outcomes(cells)[0] == found
     again = [each if each == "FAILED" else None for each in found]
     assert outcomes(cells, "--lf")[0] == again
-    # Or it says which one before it failed.
+    # If an earlier cell fails, the message names it.
     found, result = outcomes(cells, "-k", "Cell and (3 or 6)")
     assert [found[3], found[6]] == ["PASSED", "FAILED"]
     result.stdout.fnmatch_lines(["*Cell 5: Cell execution caused an exception*"])
@@ -256,5 +255,5 @@ def test_several_notebooks_of_a_framework_import_it_once(outcomes, store):
     found, result = outcomes(asked, folder="jax", more=FORKED)
     assert found == ["PASSED"], result.stdout.str()
     result.assert_outcomes(passed=2)
-    # One alone is not worth a server.
+    # A single notebook needs no server.
     assert outcomes(asked, "-k", "small", folder="jax", more=FORKED)[0] == ["FAILED"]

@@ -1,6 +1,6 @@
-"""That the committed notebooks were run, in order, on the official data, and are clean.
+"""Tests that the committed notebooks were run in order and have clean outputs.
 
-What their outputs say is compared by ``pytest --nbval``.
+``pytest --nbval`` compares the outputs themselves.
 """
 
 import base64
@@ -21,7 +21,7 @@ NOTEBOOKS = [
     for path in sorted((ROOT / "notebooks").glob("*/*.ipynb"))
     if path.parent.name in (ALL, *CHOSEN)
 ]
-# What differs from machine to machine or from run to run.
+# Text that differs between machines or runs.
 UNSTABLE = re.compile(
     r"/home/|/root/|/Users/|/tmp/|C:\\|site-packages|ipykernel_\d|<dc:date>"
     r"|\bat 0x[0-9a-f]+|\d\d:\d\d:\d\d|\d\d\d\d-\d\d-\d\d"
@@ -45,7 +45,7 @@ def code_cells(notebook):
 
 
 def texts(cell):
-    """Yield all that a cell put out, as text."""
+    """Yield all outputs of a cell as text."""
     for output in cell.outputs:
         data = output.get("data", {})
         yield from (value for value in data.values() if isinstance(value, str))

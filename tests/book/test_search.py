@@ -1,4 +1,4 @@
-"""The search for settings loses nothing, counts nothing twice, and repeats."""
+"""Tests that the hyperparameter search loses no trials, repeats none, and resumes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def search(study, objective: Callable, client: Client, **options) -> None:
 
 
 def told(study) -> list[tuple]:
-    """Params and values of a study's finished trials, in order."""
+    """Return parameters and values of a study's finished trials, in order."""
     return [
         (trial.params, trial.value)
         for trial in study.get_trials(states=[TrialState.COMPLETE])
@@ -74,7 +74,7 @@ def lines(log: Path, word: str) -> int:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> list[tuple]:
-    """What a search finds with one worker, if nothing happens."""
+    """Run an undisturbed search with one worker, and return its trials."""
     folder = tmp_path_factory.mktemp("undisturbed")
     study = open_study(str(folder / "journal"))
     with workers(1) as client:
@@ -87,7 +87,7 @@ def undisturbed(tmp_path_factory) -> list[tuple]:
 def test_the_result_does_not_depend_on_workers_or_their_deaths(
     kills, undisturbed, tmp_path
 ):
-    # The first trial of both workers kills its own: none is left for a while.
+    # With kills, both workers die in their first trial, so none is left for a while.
     study = open_study(str(tmp_path / "journal"))
     with workers(2, silence_logs=50) as client:
         search(study, Objective(tmp_path / "log", kill=kills), client)
@@ -101,20 +101,20 @@ def test_a_stopped_search_resumes(undisturbed, tmp_path):
     journal, log = str(tmp_path / "journal"), tmp_path / "log"
     command = [sys.executable, str(SCRIPT), journal, "2", str(log)]
     environment = os.environ | {"PYTHONPATH": PATH}
-    # In the second round and in the third.
+    # Stop it in the second round, then kill it in the third.
     for number, trials in ((signal.SIGINT, 5), (KILL, 9)):
         kernel = subprocess.Popen(
-            [*command, "1"],  # a trial takes so long that it is stopped in one
+            [*command, "1"],  # trials take a second, so we interrupt some
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # Who runs in the background of a shell ignores Ctrl-C, and so would this.
+            # Otherwise it ignores Ctrl-C if these tests run in the background.
             preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
-        # Amid trials: whoever is killed while writing to the journal leaves it locked,
-        # for the half a minute after which others take it over.
+        # Stop it during a trial. If a process is killed while it writes to the journal,
+        # the journal stays locked for half a minute.
         def amid(trials: int = trials) -> bool:
             ended = lines(log, "end") >= trials
             return ended and time.time() - log.stat().st_mtime > 0.3
@@ -138,13 +138,13 @@ def test_a_stopped_search_resumes(undisturbed, tmp_path):
     study = open_study(journal)
     assert sorted(told(study), key=str) == sorted(undisturbed, key=str)
     assert f"best {study.best_value} " in again.stdout
-    # At most those that were being trained were trained again.
+    # Only trials that were interrupted ran again.
     assert lines(log, "start") <= TRIALS + 4
 
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory) -> tuple[bytes, list[int]]:
-    """Bytes of a journal with three finished trials, and its length after each."""
+    """Return a journal with three finished trials, and its length after each."""
     path = tmp_path_factory.mktemp("journal") / "journal"
     study, lengths = open_study(str(path)), []
     for number in range(3):
@@ -188,8 +188,8 @@ def test_a_search_resumes_from_a_cut_journal_with_the_same_result(
     with workers(1) as client:
         search(open_study(str(path)), Objective(log), client)
         whole = path.read_bytes()
-        # In the last result; and amid asking for the last trial, none of whose round
-        # had a result then.
+        # Cut it in the last result, or while the last trial is asked for. Then no trial
+        # of its round has a result.
         for end, lost in (len(whole) - 9, 1), (whole.rindex(b'"param_name"'), 4):
             path.write_bytes(whole[:end])
             before = lines(log, "start")
@@ -201,7 +201,7 @@ def test_a_search_resumes_from_a_cut_journal_with_the_same_result(
 
 
 def test_the_notebook_runs_once_as_a_script(tmp_path):
-    """Also where workers are processes, which import the script of their parent."""
+    """Even if workers are processes, which import their parent's script."""
     path = SCRIPT.parents[2] / "notebooks" / "pytorch" / "search.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [
@@ -256,7 +256,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Start a scheduler and a worker as programs of their own, as on a cluster."""
+    """Start a scheduler and a worker as separate programs, as on a cluster."""
     address = f"tcp://127.0.0.1:{free_port()}"
     port = address.rsplit(":", 1)[1]
     scheduler = start(
@@ -435,8 +435,8 @@ print(json.dumps([same, again]))
 
 @functools.cache
 def accuracies(framework: str) -> tuple[list[float], list[list[float]]]:
-    """Of two epochs without dropout, and of one with it in two threads."""
-    # In a process of its own, because it asks the framework for 64 bits.
+    """Return those of two epochs without dropout, and twice of one with dropout."""
+    # Use another process, because the code switches the framework to 64 bits.
     run = subprocess.run(
         [sys.executable, "-c", ACCURACIES, framework],
         env=os.environ | {"PYTHONPATH": PATH, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -449,7 +449,7 @@ def accuracies(framework: str) -> tuple[list[float], list[list[float]]]:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_configuration_always_gets_the_same_accuracies(framework):
-    """In every framework, and whatever a worker trained before and in which thread."""
+    """They don't depend on the thread, or on what the worker trained before."""
     if missing := missing_modules(framework):
         pytest.skip(f"not installed: {', '.join(missing)}")
     found, (first, again) = accuracies(framework)

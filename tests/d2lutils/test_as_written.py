@@ -355,7 +355,7 @@ def test_an_optimizer_may_evaluate_the_loss_several_times():
     ("flags", "expected"),
     [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
 )
-def test_unknown_processors_keep_the_default(monkeypatch, flags, expected):
+def test_avx2_is_read_from_the_processor_flags(monkeypatch, flags, expected):
     module = open_backend("mxnet").d2l
 
     def read(path):

@@ -26,7 +26,7 @@ def test_the_page_lists_everything_in_a_module(backend: BackendKit):
 
 
 @pytest.mark.parametrize("name", ["train_ch3", "load_data_fashion_mnist", "sgd"])
-def test_help_lists_what_the_page_lists(backend: BackendKit, name):
+def test_functions_have_docstrings_and_show_no_self(backend: BackendKit, name):
     function = getattr(backend.module, name)
     assert "Args:" in function.__doc__
     assert "self" not in function.__code__.co_varnames[:1] or function.__self__
