@@ -1,4 +1,4 @@
-"""What a reader writes runs as written; what the library owns may be fast."""
+"""Tests that readers' code runs as written, even where d2lutils is optimized."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAIN = """
 
 
 class Reader:
-    """A notebook's namespace, with the parameters of an MLP and some batches in it."""
+    """The names in a reader's notebook, with the parameters of an MLP and batches."""
 
     def __init__(self, code: str = PLAIN, num_batches: int = 6, last: int = 16):
         self.backend = open_backend("tensorflow")
@@ -68,7 +68,7 @@ class Reader:
         return self.d2l.train_ch3(*arguments, num_epochs, self.updater).train_loss
 
     def by_hand(self) -> tuple[float, float]:
-        """An epoch as a reader would write it, calling net and loss as they stand."""
+        """Train for an epoch with a plain loop, as a reader would write it."""
         tf, total, right, count = self.tf, 0.0, 0, 0
         for X, y in self.batches:
             with tf.GradientTape() as tape:
@@ -131,7 +131,7 @@ def test_plain_functions_run_as_written(code, capfd):
     assert said == (6 if "here" in code else 0)
 
 
-# -- TensorFlow: what is Keras' throughout is compiled, as Keras compiles it ------
+# -- TensorFlow: Keras models with Keras losses are compiled, as in Keras --------
 
 KERAS = """
     calls = []
@@ -172,17 +172,16 @@ def test_a_compiled_model_learns_the_same(optimizer, caplog):
     np.testing.assert_allclose(compiled, figures, rtol=1e-6)
     for a, b in zip(weights, compiled_weights, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-6)
-    assert calls[-12:] == [True] * 12  # eagerly, as was asked for
-    # To build the model, then in each epoch one for each shape of a batch.
+    assert calls[-12:] == [True] * 12  # eagerly, as we asked for
+    # One trace builds the model, and each epoch needs one per batch shape.
     assert traces.count(False) == 5
     assert "retracing" not in caplog.text
 
 
 def test_a_training_run_compiles_once():
-    """Not once per epoch, nor per batch."""
     reader = keras_reader()
     reader.train(4)
-    # Keras makes symbolic calls of its own to build a model.
+    # Keras makes its own symbolic calls to build a model.
     before = reader["calls"].count(False)
     assert before <= 3
     reader.train(4)
@@ -208,7 +207,7 @@ def test_plain_losses_and_eager_models_run_eagerly(code):
 
 @pytest.mark.parametrize("optimizer", ["SGD", "LossScaleOptimizer", "own updater"])
 def test_losses_added_by_a_model_are_minimized_and_reported(optimizer):
-    """As Keras' own fit does, for weights, activities and any other loss."""
+    """Weight, activity and other losses count as in Keras's ``fit``."""
     code = """
         class Adding(tf.keras.layers.Layer):
             def call(self, X):
@@ -311,7 +310,7 @@ def test_gradient_descent_accepts_keras_variables_and_graphs():
     np.testing.assert_array_equal(of_a_graph.numpy(), [0.75] * 3)
 
 
-# -- PyTorch: settings are the reader's ------------------------------------------
+# -- PyTorch: the reader's settings ----------------------------------------------
 
 
 def test_the_readers_precision_setting_is_kept():
@@ -331,7 +330,7 @@ def test_the_readers_precision_setting_is_kept():
 
 
 def test_an_optimizer_may_evaluate_the_loss_several_times():
-    """LBFGS, on a problem that it solves in a few steps."""
+    """LBFGS does, and solves this problem in a few steps."""
     torch = open_backend("torch").torch
     d2l = open_backend("torch").d2l
     rng = np.random.default_rng(0)
@@ -348,7 +347,7 @@ def test_an_optimizer_may_evaluate_the_loss_several_times():
     assert max(float(g.abs().max()) for g in gradient) < 1e-3
 
 
-# -- MXNet: a choice made before it starts ---------------------------------------
+# -- MXNet: settings made before its import --------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -380,12 +379,12 @@ print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
     ("first", "chosen"), [("d2lutils", None), ("mxnet", None), (None, "SANDYBRIDGE")]
 )
 def test_mxnets_openblas_uses_the_chosen_kernels(first, chosen):
-    """Unless the user or MXNet has made a choice before."""
+    """The user's choice wins, and so does MXNet's if it was imported first."""
     module = open_backend("mxnet").d2l
     if not module._has_avx2():
         pytest.skip("this processor has no AVX2, or its flags cannot be read")
     if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
-        pytest.skip("this build of MXNet carries no OpenBLAS of its own")
+        pytest.skip("this build of MXNet contains no OpenBLAS")
     imports = ["from d2lutils import mxnet as d2l", "from mxnet import np, npx"]
     if first == "mxnet":
         imports.reverse()

@@ -1,4 +1,4 @@
-"""The data of the package: official, verified, shared."""
+"""Tests that the package has the official data, verifies it and shares it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_the_arrays_hold_the_data_set():
     assert data.test_images.shape == (10000, 28, 28)
     for labels, each in ((data.train_labels, 6000), (data.test_labels, 1000)):
         np.testing.assert_array_equal(np.bincount(labels), [each] * 10)
-    # Read by other means: the header of an IDX file of images has 16 bytes.
+    # The header of an IDX file of images has 16 bytes.
     raw = gzip.decompress((PACKAGE / "data" / "t10k-images-idx3-ubyte.gz").read_bytes())
     assert data.test_images.tobytes() == raw[16:]
-    # What the authors' README shows: the first training image is an ankle boot.
+    # According to the authors' README, the first training image is an ankle boot.
     assert fashion_mnist.LABELS[data.train_labels[0]] == "ankle boot"
     assert np.mean(data.train_images[:, 0, 0] == 0) > 0.99  # corners are black
 

@@ -1,6 +1,6 @@
-"""That the page of d2lutils leaves nothing out.
+"""Tests that the page of d2lutils is complete.
 
-Sphinx fails where it lists something that is not there.
+If it lists something that doesn't exist, Sphinx fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Figures: outside a notebook, and in one."""
+"""Tests of figures, in and outside notebooks."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def test_a_name_is_next_to_the_end_of_its_curve_in_its_color():
     axes.figure.draw_without_rendering()
     assert axes.get_legend() is None
     bottom, top = axes.get_ylim()
-    ends = {"middle": 4, "low": 0, "high": 10}  # of the last number that is one
+    ends = {"middle": 4, "low": 0, "high": 10}  # the last value that isn't nan
     expected = {k: (y - bottom) / (top - bottom) for k, y in ends.items()}
     heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
-    assert heights == pytest.approx(expected)  # 0 is below, 1 above
+    assert heights == pytest.approx(expected)  # 0 is the bottom, 1 the top
     for text, line in zip(axes.texts, axes.lines, strict=True):
         assert text.get_window_extent().x0 >= axes.bbox.x1
         assert text.get_window_extent().x1 <= axes.figure.bbox.x1
@@ -83,7 +83,7 @@ def test_a_name_is_next_to_the_end_of_its_curve_in_its_color():
 
 @pytest.mark.parametrize("noise", [0, 1e-3, -1e-3])
 def test_names_of_curves_with_close_ends_do_not_overlap(noise):
-    """However the last digits fall out on another machine."""
+    """The order doesn't depend on small differences between machines."""
     ends = [0.5, 0.5 + noise, 0.5 - noise, 1]
     plotting.plot([0, 1], [[0, y] for y in ends], legend=["a", "b", "c", "top"])
     plt.gcf().draw_without_rendering()
@@ -111,7 +111,7 @@ def test_many_or_long_names_go_into_a_legend(names):
     assert [t.get_text() for t in axes.get_legend().get_texts()] == [*names]
     assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1
     assert not axes.texts
-    panel = plt.subplot(1, 2, 1)  # there is no room for names beside these axes
+    panel = plt.subplot(1, 2, 1)  # there is no room for names next to it
     plt.subplot(1, 2, 2)
     plotting.plot([0, 1], [[0, 1], [1, 0]], legend=["a", "b"], axes=panel)
     assert len(panel.get_legend().get_texts()) == 2
@@ -136,7 +136,7 @@ def test_logarithmic_ticks_are_plain_numbers_if_short(values, expected):
 
 
 def test_text_is_legible_on_a_phone():
-    """At 328 pixels, letters are at least 10 high, as on an inch of 96 otherwise."""
+    """If a figure is 328 pixels wide, its text is at least 10 pixels high."""
     animator = plotting.Animator("epoch", legend=["a", "b"], figsize=(4.5, 3))
     animator.add(1, (1, 2))
     plotting.show_images(np.zeros((10, 2, 2)), 2, 5, titles=["ankle boot"] * 10)
@@ -155,17 +155,17 @@ def test_text_is_legible_on_a_phone():
 
 
 def test_curves_differ_in_color_and_style():
-    """A figure of all the frameworks and NumPy needs one look more than there are."""
+    """A figure may show all frameworks and NumPy."""
     n = len(FRAMEWORKS) + 1
     plotting.plot([0, 1], [[i, i + 1] for i in range(n)])
     lines = plt.gca().lines
     assert len({line.get_color() for line in lines}) == n
-    # Matplotlib calls every dashed style of one's own by the same name.
+    # Matplotlib gives all custom dashes the same name, so compare the patterns.
     assert len({str(line._dash_pattern) for line in lines}) == n
 
 
 def test_colors_have_enough_contrast_on_white():
-    """WCAG 2.2 asks graphics for a contrast of at least 3:1 (1.4.11)."""
+    """WCAG 2.2 (1.4.11) requires a contrast of at least 3:1 for graphics."""
     for color in plotting.COLORS:
         rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
@@ -179,10 +179,10 @@ def test_plot_draws_on_the_readers_axes():
         plotting.plot([1, 2], [[3, 4], [5, 6]])
         assert len(panel.lines) == 2
     assert len(plt.get_fignums()) == 1
-    plotting.plot([1, 2])  # and not over what is drawn already
+    plotting.plot([1, 2])  # axes that have curves aren't used again
     assert len(panel.lines) == 2
     assert len(plt.get_fignums()) == 2
-    plotting.plot([1, 2], axes=panel)  # unless told
+    plotting.plot([1, 2], axes=panel)  # unless we ask for it
     assert len(panel.lines) == 1
     assert len(plt.get_fignums()) == 2
 
@@ -193,7 +193,7 @@ def test_plot_draws_on_the_readers_axes():
 @pytest.mark.parametrize(("n", "rows", "cols"), [(1, 1, 1), (3, 1, 3), (5, 2, 3)])
 def test_show_images_fills_the_grid_row_by_row(n, rows, cols):
     images = np.random.default_rng(0).random((n, 4, 4))
-    titles = [str(i) for i in range(max(1, n - 1))]  # there may be fewer
+    titles = [str(i) for i in range(max(1, n - 1))]  # may be fewer than images
     axes = plotting.show_images(images, rows, cols, titles=titles)
     assert axes.shape == (rows * cols,)
     for i, ax in enumerate(axes):
@@ -258,11 +258,11 @@ def test_outside_a_notebook_the_animator_is_a_plain_figure():
 
 
 def test_losses_can_be_plotted_as_tensors(backend: BackendKit):
-    """Numbers as they come from a training loop, with their gradients attached."""
+    """Losses in a training loop still have gradients attached."""
 
     def loss(value, shape=()):
         values = np.full(shape, value, np.float32)
-        if backend.name == "jax":  # where no gradient is attached
+        if backend.name == "jax":  # JAX attaches no gradients
             return backend.tensor(values)
         return backend.parameters(values)[0]
 
@@ -276,7 +276,7 @@ def test_losses_can_be_plotted_as_tensors(backend: BackendKit):
 
 
 def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
-    """Execute cells in a kernel; return the outputs of each."""
+    """Execute cells in a kernel, and return the outputs of each."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells]
     )
@@ -285,7 +285,7 @@ def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
 
 
 def test_in_a_notebook_each_figure_is_one_reproducible_output(tmp_path):
-    """Curves as SVG, images as PNG, whatever was shown before."""
+    """Curves are SVG and images are PNG, and running a cell again gives the same."""
     setup = (
         "%matplotlib inline\n"
         "import io, warnings; warnings.simplefilter('error')\n"
@@ -303,13 +303,13 @@ def test_in_a_notebook_each_figure_is_one_reproducible_output(tmp_path):
         "_ = plotting.show_images(np.eye(4)[None], 1, 1)",
         "plotting.plot([0, 1], [[0, 1], [1, 0]], legend=['a', 'b'])",
     ]
-    # A figure of training is the current one until its cell ends.
+    # A training figure is the current figure until its cell ends.
     titled = (
         "last = train()\n"
         f"plt.title('my title'); plt.savefig({str(tmp_path / 'saved.svg')!r})"
     )
     others = [titled, "print(plt.get_fignums())", "for _ in range(25): train()"]
-    # What it leaves out at its edges is what Matplotlib calls tight.
+    # Figures are cropped like Matplotlib's tight bounding box.
     wide = (
         "animator = plotting.Animator(xlabel='x', ylabel='y')\n"
         "_ = animator.fig.text(1.2, 0.5, 'beside the figure')\n"
@@ -334,7 +334,7 @@ def test_in_a_notebook_each_figure_is_one_reproducible_output(tmp_path):
     (output,) = shown
     for drawn in (output.data["image/svg+xml"], (tmp_path / "saved.svg").read_text()):
         assert "<!-- my title -->" in drawn
-        # The last state: a curve of three points.
+        # In the last state, the curve has three points.
         curves = re.findall('<path d="([^"]*)" clip-path', drawn)
         assert max(len(re.findall("[ML]", curve)) for curve in curves) == 3
     assert left[0].text == "[]\n"
@@ -359,7 +359,7 @@ def test_curves_drawn_step_by_step_look_the_same(settings):
         growing.add(x, y)
         at_once.add(x, y, redraw=x == 6)
     assert svg(growing.fig) == svg(at_once.fig)
-    # A curve more, or one that the reader has drawn, does not stay as it was.
+    # A new curve redraws the axes, without the curve that the reader drew.
     growing.axes[0].plot([1, 2], [1, 2])
     growing.add(7, (1, 2, 3))
     assert len(growing.axes[0].get_lines()) == 3
@@ -383,7 +383,7 @@ def test_signed_images_share_one_scale_around_zero():
     *_, key = plt.gcf().axes
     assert key.get_ylim() == (-3, 3)
     assert 0 in key.get_yticks()
-    # Without it, each has its own.
+    # Unsigned images have a scale each.
     images = [3.0 * np.eye(2), np.eye(2)]
     shown = [ax.get_images()[0] for ax in plotting.show_images(images, 1, 2)]
     assert [image.get_clim() for image in shown] == [(0, 3), (0, 1)]
@@ -396,7 +396,7 @@ def test_a_confusion_matrix_shows_every_count_in_its_cell():
     shown = {text.get_position(): text.get_text() for text in axes.texts}
     cells = [(i, j) for i in range(3) for j in range(3)]
     assert shown == {(j, i): str(counts[i, j] or "") for i, j in cells}
-    # The darkest is the most frequent mistake; what is right has no color.
+    # The most frequent mistake is darkest, and correct predictions have no color.
     colors = axes.images[0].get_array()
     assert [cell for cell in cells if colors.mask[cell]] == [(0, 0), (1, 1), (2, 2)]
     assert axes.images[0].get_clim() == (-4, 4)
