@@ -12,6 +12,7 @@ import pytest
 
 import golden
 from booktools import FRAMEWORKS
+from booktools.execution.stored import code_cells
 from d2lutils import plotting
 
 # Runs on two machines differ by float32 rounding (test_equal.py). Each run of the MLP
@@ -30,9 +31,9 @@ GOLDEN = golden.read()
 FIGURES = sorted({key[:2] for key in GOLDEN})
 
 
-def code_cells(name: str):
-    notebook = nbformat.read(golden.ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+def cells(name: str):
+    path = golden.ROOT / "notebooks" / f"{name}.ipynb"
+    return code_cells(nbformat.read(path, as_version=4))
 
 
 def test_the_file_lists_exactly_the_training_runs_of_the_book():
@@ -46,7 +47,7 @@ def test_every_training_run_shows_its_curves():
         name = f"{path.parent.name}/{path.stem}"
         calls = sum(
             len(CALL.findall(cell.source)) - cell.source.count("draw=False")
-            for cell in code_cells(name)
+            for cell in cells(name)
         )
         shown = [key for key in FIGURES if key[0] == name]
         assert path.parent.name == "all" or len(shown) == calls, name
@@ -70,9 +71,7 @@ def test_every_curve_is_unchanged():
 def test_printed_figures_match_the_curves(notebook):
     [curves] = golden.trainings(golden.ROOT / "notebooks" / f"{notebook}.ipynb")
     text = "".join(
-        output.get("text", "")
-        for cell in code_cells(notebook)
-        for output in cell.outputs
+        output.get("text", "") for cell in cells(notebook) for output in cell.outputs
     )
     printed = PRINTED.findall(text)
     assert printed

@@ -12,6 +12,7 @@ import pytest
 
 from booktools import ALL, FRAMEWORKS, chosen_frameworks
 from booktools.execution.jobs import jobs, orphans, outdated
+from booktools.execution.stored import code_cells
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
@@ -38,10 +39,6 @@ def notebook(request):
 @pytest.fixture(autouse=True)
 def _as_chosen(monkeypatch):
     monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", " ".join(CHOSEN))
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def texts(cell):

@@ -9,12 +9,8 @@ import pytest
 from booktools import SourceError
 from booktools.source.claims import unclaimed
 from booktools.source.sections import read_section
+from small_book import HEADER
 
-HEADER = """---
-jupytext: {text_representation: {extension: .md, format_name: myst}}
-kernelspec: {name: python3, display_name: Python 3, language: python}
----
-"""
 OUTPUT = """
 # Title
 

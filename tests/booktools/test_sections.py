@@ -12,15 +12,9 @@ import pytest
 from booktools import FRAMEWORKS
 from booktools.execution.merge import merge
 from booktools.source.sections import is_section, read_section
+from small_book import HEADER, ROOT
 
-ROOT = Path(__file__).parents[2]
 PATH = Path("chapters/small.md")
-HEADER = """\
----
-jupytext: {text_representation: {extension: .md, format_name: myst}}
-kernelspec: {name: python3, display_name: Python 3, language: python}
----
-"""
 
 
 def cell(source: str, *options: str) -> str:

@@ -17,6 +17,12 @@ from booktools.execution.jobs import jobs
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
+HEADER = """\
+---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+"""
 
 
 def copy_book(folder: Path) -> Path:
