@@ -6,18 +6,18 @@ PYTHON ?= python3
 ARGS ?=
 # processes that run tests side by side; each notebook runs in one of them
 JOBS ?= logical
-# threads in each process: with more, processes would wait for each other at every step;
-# kernels of notebooks always have one (booktools/execution/environment.py)
+# threads in each process; with more, processes would compete for the processors. Kernels
+# of notebooks always have one (booktools/execution/environment.py)
 THREADS ?= 1
-# where make serve shows the book
+# the port of make serve
 PORT ?= 8000
-# the interpreters and sections that make portable runs; by default all
+# the interpreters and sections for make portable; by default all
 PYTHONS ?= $(foreach each,python3.11 python3.12 python3.13,$(shell $(each) -c "print('$(each)')" 2>/dev/null))
 SECTION ?=
 
 # The frameworks to work with, by default all: FRAMEWORK=pytorch, or several in quotes.
-# They get an environment of their own, without the others. The PDF and the EPUB always
-# show a single framework.
+# A choice has its own environment, without the other frameworks. The PDF and the EPUB
+# always show a single framework.
 FRAMEWORK ?=
 export BOOKTOOLS_FRAMEWORK := $(FRAMEWORK)
 
@@ -51,8 +51,8 @@ RESOLVE = uv pip compile --universal --python-version 3.11 --quiet --all-extras 
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
-	@echo "Another Python: make test PYTHON=/path/to/python3.11"
-	@echo "One framework alone, or several: make test FRAMEWORK=pytorch"
+	@echo "With another Python: make test PYTHON=/path/to/python3.11"
+	@echo "With only some frameworks: make test FRAMEWORK=pytorch"
 
 book: $(BOOK)/ready ## build the book (no framework needed), warnings are errors
 	$(BOOK)/bin/jupyter-book build . -W -n --keep-going $(ARGS)
@@ -64,7 +64,7 @@ latex: $(BOOK)/ready ## write the book for LaTeX, with one framework
 
 pdf: latex ## typeset the book as a PDF, with one framework
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
-	  echo "XeLaTeX is needed. Install it, for instance on Debian and Ubuntu by:"; \
+	  echo "XeLaTeX is needed. Install it, for example on Debian and Ubuntu:"; \
 	  echo "sudo apt-get install $(TEX)"; exit 1; } >&2
 	cd _build/latex && latexmk -pdfxe -interaction=nonstopmode -halt-on-error -silent *.tex
 	mkdir -p _build/pdf
@@ -77,7 +77,7 @@ epub: $(BOOK)/ready ## make an EPUB of the book, with one framework
 
 serve: book ## show the built book at http://127.0.0.1:8000 (PORT=...)
 	@$(BOOK)/bin/python -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" \
-	  2>/dev/null || { echo "Port $(PORT) is taken. Name another: make serve PORT=8001"; exit 1; } >&2
+	  2>/dev/null || { echo "Port $(PORT) is in use. Try another: make serve PORT=8001"; exit 1; } >&2
 	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 test: $(FULL)/ready ## run the unit tests, and every notebook against its stored outputs
@@ -122,10 +122,10 @@ clean: ## remove what was built, except the environments
 # pip comes with Python.
 define create
 	@test -x $(@D)/bin/python || $(PYTHON) -c $(SUPPORTED) || { \
-	  echo "Python 3.11 or newer is needed; $(PYTHON) is not it. Name another:"; \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) isn't. Choose another:"; \
 	  echo "make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; } >&2
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	@echo "Installing what $(@D) lacks (minutes, the first time)"
+	@echo "Installing packages in $(@D) (this takes minutes the first time)"
 endef
 
 # All versions come from requirements.txt.

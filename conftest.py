@@ -1,4 +1,4 @@
-"""Lets nbval compare notebooks by the rules of booktools, and prepares its kernels.
+"""Makes nbval compare notebooks by the rules of booktools, and prepares its kernels.
 
 It skips notebooks if their framework isn't installed. To check a notebook, you need
 only its framework, pytest and nbval.
@@ -39,7 +39,7 @@ class KernelDied(Exception):
 
 
 class Value(str):
-    """An output that counts as equal if it agrees, since nbval only tests equality."""
+    """An output that equals all outputs it agrees with, since nbval compares by ==."""
 
     def __new__(cls, text: str, agree: Callable[[str, str], bool]) -> Value:
         value = super().__new__(cls, text)
@@ -137,7 +137,7 @@ class Cell(IPyNbCell):
         self.parent.reached = max(self.parent.reached, self.cell_num + 1)
         self.options["check"] = check
         if not self.parent.kernel.is_alive():
-            self.raise_cell_error("Not run: the kernel died in a cell before")
+            self.raise_cell_error("Not run: the kernel died in an earlier cell")
         try:
             super().runtest()
         except KernelDied:
@@ -243,8 +243,8 @@ _forks: dict[str, Forks] = {}
 def _forking(notebook: Notebook) -> list[str]:
     """Return a command that starts kernels with the framework already imported.
 
-    It is empty if that doesn't pay, as for a framework's only notebook. We keep just
-    one server, because the notebooks of a framework come one after the other.
+    It is empty if a server isn't worth it, for example for a single notebook. We keep
+    only one server, because the notebooks of a framework run one after the other.
     """
     folder = notebook.path.parent
     cells = (item.path for item in notebook.session.items if isinstance(item, Cell))

@@ -1,1 +1,1 @@
-"""How fast this project is, next to its peers. See :mod:`benchmarks.__main__`."""
+"""Measures how fast this project is. See :mod:`benchmarks.__main__`."""

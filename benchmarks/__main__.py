@@ -1,11 +1,11 @@
 """Measure this project against the original library and the frameworks' own tools.
 
 ``make bench`` runs this. For each framework, one Jupyter kernel with this project and
-one with the original library (d2l 0.17.6, in an environment of its own) run the book's
-sections in turn, A/B/A/B, so whatever else the machine does affects both. We report
-medians over the rounds, and for a ratio, the median of the ratios within each round.
-You see them as tables, and everything measured is written as JSON, which ``python -m
-benchmarks.report`` puts into the book.
+one with the original library (d2l 0.17.6, in its own environment) run the book's
+sections in turn, A/B/A/B, so other load on the machine affects both. We report medians
+over the rounds. For a ratio, we take the median of the ratios in each round. Tables are
+printed, and all results go into a JSON file, which ``python -m benchmarks.report`` puts
+into the book.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from d2lutils import fashion_mnist
 
 OURS = "d2lutils"
 SCRATCH, LAYERS = "mlp-scratch", "mlp-concise"
-# Seconds before each turn, until nothing of the last one is left: worker processes that
-# are still ending, or threads that wait for more work and meanwhile hold a processor.
+# Seconds to wait before each turn, because worker processes of the last one may still
+# be ending, and idle threads may still spin.
 REST = 1.0
-# How many epochs a measured training run has. The original takes several times as long
-# for each, and draws each, so a few are enough.
+# Epochs of a measured training run. We run fewer with the original, because each of its
+# epochs takes several times as long and is drawn.
 EPOCHS = {OURS: 6, "d2l": 2}
-# Per round, single epochs of ours and of NumPy, one right after the other, so both find
-# the machine in the same state. A ratio between them needs that.
+# Pairs of one epoch of ours and one of NumPy per round. They run one right after the
+# other, so the state of the machine doesn't affect their ratio.
 PAIRS = 2
-# Growth: one thing varies while the others stay at the section's settings. Batch sizes
-# and widths are measured on part of the examples, and scaled up.
+# Growth: we vary one of these, and keep the section's values of the others. For batch
+# sizes and widths, we use part of the examples and scale the time up.
 PART, ALL = 8192, 60000
 FIXED = {"batch size": 256, "hidden width": 256, "examples": PART}
 VARIED = {
@@ -56,11 +56,11 @@ VARIED = {
 TOOLS = "from benchmarks.work import report, start\n"
 OPEN = "from benchmarks.frameworks.{} import Measured\nwork = Measured({})\n"
 WARM_UP = "work.train_epoch(work.train_iter)\n"
-Samples = dict[str, list[float]]  # what -> one value per round
+Samples = dict[str, list[float]]  # one value per round, by name
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Measure what the command line asks for."""
     arguments = parse()
     rounds = 1 if arguments.quick else arguments.rounds
     samples: dict[str, dict[str, Samples]] = {}
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     add, output = parser.add_argument, Path("_build/benchmark.json")
     add("--original", help="the Python that has the original library (default: none)")
@@ -103,11 +103,11 @@ def parse() -> argparse.Namespace:
 
 
 class Place:
-    """The processes to measure in, and the data where each library looks for it.
+    """Starts processes to measure in, and puts the data where each library looks.
 
     Args:
         folder: A temporary folder.
-        python: The Python to run the original with; ``None`` to go without it.
+        python: The Python to run the original with, or ``None`` to leave it out.
     """
 
     def __init__(self, folder: Path, python: str | None) -> None:
@@ -132,7 +132,7 @@ class Place:
         ]
 
     def env(self, **more: str) -> dict[str, str]:
-        """Return a reader's environment, without hints for OpenBLAS."""
+        """Return an ordinary user's environment, without hints for OpenBLAS."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
         env.pop("MPLBACKEND", None)
         return env | {
@@ -145,7 +145,7 @@ class Place:
         }
 
     def kernel(self, library: str = OURS, **env: str) -> Kernel:
-        """Start a kernel, as a notebook has one."""
+        """Start a kernel like that of a notebook."""
         kernel = Kernel(self.pythons[library], self.env(**env), self.work)
         kernel.run(TOOLS)
         return kernel
@@ -167,7 +167,7 @@ class Place:
 
 
 def preparation(library: str, framework: Framework) -> str:
-    """Return what has to run before the library is imported."""
+    """Return code to run before the library is imported."""
     code = f"from benchmarks import original\noriginal.prepare({framework.module!r})\n"
     return code if library == "d2l" else ""
 
@@ -190,18 +190,18 @@ def section(
 
 
 def counting(framework: Framework) -> str:
-    """Return the network of the page on performance that prints and counts."""
+    """Return the code of the network that prints and counts on the performance page."""
     page = PAGE.read_text("utf-8")
     page = page[page.index("### What It Does to Your Code") :]
     tab = rf":::\{{framework\}} {framework.tag}\n```python\n(.*?)```"
     code = re.search(tab, page, re.S)[1]
-    return re.split(r"^net\b", code, flags=re.M)[0]  # what follows compiles it
+    return re.split(r"^net\b", code, flags=re.M)[0]  # the rest compiles it
 
 
 def in_kernels(
     place: Place, framework: Framework, samples: dict[str, Samples], rounds: int
 ) -> None:
-    """Measure in kernels, in turn."""
+    """Measure training in kernels, in turn."""
     with ExitStack() as stack:
 
         def kernel(code: str, library: str = OURS, **env: str) -> Kernel:
@@ -239,7 +239,7 @@ def in_kernels(
 
 
 def compiled(place: Place, framework: Framework, samples: Samples) -> None:
-    """Measure what compiling saves, and what happens to code that keeps state."""
+    """Measure how much time compiling saves, and what it does to code with state."""
     say(f"{framework.title}: compiling")
     scratch = section(OURS, framework, SCRATCH)
     stateful = scratch + counting(framework) + "work.counting()"
@@ -260,7 +260,7 @@ def compiled(place: Place, framework: Framework, samples: Samples) -> None:
 def in_processes(
     place: Place, framework: Framework, samples: dict[str, Samples], rounds: int
 ) -> None:
-    """Measure imports, the loading of the data and the section in processes."""
+    """Measure imports, loading the data, and a whole section in fresh processes."""
     for library in place.libraries(framework) * rounds:
         say(f"{framework.title}: start of {library}")
         code = f"report(start({framework.module!r}, {library!r}))"
@@ -280,8 +280,8 @@ def growth(
 ) -> Iterator[dict[str, Any]]:
     """Measure how an epoch grows with batch size, hidden width and examples.
 
-    The seconds of a point are for 60,000 examples, unless we vary the examples.
-    Without a framework, we measure NumPy and the matrix products alone.
+    Times are for 60,000 examples, unless we vary the examples. Without a framework, we
+    measure NumPy, and the matrix products alone.
     """
     say(f"{framework.title if framework else 'NumPy'}: growth")
     hint = {} if framework else list(openblas_hints().values())[-1]
@@ -304,7 +304,7 @@ def growth(
 
 
 def note(samples: Samples, kernel: Kernel, *cells: str) -> None:
-    """Add what a kernel reports after a rest."""
+    """Wait, then add what a kernel reports."""
     time.sleep(REST)
     for cell in cells:
         add(samples, kernel.run(f"report({cell})"))
@@ -319,7 +319,7 @@ def add(samples: Samples, figures: dict[str, float]) -> None:
 def openblas_hints() -> dict[str, dict[str, str]]:
     """Return hints about this processor for NumPy's OpenBLAS, the best one last.
 
-    Without a hint, it runs code for processors of 2007 on some of 2024.
+    Without a hint, it uses code from 2007 on some processors from 2024.
     """
     flags = processor().get("flags", "").split()
     hints: dict[str, dict[str, str]] = {"numpy_as_installed": {}}
@@ -331,7 +331,7 @@ def openblas_hints() -> dict[str, dict[str, str]]:
 
 
 def processor() -> dict[str, str]:
-    """Return what Linux says about the first processor; nothing on other systems."""
+    """Return what Linux says about the first processor, or {} on other systems."""
     try:
         first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     except OSError:
@@ -341,7 +341,7 @@ def processor() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what a reader of the figures must know about the machine."""
+    """Describe the machine for readers of the results."""
     return {
         "date": date.today().isoformat(),
         "processor": processor().get("model name", platform.processor()),

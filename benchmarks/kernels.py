@@ -1,4 +1,4 @@
-"""Jupyter kernels that run cells and report figures: a reader's notebook, measured."""
+"""Runs cells in Jupyter kernels and collects the figures that they report."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ class Kernel:
 
 
 def figures_in(text: str) -> dict[str, Any]:
-    """Return the figures in what a cell or a script has printed."""
+    """Return the figures in the output of a cell or a script."""
     lines = [line for line in text.splitlines() if line.startswith(MARK)]
     return {k: v for line in lines for k, v in json.loads(line[len(MARK) :]).items()}

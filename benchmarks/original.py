@@ -16,7 +16,7 @@ DATA_FOLDERS = (
     "mxnet/datasets/fashion-mnist",
     "keras/datasets/fashion-mnist",
 )
-"""Where it looks for the data, relative to the folder above its own."""
+"""Where it looks for the data, relative to the parent of its working folder."""
 
 
 def prepare(framework: str) -> None:
@@ -28,10 +28,10 @@ def prepare(framework: str) -> None:
 
 
 def _declare_operators_of_torchvision() -> None:
-    """Declare by name the operators that torchvision has compiled for another PyTorch.
+    """Declare torchvision's compiled operators, so that it can be imported.
 
-    With a build that it wasn't made for, such as the CPU build, its import fails
-    without them. The book uses none of them.
+    With another build of PyTorch, such as the CPU build, they are missing, so the
+    import fails. The book uses none of them.
     """
     try:
         importlib.import_module("torchvision")
@@ -54,10 +54,10 @@ def _declare_operators_of_torchvision() -> None:
 
 
 def _accept_official_files() -> None:
-    """Let Gluon accept the official files. It wants others with the same content."""
+    """Make Gluon accept the official files. It expects others with equal content."""
     import numpy
 
-    vars(numpy).setdefault("bool", numpy.bool_)  # dropped since
+    vars(numpy).setdefault("bool", numpy.bool_)  # removed in NumPy 1.24
     import mxnet.gluon.utils
 
     check_sha1 = mxnet.gluon.utils.check_sha1

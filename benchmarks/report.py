@@ -1,8 +1,8 @@
-"""Put what ``benchmarks`` measured into the book.
+"""Put the results of the benchmarks into the book.
 
-``python -m benchmarks.report FILE`` publishes a file written by ``make bench``: it
-becomes benchmarks/results.json, and its tables, its sentences and its curves go into
-chapters/performance.md. Without FILE, it takes the results that are there.
+``python -m benchmarks.report FILE`` copies a file written by ``make bench`` to
+benchmarks/results.json, and updates the tables, sentences and figures in
+chapters/performance.md. Without FILE, it uses the current results.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ PARTS = ROOT / "chapters" / "images" / "performance-parts.svg"
 
 TITLES = {each.module: each.title for each in FRAMEWORKS.values()}
 
-# The tables of the page: a name and a head, then rows of a label and a figure. That is
-# a median, who.what, with two decimals; or of two the difference, or the median of the
-# ratios, each of one round; or one times a number. A row may set the decimals.
+# The tables of the page. Each has a name and a heading, then rows with a label, a
+# formula and perhaps the number of decimals (by default 2). A formula is a median,
+# who.what; a difference of two medians; a median of ratios, one for each round; or a
+# median times a number.
 TABLES = """
 epoch | seconds per epoch
 five matrix products, NumPy | numpy.products
@@ -90,7 +91,7 @@ peak memory, original, GB | d2l.memory * 1e-9
 peak memory, `d2lutils`, GB | d2lutils.memory * 1e-9
 """
 
-# The parts of an epoch: none of the colors that stand for a framework.
+# Colors for the parts of an epoch, different from those of the frameworks.
 SHADES = {
     "making the batches": "#E69F00",
     "the rest of training": "0.55",
@@ -100,7 +101,7 @@ SHADES = {
 
 
 def figure(samples: dict[str, Any], formula: str) -> float:
-    """Return a figure of a table from what was measured of one framework."""
+    """Compute a figure in a table from the measurements of one framework."""
 
     def values(name: str) -> list[float]:
         who, what = name.split(".")
@@ -116,7 +117,7 @@ def figure(samples: dict[str, Any], formula: str) -> float:
 
 
 def read_tables() -> dict[str, tuple[str, list[list[str]]]]:
-    """Return from ``TABLES`` the heading and the rows of each table, by its name."""
+    """Return the heading and the rows of each table in ``TABLES``, by name."""
     found = {}
     for table in TABLES.strip().split("\n\n"):
         (name, head), *rows = (line.split(" | ") for line in table.splitlines())
@@ -127,7 +128,7 @@ def read_tables() -> dict[str, tuple[str, list[list[str]]]]:
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Return the page's tables, by name, as Markdown.
 
-    A figure that wasn't measured is a dash. Rows and tables of dashes are left out.
+    A figure that wasn't measured is a dash. We leave out rows of dashes.
     """
     made = {}
     for name, (head, rows) in read_tables().items():
@@ -191,13 +192,13 @@ def draw(results: dict[str, Any], path: Path) -> None:
     names = {who: TITLES[who] for who in results["samples"]} | {
         "numpy": "NumPy by hand"
     }
-    # However many curves there are: where colors begin again, markers still differ.
+    # There may be more curves than colors, but then their markers differ.
     looks = map(itertools.cycle, (plotting.COLORS, plotting.LINE_STYLES, "os^DvXP"))
     curves = dict(zip(names, zip(*looks, strict=True), strict=False))
     curves["products"] = ("0.35", "-", None)
     names["products"] = "matrix products alone"
     panels = list(dict.fromkeys(point["varies"] for point in results["growth"]))
-    # Narrow, with the panels stacked, so that it is legible on a telephone.
+    # Stack the panels in a narrow figure, which is legible on a phone.
     picture, axes = plt.subplots(len(panels), 1, figsize=(3.5, 7.5), sharey=True)
     for ax, varies in zip(axes, panels, strict=True):
         points = [point for point in results["growth"] if point["varies"] == varies]
@@ -225,7 +226,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def draw_parts(results: dict[str, Any], path: Path) -> None:
-    """Draw where the seconds of an epoch go, as the table of the parts says."""
+    """Draw how the time of an epoch divides into parts."""
     plt.rcParams["font.size"] = 9
     _, rows = read_tables()["parts"]
     picture, ax = plt.subplots(figsize=(3.5, 3.6))
@@ -273,11 +274,11 @@ def _save(picture: plt.Figure, results: dict[str, Any], path: Path) -> None:
 
 
 def with_results(page: str, results: dict[str, Any]) -> str:
-    """Return the page with new figures, which lie between comments."""
+    """Return the page with the blocks between its comments updated."""
     for kind, blocks in ("table", tables(results)), ("text", texts(results)):
         for name, text in blocks.items():
             pattern = rf"(?s)(% {kind} {name}\n).*?(\n% end of {kind})"
-            # No block holds a backslash, so it can stand in a replacement.
+            # No text contains a backslash, so we needn't escape it.
             page, count = re.subn(pattern, rf"\1\n{text}\n\2", page)
             if count != 1:
                 where = f"{PAGE.name} must have one '% {kind} {name}'"

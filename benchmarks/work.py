@@ -1,6 +1,6 @@
-"""What is measured, in a kernel or in a process of its own, with either library.
+"""The measurements, which run in a kernel or a process, with either library.
 
-Imports neither a framework nor a library before it is told to.
+This module imports no framework and no library until it measures that.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MARK = "BENCHMARK "
 
 
 def report(figures: dict[str, float]) -> None:
-    """Hand figures to the process that measures."""
+    """Print figures for the process that measures."""
     print(MARK + json.dumps(figures), flush=True)
 
 
 def start(module: str, library: str) -> dict[str, float]:
-    """Measure imports and the loading of the data, in a fresh process."""
+    """Measure imports and loading the data, in a fresh process."""
     marks = [time.perf_counter()]
 
     def lap(work: Callable[[], Any]) -> float:
@@ -48,18 +48,18 @@ def start(module: str, library: str) -> dict[str, float]:
 
 
 class Work:
-    """A section that has run up to its training.
+    """A section that has run up to its training run.
 
-    A framework's subclass says what differs there; its methods change the names of the
-    section as a reader's next cell would.
+    Each framework has a subclass. Like a further cell, its methods can change the
+    names that the section defines.
 
     Args:
-        names: What the section's cells have defined, such as ``net``.
+        names: The names that the section's cells defined, such as ``net``.
     """
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
-        names.setdefault("updater", names.get("trainer"))  # as some sections call it
+        names.setdefault("updater", names.get("trainer"))  # some sections' name for it
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.names:
@@ -69,7 +69,7 @@ class Work:
     # What differs between frameworks
 
     def finish(self) -> None:
-        """Wait for work that goes on in the background."""
+        """Wait for work in the background."""
 
     def train_epoch(self, batches: Iterable[Any]) -> None:
         """Train for an epoch."""
@@ -89,28 +89,28 @@ class Work:
         self.d2l.predict_ch3(self.net, self.test_iter)
 
     def as_written(self, from_layers: bool) -> None:
-        """Switch off what the library compiles by itself."""
+        """Turn off the library's own compiling."""
 
     def compile(self, from_layers: bool) -> bool:
-        """Compile the model; or say that this cannot be done."""
+        """Compile the model; return whether that is possible."""
         raise NotImplementedError
 
     def counting(self) -> None:
         """Use the page's model that prints and counts."""
 
     def plain(self) -> None:
-        """Take the plain steps of an epoch, over batches that are ready."""
+        """Train for an epoch with plain steps, on batches in memory."""
         raise NotImplementedError
 
     def use_built_in_relu(self) -> None:
-        """Take the framework's own."""
+        """Replace ``relu`` by the framework's own."""
         raise NotImplementedError
 
     def loader(self, images: Any, labels: Any) -> Iterable[Any] | None:
-        """Return the framework's own loader of arrays in memory, if it has one."""
+        """Return the framework's own loader for arrays in memory, if it has one."""
         return None
 
-    # What is measured
+    # Measurements
 
     def clock(self, work: Callable[[], Any], times: int = 1) -> float:
         """Return the median time of some calls, in seconds."""
@@ -123,7 +123,7 @@ class Work:
         return statistics.median(seconds)
 
     def epoch(self) -> float:
-        """Return the seconds of an epoch that is not the first."""
+        """Measure an epoch other than the first, in seconds."""
         return self.clock(lambda: self.train_epoch(self.train_iter))
 
     def parts(self) -> dict[str, float]:
@@ -135,11 +135,11 @@ class Work:
         }
 
     def training(self, num_epochs: int) -> float:
-        """Return the seconds of a whole epoch."""
+        """Measure a whole epoch, in seconds."""
         return self.clock(lambda: self.train(num_epochs)) / num_epochs
 
     def drawing(self) -> float:
-        """Return the seconds of one drawing of ten epochs' curves."""
+        """Measure drawing the curves of ten epochs once, in seconds."""
         legend = ["train loss", "train acc", "test acc"]
         limits = {"xlim": [1, 10], "ylim": [0.3, 0.9]}
         animator = self.d2l.Animator(xlabel="epoch", legend=legend, **limits)
@@ -148,10 +148,7 @@ class Work:
         return self.clock(lambda: animator.add(10, (0.1, 0.8, 0.7)))
 
     def epochs(self, name: str) -> dict[str, float]:
-        """Measure the first and the later of several epochs in one call.
-
-        Whatever is compiled is compiled in the first of them.
-        """
+        """Measure the first epoch, which includes compiling, and the later ones."""
         ready, marks = list(self.train_iter), [time.perf_counter()]
 
         def passes() -> Iterable[Any]:
@@ -173,7 +170,7 @@ class Work:
         return {f"{name}_printed": len(lines), f"{name}_counted": self.count}
 
     def prepare_peers(self) -> None:
-        """Make what :meth:`peers` measures."""
+        """Prepare for :meth:`peers`."""
         from d2lutils import fashion_mnist
 
         data = fashion_mnist.load()
@@ -183,20 +180,20 @@ class Work:
         self.plain()
 
     def peers(self) -> dict[str, float]:
-        """Measure the plain step, without accounting, and the framework's loader."""
+        """Measure plain steps, which keep no statistics, and the framework's loader."""
         found = {"plain": self.clock(self.plain)}
         if self.own is not None:
             found["own_loader"] = self.clock(lambda: [None for _ in self.own])
         return found
 
     def keep(self, num_examples: int, batch_size: int) -> None:
-        """Keep batches of some of the examples, ready in memory, and train once."""
+        """Keep batches of some examples in memory, and train on them once."""
         batches = itertools.islice(self.train_iter, -(-num_examples // batch_size))
         self.names["train_iter"] = list(batches)
         self.train_epoch(self.train_iter)
 
     def whole(self) -> dict[str, float]:
-        """Run the rest of the section with five epochs; return its peak memory."""
+        """Run the rest of the section with five epochs; return the peak memory."""
         self.train(5)
         self.predict()
         import resource  # not on Windows

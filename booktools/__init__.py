@@ -1,8 +1,8 @@
 """Turns the sections in ``chapters/`` into notebooks and into tabbed pages.
 
-This module owns what every part shares: which frameworks there are, and the
-error that says where in a source file something is wrong. It imports nothing
-heavy, so a book can be built where no framework is installed.
+This module defines what all parts share: the frameworks, and the error that
+reports a mistake by file and line. It imports nothing heavy, so you can build
+the book without any framework.
 """
 
 from __future__ import annotations
@@ -37,23 +37,22 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework("jax", "JAX", "jax", ("equinox", "optax")),
     )
 }
-"""The only list of them, in the order of the tabs and menus."""
+"""All frameworks by tag, in the order of the tabs and menus."""
 
 DEFAULT = FRAMEWORKS["pytorch"]
-"""Its tab is open at first, and it is the one on paper."""
+"""Shown until the reader chooses a framework, and in the PDF and the EPUB."""
 
 ALL = "all"
 """All frameworks together: one notebook, made of shared cells only."""
 
 
 def chosen_frameworks() -> tuple[str, ...]:
-    """Return the tags that the variable ``BOOKTOOLS_FRAMEWORK`` names, or all.
+    """Return the tags in the variable ``BOOKTOOLS_FRAMEWORK``, or all if it is empty.
 
-    If you work with some of them only, nothing of the others is made, checked or
-    shown.
+    The other frameworks are not made, checked or shown.
 
     Raises:
-        ValueError: it names something else.
+        ValueError: it names an unknown framework.
     """
     named = os.environ.get("BOOKTOOLS_FRAMEWORK", "").split()
     if unknown := [name for name in named if name not in FRAMEWORKS]:
@@ -65,30 +64,30 @@ def chosen_frameworks() -> tuple[str, ...]:
 
 
 def frameworks_of(tag: str) -> list[Framework]:
-    """Return the frameworks that a notebook runs: its own, or for ALL every one."""
+    """Return the frameworks that a notebook with this tag runs."""
     return list(FRAMEWORKS.values()) if tag == ALL else [FRAMEWORKS[tag]]
 
 
 def missing_modules(tag: str) -> list[str]:
-    """List the modules that a framework's notebooks need but that are missing."""
+    """List the modules that a framework's notebooks need and that aren't installed."""
     modules = [m for each in frameworks_of(tag) for m in (each.module, *each.others)]
     return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 def absence(modules: list[str]) -> str:
-    """Say that the modules, as :func:`missing_modules` lists them, are missing."""
+    """Say that these modules are not installed."""
     *most, last = modules
     named = f"{', '.join(most)} and {last} are" if most else f"{last} is"
     return f"{named} not installed"
 
 
 class SourceError(Exception):
-    """Something is wrong at a place in a source file.
+    """A mistake in a source file.
 
     Args:
-        path: the file, in the form to be shown.
-        line: its line, counted from 1.
-        message: what was wrong, what was expected and what to do.
+        path: the file, as the message should show it.
+        line: the line, counted from 1.
+        message: what is wrong, what was expected and what to do.
     """
 
     def __init__(self, path: Path | str, line: int, message: str):

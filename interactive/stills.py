@@ -24,7 +24,7 @@ STYLE = """
     .interactive p { font-size: 1em !important; }
     .interactive-settings, .interactive-bar { display: none !important; }
 """
-"""Large enough for phones, which shrink it by a third, and without the controls."""
+"""Enlarge the text, because phones shrink the picture by a third. Hide the controls."""
 
 
 def take(page, name: str, still: dict[str, str]) -> bytes:

@@ -1,4 +1,4 @@
-"""JAX, measured: a model is a function of its parameters, which training returns."""
+"""The measurements in JAX, where training returns the parameters."""
 
 import time
 
@@ -8,7 +8,7 @@ from benchmarks.work import Work
 
 
 class Measured(Work):
-    """How things are done in JAX, which leaves loaders to others."""
+    """A section in JAX, which has no loader of its own."""
 
     def finish(self):
         jax.block_until_ready(self.params)
@@ -29,8 +29,8 @@ class Measured(Work):
         self.d2l.predict_ch3(self.net, self.params, self.test_iter)
 
     def epoch(self):
-        # Each training compiles its step. That belongs to the first epoch, so another
-        # one comes before the one that is timed, of one batch of each size.
+        # Every training run compiles its step. We don't time that, so we first train on
+        # one batch of each size.
         marks, seen = [], {len(y): (X, y) for X, y in self.train_iter}
 
         def passes():

@@ -1,4 +1,4 @@
-"""MXNet, measured."""
+"""The measurements in MXNet."""
 
 from mxnet import autograd, gluon, nd, npx
 
@@ -6,7 +6,7 @@ from benchmarks.work import Work
 
 
 class Measured(Work):
-    """How things are done in MXNet."""
+    """A section in MXNet."""
 
     def finish(self):
         nd.waitall()

@@ -1,6 +1,6 @@
 """The same network by hand in NumPy, in float32, and its five matrix products alone.
 
-Two are forward and three backward, because nobody needs the gradient of the images.
+There are two forward and three backward, because we need no gradient of the images.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ class Measured(Work):
         self.rows = [rng.random(shape, np.float32) for shape in shapes]
 
     def train_epoch(self, batches):
-        """Train for an epoch, and count as the library does."""
+        """Train for an epoch, and add up loss and accuracy as the library does."""
         total = right = 0
         for X, y in batches:
             n = np.arange(len(y))
@@ -54,7 +54,7 @@ class Measured(Work):
             self.b1 -= D.sum(axis=0)
 
     def products(self):
-        """Compute the products of an epoch and nothing else."""
+        """Compute only the matrix products of an epoch."""
         for _, y in self.batches:
             X, H, P = (each[: len(y)] for each in self.rows)
             X @ self.W1
@@ -64,6 +64,6 @@ class Measured(Work):
             X.T @ H
 
     def products_time(self, times=1):
-        """Return the seconds they take, without making the batches."""
+        """Measure the matrix products, without making the batches, in seconds."""
         self.batches = [(None, y) for _, y in self.train_iter]
         return self.clock(self.products, times)

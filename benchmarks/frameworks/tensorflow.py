@@ -1,4 +1,4 @@
-"""TensorFlow, measured."""
+"""The measurements in TensorFlow."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from benchmarks.work import Work
 
 
 class Measured(Work):
-    """How things are done in TensorFlow."""
+    """A section in TensorFlow."""
 
     def as_written(self, from_layers):
         tf.config.run_functions_eagerly(from_layers)

@@ -1,4 +1,4 @@
-"""PyTorch, measured."""
+"""The measurements in PyTorch."""
 
 import torch
 
@@ -6,7 +6,7 @@ from benchmarks.work import Work
 
 
 class Measured(Work):
-    """How things are done in PyTorch."""
+    """A section in PyTorch."""
 
     def compile(self, from_layers):
         self.names["net"] = torch.compile(self.net)

@@ -1,4 +1,4 @@
-"""Makes notebooks of sections: splits, executes, stores, compares and merges them.
+"""Turns sections into notebooks: splits, executes, stores, compares and merges them.
 
 This package doesn't use Sphinx.
 """

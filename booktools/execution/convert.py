@@ -232,7 +232,7 @@ class Converter:
         return self._named(target, words)
 
     def _named(self, target: Target, words: str) -> str:
-        """Name a target without an anchor, and its page if that is another one.
+        """Name a target without an anchor, and its page if it is on another one.
 
         Each page counts from 1, so the number alone would be ambiguous.
         """
@@ -269,10 +269,10 @@ class Converter:
         return f"[{words}]({address}{anchor})"
 
     def framework_of(self, page: Page) -> str:
-        """Return which framework's notebook of a section to link to.
+        """Choose the framework whose notebook of a section we link to.
 
-        That is our own framework if the section has it, then ALL, the default or the
-        first that it has.
+        We prefer our own framework, then ALL, then the default, then the section's
+        first one.
         """
         offered = page.section.frameworks
         wanted = (self.framework, ALL, DEFAULT.tag, *offered)
@@ -322,7 +322,7 @@ class Converter:
         raise self._error(line, message)
 
     def references(self) -> str:
-        """Return a list of the works cited so far, or nothing."""
+        """Return a list of the works cited so far, or "" if there are none."""
         if not self.cited:
             return ""
         entries = [f"- {self.book.bibliography.entry(key)}" for key in self.cited]

@@ -1,7 +1,7 @@
-"""Turns a notebook of the repository into one that works alone in a folder.
+"""Turns notebooks of the repository into self-contained downloads.
 
-The folder also holds d2lutils as a wheel. The notebook's first cell installs it if it
-is missing.
+Their folder also has a wheel of d2lutils. The first cell of a notebook installs it if
+it is missing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Colab doesn't show attachments, and neither VS Code nor Colab shows SVG.
 
 
 def download_name(page: Page, framework: str) -> str:
-    """Return a file name that makes sense in a folder of downloads."""
+    """Return the name of a notebook in a folder of downloads."""
     return f"{page.section.name}-{framework}.ipynb"
 
 
@@ -51,8 +51,7 @@ def build_wheel(root: Path, folder: Path, record: Path) -> str | None:
     ``record`` notes what the wheel was made from.
 
     Returns:
-        The wheel's name, or nothing if the book's folder ``root`` has no
-        pyproject.toml.
+        The wheel's name, or None if the book's folder ``root`` has no pyproject.toml.
 
     Raises:
         RuntimeError: setuptools cannot build it.
@@ -105,7 +104,7 @@ class AloneConverter(Converter):
         return None
 
     def file_address(self, path: str) -> None:
-        """Return nothing, because no other file is in the folder."""
+        """Return None, because no other file is in the folder."""
         return None
 
     def picture_address(self, path: str, line: int) -> str:

@@ -32,16 +32,16 @@ from booktools.execution.stored import (
 )
 from booktools.execution.weights import kept_weights, write_weights
 
-# What a kernel does is reported here by file and line.
+# nbclient's log repeats errors that we report by file and line.
 QUIET = logging.getLogger(f"{__name__}.nbclient")
 QUIET.disabled = True
 
 
 class _ThisInterpreter(KernelSpecManager):
-    """Knows one kernel: the Python that runs this.
+    """Starts kernels with the current Python.
 
-    Otherwise, a kernel called python3 that someone installed for another Python would
-    come first.
+    Otherwise Jupyter would prefer a kernel named python3 that was installed for
+    another Python.
     """
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -63,7 +63,7 @@ class Kernels:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[AsyncKernelManager]:
-        """Yield the manager of a kernel that is to be started."""
+        """Yield the manager for a new kernel."""
         manager = AsyncKernelManager(kernel_spec_manager=_ThisInterpreter())
         with self._lock:
             self._running.add(manager)
@@ -74,11 +74,11 @@ class Kernels:
                 self._running.remove(manager)
 
     def stop(self) -> None:
-        """Kill all of them, with the processes that they started, and start no more."""
+        """Kill all kernels and the processes they started, and start no more."""
         self.stopped = True
         with self._lock:
             for manager in self._running:
-                # Windows has no such signal; there the other kills as well.
+                # Windows has no SIGKILL, but its SIGTERM kills too.
                 number = getattr(signal, "SIGKILL", signal.SIGTERM)
                 with contextlib.suppress(RuntimeError, OSError):  # none, or just ended
                     asyncio.run(manager.signal_kernel(number))
@@ -90,10 +90,10 @@ def update(
     timeout: int | None = None,
     kernels: Kernels | None = None,
 ) -> str:
-    """Bring a notebook up to date with its section, and say in a word what was done.
+    """Bring a notebook up to date with its section, and say what was done.
 
-    It is executed if its outputs can't be kept (:meth:`Job.cause`), or if ``force``
-    says so. ``timeout`` is in seconds, for each cell.
+    We execute it if ``force`` is set or its outputs can't be kept (:meth:`Job.cause`).
+    ``timeout`` is in seconds, for each cell.
 
     Raises:
         SourceError: a cell raised, took too long, or has output that may not be
@@ -116,13 +116,14 @@ def update_all(
 ) -> list[SourceError]:
     """Bring notebooks up to date, several at a time, each in its own kernel.
 
-    ``report`` is told what was done with each; :func:`update` explains ``options``.
+    We call ``report`` with each notebook and what was done, and pass ``options`` to
+    :func:`update`.
 
     Returns:
-        What failed. If one fails, the others still run.
+        The errors. If a notebook fails, the others still run.
 
     Raises:
-        KeyboardInterrupt: you stopped it, and all kernels have been killed.
+        KeyboardInterrupt: the user stopped it, and all kernels have been killed.
     """
     failed: list[SourceError] = []
     kernels = Kernels()
@@ -178,7 +179,7 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
     at: list[int] = []
 
     def begin(cell: NotebookNode, cell_index: int) -> None:
-        if kernels.stopped:  # before there was a kernel to kill
+        if kernels.stopped:  # stop() came before this kernel started
             raise RuntimeError("stopped")
         at.append(cell_index)
 
@@ -190,8 +191,8 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
             record_timing=False,
             coalesce_streams=True,
             store_widget_state=False,
-            # ipykernel warns that it talks over TCP, which here is this machine only,
-            # and reports every interrupt, also the one before every shutdown.
+            # ipykernel warns about TCP, although we use it only on this machine, and
+            # reports every interrupt, even the one before every shutdown.
             extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(job.path.parent)}},
             on_cell_start=begin,
@@ -204,8 +205,8 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
         except (CellControlSignal, CellTimeoutError) as error:
             text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
             raise _at(job, at[-1], f"failed:\n{text}") from None
-        except RuntimeError:  # DeadKernelError is one
-            client.km = manager  # nbclient asks for it once more when Python ends
+        except RuntimeError:  # such as DeadKernelError
+            client.km = manager  # nbclient uses it again when Python exits
             if not at and not kernels.stopped:
                 return False
             message = (
@@ -217,7 +218,7 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    """Return the kernel's environment, which imports d2lutils from the book."""
+    """Return the kernel's environment, so it imports the book's own d2lutils."""
     environment = kernel_environment(os.environ)
     paths = [str(root.resolve()), environment.get("PYTHONPATH", "")]
     return environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -51,7 +51,7 @@ class Forks:
         self.server = subprocess.Popen(
             [sys.executable, "-P", __file__, "serve", str(number), *modules],
             pass_fds=[number],
-            # IPython's kernels set this too late for modules that we have imported.
+            # IPython sets this too late for modules that are already imported.
             env={"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
             | environment,
             stdin=subprocess.PIPE,
@@ -121,7 +121,7 @@ def _become_kernel(connection: socket.socket) -> None:
 
 
 def stand_in(path: str, connection_file: str) -> None:
-    """Ask the server for a kernel and live as long as it; on failure become one."""
+    """Ask the server for a kernel and wait until it ends; if that fails, become one."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         connection.sendall(json.dumps([os.getcwd(), connection_file]).encode() + b"\n")

@@ -34,17 +34,17 @@ OFFLINE = "Connect to the internet."
 NO_WHEEL = "Save {} next to this notebook (the same menu has it), and be online."
 
 
-# A notebook names in this way what it needs besides its framework.
+# This is how a notebook names packages that it needs besides its framework.
 REQUIRED = re.compile(r'\brequire\("(?P<package>\w+)", extra="(?P<extra>\w+)"\)')
 
 
 def install_cell(
     notebook: NotebookNode, framework: str, requirement: str
 ) -> NotebookNode:
-    """Return a cell that installs what a notebook needs and doesn't find.
+    """Return a cell that installs packages a notebook needs, if they are missing.
 
-    Packages that are there stay as they are. ``requirement`` is what pip installs,
-    with ``{extras}`` where those belong.
+    It doesn't change installed packages. ``requirement`` is what pip installs, with
+    ``{extras}`` in place of the extras.
     """
     frameworks = frameworks_of(framework)
     needed = {each.module: [each.module, *each.others] for each in frameworks}

@@ -1,4 +1,4 @@
-"""Lists the notebooks of a book, each as its section makes it and as it is stored."""
+"""Lists the notebooks of a book, and says which are out of date."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Job:
         return self.root / self.shown
 
     def problem(self) -> SourceError | None:
-        """Say how the stored notebook differs from its section, or nothing."""
+        """Say how the stored notebook differs from its section, if it does."""
         found: tuple[int, str] | None = 1, "is missing or cannot be read"
         if self.stored:
             found = difference(self.fresh, self.lines, self.stored)
@@ -86,7 +86,7 @@ class Job:
         return needed <= set(chosen_frameworks())
 
     def made_with(self, notebook: NotebookNode) -> dict[str, str]:
-        """Return the checksums that a notebook that runs now must record."""
+        """Return the checksums to record in a notebook that runs now."""
         return {
             "outputs": outputs_checksum(notebook),
             "d2lutils": library_checksum(self.root, self.framework),
@@ -94,7 +94,7 @@ class Job:
         }
 
     def cause(self) -> str | None:
-        """Say why the stored outputs can't be kept, or nothing if they can.
+        """Say why the stored outputs can't be kept, if they can't.
 
         They must come from a valid run of this code with this ``d2lutils``.
         """
@@ -136,7 +136,7 @@ def jobs(
 
 
 def command(root: Path, section: str = "") -> str:
-    """Return the command that makes the notebooks of a section, or all, again."""
+    """Return the command that updates the notebooks of a section, or all."""
     if (root / "Makefile").is_file() and shutil.which("make"):
         return f"make notebooks ARGS={section}" if section else "make notebooks"
     return f"python -m booktools notebooks {section}".rstrip()
@@ -168,7 +168,7 @@ def outdated(found: Iterable[Job]) -> list[str]:
 
 
 def _named(some: list[Job], matching: list[Job]) -> Iterator[str]:
-    """Name notebooks, by a pattern if they are all that a framework has."""
+    """Name notebooks, with a pattern if they are all notebooks of a framework."""
     for framework in dict.fromkeys(each.framework for each in some):
         mine = [each for each in some if each.framework == framework]
         if len(mine) == sum(each.framework == framework for each in matching) > 1:

@@ -1,4 +1,4 @@
-"""Reads, writes and compares stored notebooks, and refuses what may not be stored."""
+"""Reads, writes and compares stored notebooks, and checks what may be stored."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ PRIVATE = (
 
 
 def read_notebook(path: Path) -> NotebookNode | None:
-    """Read a notebook. Return nothing if there is none that can be read."""
+    """Read a notebook. Return None if it is missing or invalid."""
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-    except Exception:  # nbformat lets through whatever the file's content causes
+    except Exception:  # a broken file can make nbformat raise anything
         return None
     return notebook
 
@@ -60,9 +60,9 @@ def write_whole(path: Path, data: bytes) -> None:
         with open(handle, "wb") as file:
             file.write(data)
             file.flush()
-            # Otherwise a crash of the machine may leave a file without its content.
+            # Otherwise a crash of the machine may leave an empty file.
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read.
+        # Only the owner may read a file from mkstemp.
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
@@ -101,8 +101,8 @@ def _may_raise(cell: NotebookNode) -> bool:
 def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
     """Copy the outputs of a notebook, and their record, to one with the same code.
 
-    What an editor added to the outputs is not copied. One of the notebooks may have
-    an extra first cell, which installs what is missing.
+    We don't copy what an editor added to the outputs. Either notebook may begin with
+    an extra cell, which installs what is missing.
     """
     pairs = zip(code_cells(fresh)[::-1], code_cells(stored)[::-1], strict=False)
     for cell, source in pairs:
@@ -113,7 +113,7 @@ def carry_outputs(fresh: NotebookNode, stored: NotebookNode) -> None:
 
 
 def record(notebook: NotebookNode) -> dict[str, str]:
-    """Return the checksums that a notebook records of its execution, by subject."""
+    """Return the checksums that were recorded when a notebook ran, by subject."""
     return notebook.metadata.get("booktools", {}).get("executed", {})
 
 
@@ -148,10 +148,13 @@ def _essence(output: NotebookNode) -> dict[str, object]:
 def undescribed(
     notebook: NotebookNode, alternatives: list[str]
 ) -> Iterator[tuple[NotebookNode, str, str]]:
-    """Yield the outputs with a picture that has another text, its kind and the text.
+    """Find pictures with a wrong text alternative.
 
     ``alternatives`` has a text, perhaps empty, for each code cell of the section. The
     notebook may have an extra first cell, which installs what is missing.
+
+    Yields:
+        The output, the picture's MIME type, and the right text.
     """
     pairs = zip(code_cells(notebook)[::-1], alternatives[::-1], strict=False)
     for cell, alt in pairs:
@@ -173,10 +176,10 @@ def difference(
 ) -> tuple[int, str] | None:
     """Say where a stored notebook no longer matches its section, freshly split.
 
-    Other metadata and identifiers, which editors write on their own, don't count.
+    Other metadata and identifiers don't count, because editors change them.
 
     Returns:
-        One of the ``lines`` of the section and what is wrong there, or nothing.
+        One of the ``lines`` of the section and what is wrong there, or None.
     """
     for i, (new, line) in enumerate(zip(fresh.cells, lines, strict=True)):
         if i >= len(stored.cells):
@@ -198,7 +201,7 @@ def difference(
 def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
     """Return how many lines come before the first change, and both forms of that line.
 
-    We can't count the lines of plain Markdown in lines of the section.
+    The number is 0 in Markdown, whose lines differ from those of the section.
     """
     news, olds = new.source.split("\n"), old.source.split("\n")
     pairs = enumerate(zip_longest(olds, news))
@@ -209,10 +212,10 @@ def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
 
 
 def tidy_outputs(cell: NotebookNode) -> None:
-    """Remove from a code cell's outputs whatever belongs to the run, not the result.
+    """Remove the parts of a code cell's outputs that can differ from run to run.
 
-    Only the last line of a traceback stays, because the frames before it name files of
-    this machine. Of the metadata, only the sizes of pictures stay.
+    We keep only the last line of a traceback, because the frames before it name files
+    of this machine. Of the metadata, we keep only the sizes of pictures.
     """
     for output in cell.outputs:
         if output.output_type == "error":
@@ -222,9 +225,9 @@ def tidy_outputs(cell: NotebookNode) -> None:
 
 
 def validate_outputs(cell: NotebookNode) -> str | None:
-    """Say why the outputs of a code cell may not be stored, or nothing.
+    """Return why the outputs of a code cell may not be stored, or None if they may.
 
-    We refuse what would differ on another machine or in the next run.
+    They must not differ on another machine or in the next run.
     """
     raised = [output for output in cell.outputs if output.output_type == "error"]
     if raised and not _may_raise(cell):

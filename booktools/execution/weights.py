@@ -20,7 +20,7 @@ from booktools.source.interactive import Weights
 
 
 def kept_checksum(root: Path, keeps: list[Weights]) -> dict[str, str]:
-    """Return the checksum of a notebook's saved files, by its name in the record."""
+    """Return the checksum of a notebook's saved files under its name in the record."""
     paths = [root / weights.path for weights in keeps]
     return {"weights": file_checksum(*paths)} if paths else {}
 

@@ -1,4 +1,4 @@
-"""Knows the pages of the book, their order, and what each label refers to."""
+"""Reads the pages of the book, their order, and what each label refers to."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Target:
-    """The thing that a label refers to.
+    """Something that a label refers to.
 
     ``kind`` is ``section``, ``equation``, ``figure``, ``table``, ``code``,
     ``exercise``, ``solution`` or ``place``. ``title`` is the text of a heading, or the
@@ -224,7 +224,7 @@ def _check_frameworks(
 
 
 def _misplaced(page: Page, block: Block, within: Block) -> str:
-    """Say why a block may not be inside a framework directive, or nothing."""
+    """Say why a block may not be inside a framework directive, if it may not."""
     place = f"the framework directive of line {within.line}"
     if block.is_directive("framework"):
         return f"is inside {place}; close that one first"

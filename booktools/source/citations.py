@@ -19,7 +19,7 @@ class Bibliography:
     """The works that can be cited.
 
     Args:
-        path: a BibTeX file. Without one, there is nothing to cite.
+        path: a BibTeX file. If it doesn't exist, there are no works.
 
     Raises:
         SourceError: the file cannot be read.

@@ -1,7 +1,7 @@
 """Reads the claims of a section: cells that assert what its text says about results.
 
-A cell with the tag ``claim`` holds assertions. Each has a message that says in words
-what it checks. ``unclaimed`` finds paragraphs that seem to need a claim and have none:
+A cell with the tag ``claim`` holds assertions, each with a message that says what it
+checks. ``unclaimed`` finds paragraphs that seem to need a claim and have none:
 they come after an output, and they compare, rank or generalize. If such a paragraph
 needs no claim, say why in a comment on the line before it::
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # sections imports this module
     from booktools.source.sections import Cell, Section
 
 CLAIM = "claim"
-"""The tag of a cell that asserts what the text above it says."""
+"""The tag of cells that assert what the text above them says."""
 
 MARK = "% claim:"
 WORDS = re.compile(
@@ -105,7 +105,7 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
 
 
 def _shows(cell: Cell) -> bool:
-    """Return whether a cell may show something, not just define and assign."""
+    """Return whether a cell may show something, rather than just define and assign."""
     waiting: list[ast.AST] = list(ast.parse(cell.source).body)
     while waiting:
         node = waiting.pop()

@@ -73,9 +73,9 @@ class ExerciseList(WrittenDirective):
 
 
 def add_controls(soup: BeautifulSoup) -> None:
-    """Add the choice of a kind, and room for what sorts.
+    """Add the filter by kind, and leave room for the buttons that sort.
 
-    The script only has to make them work, so nothing moves when it arrives.
+    The script only makes them work, so nothing moves when it loads.
     """
     for rows in soup.select(".exercise-list"):
         kinds = sorted({row("td")[2].get_text(strip=True) for row in rows.tbody("tr")})

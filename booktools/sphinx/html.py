@@ -29,17 +29,17 @@ KEY = "sphinx-design-tab-id-framework"
 """Browsers store the chosen framework under this key. sphinx-design uses it too."""
 
 DROPPED = {
-    # 1.5 MB of icons. The pages show a dozen, and booktools.css has those.
-    "the scripts of icons": r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>",
-    # The page will ask for these files soon enough.
-    "what is loaded ahead": r'<link[^>]*rel="preload"[^>]*>',
+    # 1.5 MB of icons. The pages use a dozen, which booktools.css contains.
+    "the icon scripts": r"<script[^>]*/fontawesome(?:\.js|/)[^>]*></script>",
+    # The page requests these files early enough anyway.
+    "a preload link": r'<link[^>]*rel="preload"[^>]*>',
     # The theme writes it twice.
     "a second viewport": r'<meta name="viewport"[^>]*>',
     # The book has no search service and doesn't search while you type.
-    "the words of a search service": r'<meta name="docsearch[^>]*>',
-    "the options of a search": r"<script>DOCUMENTATION_OPTIONS\.[^<]*</script>",
+    "the tags for a search service": r'<meta name="docsearch[^>]*>',
+    "the search options": r"<script>DOCUMENTATION_OPTIONS\.[^<]*</script>",
     # Only the search page needs them, at once and in the theme's order.
-    "the scripts of the search": r'<script[^>]*src="[^"]*'
+    "the search scripts": r'<script[^>]*src="[^"]*'
     r"(?:searchtools|language_data|searchindex)\.js[^>]*></script>",
 }
 """Parts of the theme's head that our pages leave out, as patterns by description."""
@@ -85,7 +85,7 @@ class Heads:
         if 'class="math' not in body:
             markup = MATH.sub("", markup)
             if "mathjax" in markup.lower():
-                _changed("Sphinx", "the scripts of formulas", "MATH")
+                _changed("Sphinx", "the MathJax scripts", "MATH")
         if pagename != "search":
             markup = BLOCKING.sub("<script defer", markup)
         return Markup(re.sub(r"\n\s*\n+", "\n", markup))
@@ -96,8 +96,8 @@ class Heads:
             return
         for what in sorted(self.unseen):
             logger.warning(
-                "no page's head has %s any more in the form that DROPPED in %s "
-                "describes; compare with the theme, and correct or delete the entry",
+                "no page has %s in its head that matches DROPPED in %s; the theme may "
+                "have changed, so correct or delete the entry",
                 what,
                 __name__,
             )
@@ -157,13 +157,13 @@ def fix_summaries(body: str) -> str:
     """Remove the paragraphs from summaries, where HTML allows none."""
     body = SUMMARY.sub(r"\1", body)
     if re.search(r"<summary[^>]*>(?:(?!</summary>).)*<p\b", body, re.S):
-        _changed("MyST-NB", "the summaries of what is folded", "SUMMARY")
+        _changed("MyST-NB", "summaries", "SUMMARY")
     return body
 
 
 def _changed(library: str, what: str, where: str) -> None:
     logger.warning(
-        "%s no longer writes %s in the form that %s in %s corrects; compare them",
+        "%s changed how it writes %s; adapt %s in %s",
         library,
         what,
         where,
@@ -187,7 +187,7 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
         del box["id"]
     ids = [box["id"] for box in soup.select(".exercise [id], .solution [id]")]
     if len(ids) != len(set(ids)):
-        _changed("sphinx-exercise", f"boxes with one id ({ids[0]})", "fix_html")
+        _changed("sphinx-exercise", f"the boxes of exercises ({ids[0]})", "fix_html")
     for link in soup.select(".solution > .admonition-title > a"):
         # The text begins with a space that belongs before it, and has straight quotes.
         if (text := link.string) and text.startswith(" "):
@@ -205,7 +205,7 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
         label.decompose()
     for entry in soup.select(".citation-list > :first-child"):
         if entry.get_text(strip=True).startswith("["):
-            _changed("docutils", "the labels of works", "fix_html")
+            _changed("docutils", "labels in the bibliography", "fix_html")
     for tab_set in soup.select(".frameworks"):
         choices = tab_set.select(":scope > input + label[data-sync-id]")
         if len(choices) != len(tab_set.select(":scope > .sd-tab-content")):
@@ -227,9 +227,9 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
 
 
 def _keep_together(soup: BeautifulSoup) -> None:
-    """Let no line break within short code, or between a formula and its punctuation.
+    """Prevent line breaks in short code, and between a formula and its punctuation.
 
-    If a script did so, the lines of a page would move after a reader has seen them.
+    A script would do this too late, so lines would move while people read them.
     """
     for code in soup.select(":is(p, li) > code"):
         if len(code.get_text()) < SHORT and not code.find_parent("td"):

@@ -49,9 +49,9 @@ class SvgConverter(ImageConverter):
 
 
 class NumberExercises(SphinxPostTransform):
-    """Lets references to another section's exercises say the number of their titles.
+    """Makes references to exercises of other sections show the number in their title.
 
-    sphinx-exercise does so within a section. Elsewhere LaTeX would count for itself.
+    sphinx-exercise does this within a section. LaTeX would use numbers of its own.
     """
 
     # After references are resolved (10) and sphinx-exercise has done its part (22).

@@ -1,4 +1,4 @@
-"""Makes figures of the outputs of code cells."""
+"""Turns outputs of code cells into figures."""
 
 from __future__ import annotations
 

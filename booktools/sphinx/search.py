@@ -32,7 +32,7 @@ def _write_words(app: Sphinx, book: Book) -> None:
 
 
 def framework_words(page: Page) -> dict[str, str]:
-    """Return by framework the sorted stems of words that appear only in tabs.
+    """Return, by framework, the sorted stems of words that appear only in tabs.
 
     A word doesn't count if it is outside the tabs or in the tabs of every framework.
     """

@@ -114,7 +114,7 @@ class Sources:
         content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Let the build fail if a notebook didn't match."""
+        """Make the build fail if a notebook didn't match."""
         if self.failed:
             app.statuscode = 1
 
@@ -162,13 +162,13 @@ def _read_pages(app: Sphinx, config: Config) -> None:
 def setup_sources(app: Sphinx) -> Sources:
     """Let Sphinx read sections as merged notebooks, and return their book."""
     sources = Sources()
-    # Don't reuse an earlier build. Sphinx can't know whether it failed, was of another
-    # kind, or read labels, notebooks and pictures that have changed since.
+    # Don't reuse an earlier build. Sphinx can't know whether it failed, had another
+    # format, or read labels, notebooks and pictures that have changed since.
     Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
     # Before MyST-NB reads the formats.
     app.connect("config-inited", _read_pages, priority=400)
     app.connect("builder-inited", sources.load)
-    # Before anyone writes there.
+    # Before other extensions write there.
     app.connect("builder-inited", _begin_afresh, priority=1)
     app.connect("env-before-read-docs", sources.check)
     app.connect("source-read", sources.read)

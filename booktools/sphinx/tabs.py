@@ -94,7 +94,7 @@ def _for_one(node: nodes.Element, framework: str) -> nodes.Element:
         return node
     copy = node.deepcopy()
     for element in copy.findall(nodes.Element):
-        # References lead to the first one.
+        # References lead to the original.
         element["ids"], element["names"] = [], []
     return copy
 

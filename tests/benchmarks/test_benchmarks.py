@@ -1,4 +1,4 @@
-"""That the benchmark adds up, and that the book shows what was measured."""
+"""Tests of the benchmarks' statistics, and that the book shows the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def results() -> dict:
     return json.loads(report.RESULTS.read_text("utf-8"))
 
 
-def test_the_page_shows_what_was_measured(results, tmp_path):
+def test_the_page_shows_the_results(results, tmp_path):
     page = report.PAGE.read_text("utf-8")
     assert report.with_results(page, results) == page
     pictures = {report.PICTURE: report.draw, report.PARTS: report.draw_parts}
@@ -30,12 +30,12 @@ def test_the_page_shows_what_was_measured(results, tmp_path):
         assert "benchmarks/results.json" in stored
 
 
-def test_a_table_of_the_page_must_have_its_place(results):
+def test_every_table_needs_a_place_on_the_page(results):
     with pytest.raises(ValueError, match="must have one '% table epoch', has 0"):
         report.with_results("no table here", results)
 
 
-def test_sentences_hold_what_was_measured(results):
+def test_sentences_contain_the_results(results):
     growth = [
         {"who": "torch", "varies": "batch size", "value": value, "seconds": seconds}
         for value, seconds in ((16, 6.0), (256, 2.0), (4096, 1.0))
@@ -54,8 +54,7 @@ def test_a_table_without_figures_says_so(results):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=lambda each: each.tag)
-def test_what_is_measured_is_what_the_book_shows(framework):
-    """The code of a section up to its training, and the network that counts."""
+def test_benchmarks_run_the_code_of_the_book(framework):
     for name in ("mlp-scratch", "mlp-concise"):
         code = section("d2l", framework, name, width=64, batch=16)
         for rest in ("d2lutils", "set_seed", "train_ch3"):
@@ -68,8 +67,8 @@ def test_what_is_measured_is_what_the_book_shows(framework):
     assert "compile" not in counting(framework)
 
 
-def test_every_curve_of_the_picture_is_drawn(results, tmp_path, monkeypatch):
-    """Also where there are more of them than colors."""
+def test_every_curve_is_drawn(results, tmp_path, monkeypatch):
+    """Even if there are more curves than colors."""
     monkeypatch.setattr(report.plotting, "COLORS", ("#0072B2", "#D55E00"))
     report.draw(results, tmp_path / "new.svg")
     drawn = (tmp_path / "new.svg").read_text("utf-8")
@@ -78,9 +77,9 @@ def test_every_curve_of_the_picture_is_drawn(results, tmp_path, monkeypatch):
         assert f"<!-- {name} -->" in drawn
 
 
-def test_figures_are_medians_differences_and_ratios_of_rounds():
+def test_figures_are_medians_differences_and_ratios_over_rounds():
     samples = {
-        # Each round at another speed of the machine: 8, 10 and 6 times.
+        # The machine has another speed in each round. The ratios are 8, 10 and 6.
         "d2l": {"epoch": [4.0, 9.0, 1.2], "memory": [2e9]},
         "d2lutils": {"epoch": [0.5, 0.9, 0.2], "load_first": [0.5], "read": [0.2]},
     }
@@ -94,13 +93,13 @@ def test_figures_are_medians_differences_and_ratios_of_rounds():
     assert "later loading, ms" not in found
 
 
-def test_figures_are_found_among_other_words():
+def test_figures_are_found_among_other_output():
     printed = f'epoch 1\n{MARK}{{"a": 1.5}}\nnoise {MARK}\n{MARK}{{"b": 2}}\n'
     assert figures_in(printed) == {"a": 1.5, "b": 2}
 
 
-def test_the_page_claims_what_the_tables_show(results):
-    """The page is no notebook, so its claims are asserted here."""
+def test_the_claims_of_the_page_hold_in_the_results(results):
+    """The page isn't a notebook, so we assert its claims here."""
     rows = [
         [each.strip() for each in line.strip("| ").split("|")]
         for line in "\n".join(report.tables(results).values()).split("\n")

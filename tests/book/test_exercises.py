@@ -1,4 +1,4 @@
-"""Every exercise says what it is, and is worked out by code that ran."""
+"""Tests that every exercise has a kind, and a solution with code that ran."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def worked(label: str) -> str:
 
 
 def cells_by_label(page: Page) -> dict[str, list]:
-    """The code cells of a page of solutions, by the exercise that they are for."""
+    """Return the code cells of a page of solutions, by exercise."""
     found: dict[str, list] = {}
     label = ""
     for cell in page.section.cells:
@@ -40,7 +40,7 @@ def cells_by_label(page: Page) -> dict[str, list]:
 @pytest.mark.parametrize(
     ("page", "label", "kind"), EXERCISES, ids=[label for _, label, _ in EXERCISES]
 )
-def test_it_is_worked_out_in_every_framework(page, label, kind):
+def test_every_exercise_has_a_solution_in_every_framework(page, label, kind):
     target = BOOK.labels[worked(label)]
     assert target.page.path.stem == f"{page.path.stem}-solutions"
     frameworks = target.page.section.frameworks
@@ -51,23 +51,23 @@ def test_it_is_worked_out_in_every_framework(page, label, kind):
     for framework in frameworks:
         ran = [cell for cell in cells if framework in cell.frameworks]
         assert ran or kind in ("derive", "discuss"), f"no code for {framework}"
-    # It leads back, and the short answer leads to it.
+    # The solution links to the exercise, and the short answer links to the solution.
     assert f"{{numref}}`{label}`" in target.page.text
     assert f"{{ref}}`{worked(label)}`" in page.text
 
 
-def test_no_solution_is_left_over():
+def test_every_solution_belongs_to_an_exercise():
     asked = {worked(label) for _, label, _ in EXERCISES}
     assert asked == {label for label in BOOK.labels if label.startswith(WORKED)}
 
 
-def test_every_section_with_exercises_plants_a_mistake():
+def test_every_section_with_exercises_has_one_about_a_mistake():
     pages = {page.path.stem for page, _, _ in EXERCISES}
     planted = {page.path.stem for page, label, _ in EXERCISES if "mistake" in label}
     assert pages == planted
 
 
-def test_every_section_asks_twice_before_it_answers():
+def test_every_section_asks_for_at_least_two_predictions():
     for page in dict.fromkeys(page for page, _, _ in EXERCISES):
         asked = [
             block.body
@@ -81,7 +81,7 @@ def test_every_section_asks_twice_before_it_answers():
 @pytest.mark.parametrize(
     "options", ["", ":class: measure", ":class: guess minutes-5", ":class: minutes-5"]
 )
-def test_an_exercise_has_to_say_what_it_is(options):
+def test_an_exercise_needs_a_kind_and_minutes(options):
     text = f"""\
 ---
 jupytext: {{text_representation: {{extension: .md, format_name: myst}}}}

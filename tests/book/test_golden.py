@@ -1,4 +1,4 @@
-"""The trainings of the book give what they gave before; see :mod:`golden`."""
+"""Tests that training runs in the book still give the same curves (see golden.py)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 
 import golden
 from booktools import FRAMEWORKS
+from booktools.execution.stored import code_cells
 from d2lutils import plotting
 
-# Two runs on different machines differ as two float32 runs do (test_equal.py): each is
-# within 5e-4 of float64 in the loss of the MLP, 1e-3 and 3e-3 in its accuracies.
+# Runs on two machines differ by float32 rounding (test_equal.py). Each run of the MLP
+# is within 5e-4 of float64 in the loss, and within 1e-3 and 3e-3 in the accuracies.
 MLP = {"train loss": 1e-3, "train acc": 2e-3, "test acc": 6e-3}
-# Softmax regression has no kinks, and no more than an image or two near a boundary.
+# Softmax regression has no kinks, and at most two images near a boundary.
 SOFTMAX = {"train loss": 1e-5, "train acc": 1e-4, "test acc": 2e-4}
 NAMES = tuple(MLP)
 
@@ -30,34 +31,34 @@ GOLDEN = golden.read()
 FIGURES = sorted({key[:2] for key in GOLDEN})
 
 
-def code_cells(name: str):
-    notebook = nbformat.read(golden.ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+def cells(name: str):
+    path = golden.ROOT / "notebooks" / f"{name}.ipynb"
+    return code_cells(nbformat.read(path, as_version=4))
 
 
-def test_the_file_holds_the_trainings_of_the_book_and_no_others():
+def test_the_file_lists_exactly_the_training_runs_of_the_book():
     assert list(GOLDEN) == list(golden.stored()), "run: python tests/helpers/golden.py"
 
 
-def test_every_training_shows_its_curves():
+def test_every_training_run_shows_its_curves():
     for path in (golden.ROOT / "notebooks").glob("*/*.ipynb"):
         if path.stem.endswith("-solutions"):
             continue
         name = f"{path.parent.name}/{path.stem}"
         calls = sum(
             len(CALL.findall(cell.source)) - cell.source.count("draw=False")
-            for cell in code_cells(name)
+            for cell in cells(name)
         )
         shown = [key for key in FIGURES if key[0] == name]
         assert path.parent.name == "all" or len(shown) == calls, name
 
 
-def test_every_curve_is_what_it_was():
+def test_every_curve_is_unchanged():
     stored = golden.stored()
     for key, expected in GOLDEN.items():
         notebook, _, curve = key
         allowed = SOFTMAX if "softmax" in notebook else MLP
-        # The notebook with all the frameworks names its curves after them.
+        # In the notebook with all frameworks, curves have the names of frameworks.
         tolerance = allowed.get(curve, allowed["train loss"])
         np.testing.assert_allclose(
             stored[key], expected, rtol=0, atol=tolerance, err_msg=str(key)
@@ -67,24 +68,21 @@ def test_every_curve_is_what_it_was():
 @pytest.mark.parametrize(
     "notebook", sorted({key[0] for key in GOLDEN if key[2] in NAMES})
 )
-def test_printed_figures_are_those_of_the_curves(notebook):
-    """What is read from the picture is what was computed."""
+def test_printed_figures_match_the_curves(notebook):
     [curves] = golden.trainings(golden.ROOT / "notebooks" / f"{notebook}.ipynb")
     text = "".join(
-        output.get("text", "")
-        for cell in code_cells(notebook)
-        for output in cell.outputs
+        output.get("text", "") for cell in cells(notebook) for output in cell.outputs
     )
     printed = PRINTED.findall(text)
     assert printed
     for epoch, *figures in printed:
         for name, figure in zip(NAMES, figures, strict=True):
             value = curves[name][int(epoch) - 1]
-            # Three decimals, so half a unit of the third; 1e-6 is the picture's.
+            # Printing rounds to three decimals, and the picture by up to 1e-6.
             assert float(figure) == pytest.approx(value, abs=5e-4 + 1e-6)
 
 
-# What a reader is promised, and every framework has to keep.
+# The values that the book gives, for every framework.
 @pytest.mark.parametrize(
     ("section", "loss", "train", "test"),
     [
@@ -95,14 +93,16 @@ def test_printed_figures_are_those_of_the_curves(notebook):
     ],
 )
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_tenth_epoch_is_where_the_book_says(framework, section, loss, train, test):
+def test_the_tenth_epoch_reaches_what_the_book_says(
+    framework, section, loss, train, test
+):
     figures = [GOLDEN[f"{framework}/{section}", "1", name][9] for name in NAMES]
     assert figures[0] == pytest.approx(loss, abs=0.01)
     assert figures[1] == pytest.approx(train, abs=0.005)
     assert figures[2] == pytest.approx(test, abs=0.03)
 
 
-# -- the reader of figures -----------------------------------------------------
+# -- reading curves ------------------------------------------------------------
 
 
 def draw(X, Y, **options) -> str:
@@ -113,19 +113,19 @@ def draw(X, Y, **options) -> str:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 40.0])
-def test_curves_are_read_as_they_were_drawn(scale):
+def test_curves_are_read_back_as_drawn(scale):
     rng = np.random.default_rng(0)
     ys = [rng.normal(size=10) * scale for _ in range(4)]
     names = ["a", "b c", "train loss", "d"]
     svg = draw([range(1, 11)] * 4, ys, xlabel="epoch", legend=names, xlim=(1, 10))
     found = golden.read_curves(svg)
     assert list(found) == names
-    # A millionth of a point on an axis of some hundred points.
+    # The picture stores a millionth of a point, on an axis of a few hundred points.
     np.testing.assert_allclose(list(found.values()), ys, rtol=0, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize(
     "options", [{"xlabel": "x", "legend": ["a"]}, {"xlabel": "epoch"}]
 )
-def test_other_figures_hold_no_curves_over_epochs(options):
+def test_other_figures_have_no_curves_over_epochs(options):
     assert golden.read_curves(draw([[1, 2, 3]], [[1, 2, 4]], **options)) == {}

@@ -1,7 +1,6 @@
-"""What readers can touch: every control, by mouse and keyboard, and what goes wrong.
+"""Tests of the interactive figures: their controls, results and error messages.
 
-Each figure stands on a page of its own here, with the scripts of the book;
-test_pages.py looks at them in the book.
+Here each figure has a page of its own. test_pages.py checks them in the book.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from d2lutils import fashion_mnist
 from frameworks import MODULES, open_backend
 from small_book import ROOT
 
-TAGS = {"torch": "pytorch"}  # where a module is called otherwise than its tag
+TAGS = {"torch": "pytorch"}  # tags that differ from the module's name
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A page for each figure, below a still one, and a screen of nothing above."""
+    """Write a page for each figure, with a still picture above and a gap below."""
     folder = tmp_path_factory.mktemp("figures")
     book = Book(ROOT)
     write_files(book, folder)
@@ -51,21 +50,20 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(folder):
-    """The address of those pages on a server, for what pages on the disk may not do."""
+    """Serve these pages, because pages on disk can't use the clipboard."""
     with served(folder) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def used_page(used_page):
-    """It may use the clipboard."""
     used_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     return used_page
 
 
 @pytest.fixture
 def page(used_page):
-    """One page for all tests, as it was at first; to open another takes long."""
+    """Reset the shared page. Opening another would take long."""
     page = used_page
     page.set_viewport_size({"width": 900, "height": 900})
     page.emulate_media(media="null", reduced_motion="null")
@@ -78,7 +76,6 @@ def page(used_page):
 
 @pytest.fixture
 def first_visit(first_visit):
-    """In the end no script has failed."""
     yield first_visit
     assert first_visit.errors == []
 
@@ -104,7 +101,7 @@ def unit(plane, j):
     return plane.locator(f"[data-unit='{j}']")
 
 
-def test_plane_obeys_every_control(page, folder):
+def test_every_control_of_plane_works(page, folder):
     plane = figure(page, folder, "plane")
     expect(page.locator("#still")).to_be_hidden()
     expect(status(plane)).to_contain_text("Start 3, step 0: loss ")
@@ -142,8 +139,8 @@ def test_plane_obeys_every_control(page, folder):
     expect(rate).to_have_attribute("aria-valuetext", "5")
 
 
-def test_edges_show_weights_and_what_they_pull(page, folder):
-    """Each as wide as it is large, dashed below zero; of two units with numbers."""
+def test_edges_show_the_weights(page, folder):
+    """Larger weights have wider edges. Two units also get numbers."""
     plane = figure(
         page, folder, "plane", "#plane?e=hand&h=2&w=1_2_1_-3__0_-1__0_1__0.5_0"
     )
@@ -153,7 +150,7 @@ def test_edges_show_weights_and_what_they_pull(page, folder):
     )
     expect(status(plane)).to_contain_text("Your weights, step 0")
     numbers = plane.locator(".plane-network .number").all_text_contents()
-    # Input by input to a unit, and then the difference of its two weights.
+    # By unit: the weights of its inputs, and the difference of its output weights.
     assert numbers == ["1.00", "1.50", "0.75", "2.00", "−3.00", "−2.00"]
     edges = plane.locator(".plane-network svg path")
     looks = edges.evaluate_all("all => all.map((edge) => edge.className.baseVal)")
@@ -164,7 +161,7 @@ def test_edges_show_weights_and_what_they_pull(page, folder):
     assert widths.index(max(widths)) == 4
 
 
-def test_a_unit_is_examined_pinned_and_moved_by_hand(page, folder):
+def test_a_unit_can_be_examined_pinned_and_moved(page, folder):
     plane = figure(page, folder, "plane")
     unit(plane, 0).hover()
     expect(unit(plane, 1)).to_have_class(re.compile("faded"))
@@ -204,7 +201,7 @@ def test_a_unit_is_examined_pinned_and_moved_by_hand(page, folder):
         ("rate", 100, "8 units dead"),
     ],
 )
-def test_examples_make_the_points_of_the_section(page, folder, example, steps, says):
+def test_examples_are_the_points_of_the_section(page, folder, example, steps, says):
     plane = figure(page, folder, "plane")
     plane.locator("[data-name=e]").select_option(example)
     page.wait_for_url(re.compile("lr="))
@@ -212,7 +209,7 @@ def test_examples_make_the_points_of_the_section(page, folder, example, steps, s
     expect(status(figure(page, folder, "plane", address))).to_contain_text(says)
 
 
-def test_points_that_coincide_are_fanned(page, folder):
+def test_coinciding_points_are_fanned_out(page, folder):
     plane = figure(page, folder, "plane", "#plane?n=1000")
     places = plane.locator(".plane-hidden [data-point]").evaluate_all(
         "all => all.map((point) => point.getBoundingClientRect().x + ' '"
@@ -221,7 +218,7 @@ def test_points_that_coincide_are_fanned(page, folder):
     assert len(set(places)) == 4
 
 
-def test_paper_shows_the_picture(page, folder):
+def test_print_shows_the_still_picture(page, folder):
     plane = figure(page, folder, "plane")
     expect(page.locator("#still")).to_be_hidden()
     page.emulate_media(media="print")
@@ -232,7 +229,7 @@ def test_paper_shows_the_picture(page, folder):
 def test_plane_trains_until_it_is_paused(page, folder):
     plane = figure(page, folder, "plane", "#plane?h=8")
     plane.get_by_role("button", name="Train").click()
-    # It says so at once, but only to who sees it.
+    # The status updates all the time, so screen readers don't announce it.
     expect(status(plane)).to_have_text(re.compile(r"step \d\d+: .*4 of 4 right"))
     expect(status(plane)).to_have_attribute("aria-live", "off")
     plane.get_by_role("button", name="Pause").click()
@@ -241,7 +238,7 @@ def test_plane_trains_until_it_is_paused(page, folder):
     said = status(plane).inner_text()
     page.wait_for_timeout(300)
     assert status(plane).inner_text() == said
-    # Status, curve and drawing speak of the same step.
+    # The curve ends at the step in the status.
     step = int(number(r"step ([\d,]+)", said))
     last = plane.locator("[data-panel=loss] polyline").get_attribute("points")
     width = plane.locator("[data-panel=loss]").bounding_box()["width"]
@@ -250,7 +247,7 @@ def test_plane_trains_until_it_is_paused(page, folder):
     assert float(last.split()[-1].split(",")[0]) == pytest.approx(end, abs=1)
 
 
-def test_plane_rests_where_nobody_sees_it(page, folder):
+def test_plane_pauses_when_out_of_view(page, folder):
     plane = figure(page, folder, "plane")
     plane.get_by_role("button", name="Train").click()
     expect(plane.get_by_role("button", name="Pause")).to_be_visible()
@@ -258,7 +255,7 @@ def test_plane_rests_where_nobody_sees_it(page, folder):
     expect(plane.locator("[data-do=play]")).to_have_text("Train")
 
 
-def test_plane_does_not_move_for_who_wants_no_motion(page, folder):
+def test_plane_respects_reduced_motion(page, folder):
     page.emulate_media(reduced_motion="reduce")
     plane = figure(page, folder, "plane")
     plane.get_by_role("button", name="Train").click()
@@ -288,7 +285,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
     expect(status(plane)).to_contain_text(
         f"Starts 1 to 10, 1,000 steps each. {solved} of 10", timeout=60_000
     )
-    # Each start opens where it ended.
+    # A start opens in its final state.
     starts = plane.locator(".plane-thumbs button")
     expect(starts).to_have_count(10)
     assert starts.all_inner_texts().count("✓") == solved
@@ -298,7 +295,7 @@ def test_ten_starts_end_as_the_text_says(page, folder, settings, solved, text):
     assert counts in status(plane).inner_text()
 
 
-def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
+def test_points_can_be_set_by_mouse_and_keyboard(page, folder):
     plane = figure(page, folder, "plane")
     panel = plane.locator("[data-panel=output]")
     box = panel.bounding_box()
@@ -332,7 +329,7 @@ def test_points_are_set_by_mouse_and_by_keyboard(page, folder):
     expect(plane.get_by_role("button", name="Train")).to_be_disabled()
 
 
-def test_the_address_of_plane_opens_the_same(page, folder):
+def test_the_address_of_plane_restores_its_state(page, folder):
     address = "#plane?d=moons&h=5&a=sigmoid&lr=1&s=2&seed=17&n=300"
     said = status(figure(page, folder, "plane", address)).inner_text()
     assert said.startswith("Start 17, step 300")
@@ -347,7 +344,7 @@ def test_the_address_of_plane_opens_the_same(page, folder):
 
 @pytest.fixture(scope="module")
 def copied(used_page, site):
-    """What a figure says, and the code that it copies for each framework."""
+    """Return the status of a figure, and the code it copies for each framework."""
 
     @functools.cache
     def copied(name: str, address: str) -> tuple[str, dict[str, str]]:
@@ -379,15 +376,15 @@ def copied(used_page, site):
     [
         *(("h=3&a=tanh&n=10", module) for module in MODULES),
         *(("h=4&a=relu&n=10&s=0.5", module) for module in MODULES),
-        # Changes the code alike in all:
+        # These change the code in the same way in all frameworks.
         ("h=0&d=moons&n=10&lr=0.1", "torch"),
         ("n=9&w=1_1_1_1.2345678__0_-1__0_1_0_-2__0.5_0", "torch"),
     ],
 )
-def test_the_code_of_plane_ends_where_the_figure_does(
+def test_the_code_of_plane_reaches_the_same_loss(
     page, copied, module, settings, capsys
 ):
-    open_backend(module)  # skips where there is none
+    open_backend(module)  # skips if it isn't installed
     said, codes = copied("plane", f"#plane?{settings}")
     exec(codes[module], {})
     printed = number(r"loss ([\d.]+)", capsys.readouterr().out)
@@ -397,7 +394,7 @@ def test_the_code_of_plane_ends_where_the_figure_does(
 # -- folds ---------------------------------------------------------------------
 
 
-def test_folds_are_those_of_the_section(page, folder):
+def test_folds_match_the_section(page, folder):
     notebook = nbformat.read(ROOT / "notebooks/jax/mlp.ipynb", as_version=4)
     (cell,) = (c for c in notebook.cells if "def approximate" in c.source)
     source = cell.source.replace("jnp.", "np.").replace("jax.nn.relu", "relu")
@@ -422,7 +419,7 @@ def distance(folds) -> float:
     return number(r"largest distance (\d+\.\d+)", status(folds).inner_text())
 
 
-def test_folds_obey_every_control(page, folder):
+def test_every_control_of_folds_works(page, folder):
     folds = figure(page, folder, "folds")
     assert status(folds).inner_text().startswith("4 hidden units: largest distance")
     units = folds.get_by_label("even knots")
@@ -438,7 +435,7 @@ def test_folds_obey_every_control(page, folder):
     said = status(folds).inner_text()
     page.reload()
     assert status(folds).inner_text() == said
-    # As they came: nothing is rounded, and knots may come in any order.
+    # Values in the address aren't rounded, and knots may have any order.
     folds = figure(page, folder, "folds", "#folds?f=sine&t=2.5_1&w=-1_0.123456789&b=0")
     said = folds.locator("[data-vertex]").last.get_attribute("aria-valuetext")
     end = 0.123456789 * (2 * np.pi - 1) - (2 * np.pi - 2.5)
@@ -447,12 +444,12 @@ def test_folds_obey_every_control(page, folder):
     assert distance(folds) == pytest.approx(0.2105)
 
 
-def test_worst_places_are_mended(page, folder):
-    """Four times on the sine: its arcs are equally far from four even pieces."""
+def test_adding_knots_at_the_worst_place_improves_the_fit(page, folder):
+    """On the sine it takes four more, because its four arcs are equally far off."""
     folds = figure(page, folder, "folds")
     expect(status(folds)).to_contain_text("Can you beat even knots (0.2105)?")
     before = distance(folds)
-    for units in (5, 6, 7, 8):  # each click ends the movement of the one before
+    for units in (5, 6, 7, 8):  # each click ends the previous animation
         assert distance(folds) == before
         folds.get_by_role("button", name="Add at the worst place").click()
         expect(status(folds)).to_contain_text(f"{units} hidden units")
@@ -461,8 +458,8 @@ def test_worst_places_are_mended(page, folder):
 
 
 @pytest.mark.parametrize("by", ["mouse", "keys"])
-def test_vertices_are_moved(page, folder, by):
-    """The moved one goes where it is put, and the others stay where they were."""
+def test_vertices_can_be_moved(page, folder, by):
+    """The others stay in place."""
     folds = figure(page, folder, "folds")
     vertices = "bookFolds.vertices(Object.fromEntries(['t', 'w'].map((name) =>"
     vertices += " [name, new URLSearchParams(location.hash.split('?')[1]).get(name)"
@@ -479,7 +476,7 @@ def test_vertices_are_moved(page, folder, by):
         for key in ("ArrowLeft", "ArrowUp", "ArrowUp"):
             vertex.press(key)
         expect(vertex).to_be_focused()
-    page.wait_for_timeout(600)  # at rest, the address holds it
+    page.wait_for_timeout(600)  # then the address is up to date
     after = page.evaluate(vertices)
     assert after[1][0] < np.pi / 2 - 0.04
     assert after[1][1] > 1.09
@@ -509,7 +506,7 @@ def test_the_code_of_folds_draws_the_sum(page, copied, module):
 
 
 def section_functions(section: str, *wanted: str) -> dict:
-    """What a section's own cells define."""
+    """Return functions that a section's cells define."""
     notebook = nbformat.read(ROOT / f"notebooks/pytorch/{section}.ipynb", as_version=4)
     names = {"numpy": np}
     for cell in notebook.cells:
@@ -519,7 +516,7 @@ def section_functions(section: str, *wanted: str) -> dict:
     return names
 
 
-def test_descent_computes_what_the_section_does(page, folder):
+def test_descent_matches_the_section(page, folder):
     figure(page, folder, "descent")
     walk = "([name, start, rate]) => bookDescent.walk(name, start, rate, 12)"
     names = section_functions("gradient-descent", "descend", "walk")
@@ -531,7 +528,7 @@ def test_descent_computes_what_the_section_does(page, folder):
         assert np.ravel(two) == pytest.approx(expected, rel=1e-12)
 
 
-def test_optimizers_of_descent_compute_what_their_section_does(page, folder):
+def test_optimizers_of_descent_match_the_section(page, folder):
     figure(page, folder, "descent")
     walk = "([by, rate]) => bookDescent.walk('valley', [4, 1], rate, 20, by)"
     optimizers = ("descent", "momentum", "rmsprop", "adam")
@@ -544,7 +541,7 @@ def test_optimizers_of_descent_compute_what_their_section_does(page, folder):
             np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_descent_obeys_every_control(page, folder):
+def test_every_control_of_descent_works(page, folder):
     descent = figure(page, folder, "descent")
     said = status(descent)
     expect(said).to_contain_text("Step 0: w₁ = 4.00, w₂ = 1.00, f = 13.00.")
@@ -566,7 +563,7 @@ def test_descent_obeys_every_control(page, folder):
         button.click()
         expect(said).to_contain_text(verdict)
         expect(button).to_have_attribute("aria-pressed", "true")
-    rate.press("ArrowLeft")  # as whoever has no mouse
+    rate.press("ArrowLeft")  # by keyboard
     expect(rate).to_have_attribute("aria-valuetext", "1.08")
     descent.get_by_label("steps").fill("29")
     step = descent.get_by_role("button", name="Step")
@@ -580,7 +577,7 @@ def test_descent_obeys_every_control(page, folder):
     page.wait_for_timeout(300)
     count = int(number(r"Step (\d+)", said.inner_text()))
     expect(descent.locator("[data-panel=path] .step")).to_have_count(count)
-    # The start is a point too, and the last has a ring.
+    # The start is a point too, and the last point has a ring.
     expect(descent.locator("[data-panel=values] .step")).to_have_count(count + 2)
 
 
@@ -604,8 +601,8 @@ def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
     expect(said).to_contain_text("has reached f =")
 
 
-def test_the_slider_says_which_rates_diverge(page, folder):
-    """Where a band ends, the factor of the steepest direction is 0, or -1."""
+def test_the_slider_shows_which_rates_diverge(page, folder):
+    """At the end of a band, the factor of the steepest direction is 0 or -1."""
     descent = figure(page, folder, "descent")
     for name, ends in (("valley", (0.1, 0.2)), ("parabola", (0.5, 1))):
         descent.get_by_label("function").select_option(name)
@@ -622,7 +619,7 @@ def test_the_slider_says_which_rates_diverge(page, folder):
         assert factors == pytest.approx([0, -1])
 
 
-def test_descent_begins_where_the_start_is_put(page, folder):
+def test_the_start_of_descent_can_be_moved(page, folder):
     descent = figure(page, folder, "descent", "#descent?n=12")
     box = descent.locator(".start").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -640,14 +637,14 @@ def test_descent_begins_where_the_start_is_put(page, folder):
     expect(starts[0]).to_have_attribute("aria-valuetext", f"{w1 + 0.1:g}")
 
 
-def test_the_address_of_descent_opens_the_same(page, folder):
+def test_the_address_of_descent_restores_its_state(page, folder):
     descent = figure(page, folder, "descent")
     descent.get_by_label("steps").fill("7")
     page.wait_for_url(re.compile("n=7"))
     said = status(descent).inner_text()
     page.reload()
     assert status(descent).inner_text() == said
-    parabola = "#descent?f=parabola&lr=1.1&n=3"  # a rate that the valley lacks
+    parabola = "#descent?f=parabola&lr=1.1&n=3"  # the valley doesn't offer this rate
     said = status(figure(page, folder, "descent", parabola)).inner_text()
     assert said.startswith("Step 3: w = 6.46, ")
     nonsense = "#descent?f=constructor&lr=99&w1=x&n=5"
@@ -658,7 +655,7 @@ def test_the_address_of_descent_opens_the_same(page, folder):
 
 @pytest.mark.parametrize("function", ["parabola", "valley"])
 @pytest.mark.parametrize("by", ["descent", "momentum", "rmsprop", "adam"])
-def test_the_code_of_descent_computes_what_it_shows(page, copied, function, by, capsys):
+def test_the_code_of_descent_computes_the_same(page, copied, function, by, capsys):
     said, codes = copied("descent", f"#descent?f={function}&by={by}&n=12")
     names: dict = {}
     exec(codes["torch"], names)
@@ -667,7 +664,7 @@ def test_the_code_of_descent_computes_what_it_shows(page, copied, function, by, 
     assert len(capsys.readouterr().out.splitlines()) == 12
 
 
-def test_descent_does_not_move_for_who_wants_no_motion(page, folder):
+def test_descent_respects_reduced_motion(page, folder):
     page.emulate_media(reduced_motion="reduce")
     descent = figure(page, folder, "descent")
     descent.get_by_role("button", name="Play").click()
@@ -695,7 +692,6 @@ def probabilities(H: np.ndarray, weights) -> np.ndarray:
 
 
 def test_sixteen_bits_change_few_answers(page, folder, weights):
-    """Of each fifth test image."""
     clothes = figure(page, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
     expect(status(clothes)).to_contain_text("Test image 13, sneaker: ")
@@ -728,13 +724,13 @@ def test_sixteen_bits_change_few_answers(page, folder, weights):
         ],
     )
     assert (np.array(answers) != weights["predicted"][::5]).sum() <= 1
-    # The notebook says the same of the network in 32 bits.
+    # The notebook has this accuracy, from the network in 32 bits.
     right = (weights["predicted"] == data.test_labels).mean()
     text = (ROOT / "notebooks/pytorch/mlp-scratch.ipynb").read_text("utf-8")
     assert f"test accuracy {right:.3f}" in text
 
 
-def test_switched_off_units_count_as_the_text_says(weights):
+def test_switching_off_units_has_the_effect_the_text_says(weights):
     H = hidden_of(fashion_mnist.load().test_images[:200], weights)
     P = probabilities(H, weights)
     answers, sure = P.argmax(axis=1), P.max(axis=1) > 0.9
@@ -766,7 +762,7 @@ def shown_probabilities(clothes) -> list[float]:
     return [float(re.search(r"\d\.\d{3}", line)[0]) for line in lines]
 
 
-def test_clothes_show_what_the_network_makes_of_them(page, folder, weights):
+def test_clothes_show_the_networks_answer(page, folder, weights):
     data = fashion_mnist.load()
     H = hidden_of(data.test_images[:200], weights)
     P = probabilities(H, weights)
@@ -809,7 +805,7 @@ def test_clothes_show_what_the_network_makes_of_them(page, folder, weights):
 
 @pytest.mark.parametrize(("image", "c"), [(13, None), (1, 9), (24, 0)])
 def test_contributions_and_the_bias_sum_to_the_score(page, folder, weights, image, c):
-    """Unit by unit, of the class that was chosen, or else of the answer."""
+    """They belong to the chosen class, or else to the network's answer."""
     H = hidden_of(fashion_mnist.load().test_images[image - 1 : image], weights)
     scores = (H @ weights["W2"] + weights["b2"])[0]
     clothes = opened(page, folder, f"#clothes?i={image}")
@@ -834,7 +830,7 @@ def test_contributions_and_the_bias_sum_to_the_score(page, folder, weights, imag
     assert eight + others + bias == pytest.approx(score, abs=0.02)
 
 
-def test_a_unit_of_the_grid_is_looked_at(page, folder):
+def test_a_unit_of_the_grid_can_be_inspected(page, folder):
     clothes = opened(page, folder)
     tiles = clothes.locator(".clothes-units button")
     expect(tiles).to_have_count(8)
@@ -853,7 +849,7 @@ def test_a_unit_of_the_grid_is_looked_at(page, folder):
     )
 
 
-def test_pictures_are_drawn_by_mouse_and_by_keyboard(page, folder, weights):
+def test_pictures_can_be_drawn_by_mouse_and_keyboard(page, folder, weights):
     clothes = opened(page, folder)
     clothes.get_by_role("button", name="Blank").click()
     blank = probabilities(hidden_of(np.zeros((1, 28, 28)), weights), weights)[0]
@@ -873,7 +869,7 @@ def test_pictures_are_drawn_by_mouse_and_by_keyboard(page, folder, weights):
     assert shown_probabilities(clothes) != pytest.approx(by_keys, abs=0.0006)
     clothes.get_by_role("button", name="Undo").click()
     assert shown_probabilities(clothes) == pytest.approx(by_keys, abs=0.0006)
-    # However fast the pointer is, a stroke has no gap; and the eraser takes it away.
+    # A fast stroke has no gaps, and the eraser removes it.
     lit = """() => { const canvas = document.querySelector(".clothes-picture");
       document.activeElement.blur(); // and so the cursor is not drawn
       const column = Math.floor((80 / canvas.clientWidth) * 28);
@@ -905,7 +901,7 @@ def test_clothes_train_in_the_page(page, folder):
     expect(line).to_have_attribute("points", re.compile(","), timeout=60_000)
     train.click()
     expect(train).to_have_text("Continue")
-    page.wait_for_timeout(1000)  # what was asked for before arrives
+    page.wait_for_timeout(1000)  # earlier requests may still be answered
     curve = line.get_attribute("points")
     page.wait_for_timeout(300)
     assert line.get_attribute("points") == curve
@@ -916,8 +912,8 @@ def test_clothes_train_in_the_page(page, folder):
     assert number(r"train loss ([\d.]+)", said) < 1.2
     assert number(r"test accuracy ([\d.]+)", said) > 0.6
     expect(clothes.locator("[data-panel=accuracy] .last")).to_have_count(2)
-    # Ten points an epoch, each the mean of what came since the one before: none jumps
-    # back where an epoch begins.
+    # There are ten points per epoch. Each is the mean since the previous point, so the
+    # curve doesn't jump where an epoch begins.
     heights = [float(p.split(",")[1]) for p in line.get_attribute("points").split()]
     assert len(heights) == 20
     assert heights[len(heights) // 2] > heights[0] + 10  # lower down: less loss
@@ -927,7 +923,7 @@ def test_clothes_train_in_the_page(page, folder):
 
 
 @pytest.mark.parametrize("missing", ["weights", "training"])
-def test_what_does_not_load_is_said(page, site, missing):
+def test_a_script_that_does_not_load_is_reported(page, site, missing):
     page.route(f"**/clothes/{missing}.js", lambda route: route.abort())
     page.goto("about:blank")
     page.goto(f"{site}/clothes.html")
@@ -941,7 +937,7 @@ def test_what_does_not_load_is_said(page, site, missing):
     expect(said).to_have_text(f"The file clothes/{missing}.js could not be loaded.")
 
 
-def test_old_browsers_are_told(first_visit, folder):
+def test_old_browsers_get_a_message(first_visit, folder):
     first_visit.add_init_script("delete window.DecompressionStream")
     clothes = figure(first_visit, folder, "clothes")
     clothes.get_by_role("button", name="Open the network").click()
@@ -949,7 +945,7 @@ def test_old_browsers_are_told(first_visit, folder):
     expect(clothes.locator(".clothes-poster")).to_be_visible()
 
 
-def test_browsers_without_workers_are_told(first_visit, folder):
+def test_browsers_without_workers_get_a_message(first_visit, folder):
     first_visit.add_init_script("delete window.Worker")
     clothes = opened(first_visit, folder)
     clothes.get_by_text("Train it here").click()
@@ -959,7 +955,7 @@ def test_browsers_without_workers_are_told(first_visit, folder):
     )
 
 
-def test_nothing_leaves_and_nothing_loads_before_it_is_needed(first_visit, site):
+def test_nothing_is_sent_and_data_loads_only_when_needed(first_visit, site):
     page, asked = first_visit, first_visit.asked
     page.goto(f"{site}/clothes.html")
     page.wait_for_load_state("networkidle")

@@ -1,6 +1,6 @@
-"""That `pytest --nbval` goes red where a notebook no longer tells the truth.
+"""Tests that `pytest --nbval` fails if a notebook's outputs are no longer right.
 
-Each case is a cell of a small notebook that is run with the project's conftest.py.
+The tests run small notebooks with the project's conftest.py.
 """
 
 import base64
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def png(color):
-    """A small picture in base64."""
+    """Return a small picture in base64."""
     file = io.BytesIO()
     Image.new("L", (32, 32), color).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -36,7 +36,7 @@ SHOW = "from IPython.display import display\ndisplay({}, raw=True)"
 
 
 def cell(source, *outputs, count=1, **metadata):
-    """A code cell, stored with outputs: texts are what it printed."""
+    """Make a code cell with stored outputs. Strings stand for printed text."""
     outputs = [
         new_output("stream", text=output) if isinstance(output, str) else output
         for output in outputs
@@ -47,13 +47,12 @@ def cell(source, *outputs, count=1, **metadata):
 
 
 def shown(text="", **data):
-    """An output of IPython's display."""
+    """Make an output of IPython's display."""
     return new_output("display_data", {"text/plain": text, **data})
 
 
 @pytest.fixture
 def store(pytester):
-    """Store cells as a notebook."""
 
     def store(folder, name, *cells):
         path = pytester.path / "notebooks" / folder / f"{name}.ipynb"
@@ -92,7 +91,7 @@ handle.update("second")"""
 FIGURE = "print('train loss 0.382')"
 
 
-def test_stored_outputs_have_to_come_again(outcomes, monkeypatch):
+def test_stored_outputs_must_be_reproduced(outcomes, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     svg = '<svg><path d="M 0 {}"/></svg>'
@@ -137,7 +136,7 @@ def test_stored_outputs_have_to_come_again(outcomes, monkeypatch):
     ]
     said = result.stdout.str()
     assert not different, said
-    # Another picture is told by where and how much.
+    # The message says where and how much a picture differs.
     result.stdout.fnmatch_lines(
         "*mismatch 'image/png': 100.00% of the pixels look different (columns 0 to 31*"
     )
@@ -148,7 +147,7 @@ def test_stored_outputs_have_to_come_again(outcomes, monkeypatch):
     assert "all 1; 1 took more than 1 s" in lines[2]
 
 
-def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, store):
+def test_a_killed_kernel_is_reported_at_once_and_other_notebooks_run(outcomes, store):
     store("jax", "other", cell("print(1)", "1\n"))
     start = time.monotonic()
     found, result = outcomes(
@@ -165,7 +164,7 @@ def test_a_killed_kernel_is_told_at_once_and_other_notebooks_go_on(outcomes, sto
     result.stdout.fnmatch_lines(["*The kernel died in this cell*", "*Not run: *"])
 
 
-def test_a_cell_alone_runs_after_those_before_it(outcomes):
+def test_a_selected_cell_runs_after_the_cells_before_it(outcomes):
     cells = [
         cell("x = 1"),
         cell("x += 1; print(x)", "3\n"),
@@ -179,13 +178,13 @@ def test_a_cell_alone_runs_after_those_before_it(outcomes):
     assert outcomes(cells)[0] == found
     again = [each if each == "FAILED" else None for each in found]
     assert outcomes(cells, "--lf")[0] == again
-    # Or it says which one before it failed.
+    # If an earlier cell fails, the message names it.
     found, result = outcomes(cells, "-k", "Cell and (3 or 6)")
     assert [found[3], found[6]] == ["PASSED", "FAILED"]
     result.stdout.fnmatch_lines(["*Cell 5: Cell execution caused an exception*"])
 
 
-def test_collecting_needs_nothing_that_builds_the_book():
+def test_collecting_imports_nothing_that_builds_the_book():
     heavy = {"markdown_it", "matplotlib", "numpy", "PIL", "pybtex", "sphinx", "yaml"}
     code = f"import sys, conftest; print(*sorted({heavy} & set(sys.modules)))"
     loaded = subprocess.run(
@@ -203,7 +202,7 @@ def pytest_collection_finish(session):
 """
 
 
-def test_cells_are_marked_after_what_they_need(outcomes, store):
+def test_cells_are_marked_with_what_they_need(outcomes, store):
     store("all", "other", cell("x = 1"))
     options = {"folder": "pytorch", "more": MARKS}
     _, result = outcomes([cell("x = 1")], "--collect-only", "-q", **options)
@@ -211,7 +210,7 @@ def test_cells_are_marked_after_what_they_need(outcomes, store):
     assert f"other {' '.join(sorted(['notebook', *FRAMEWORKS]))}" in result.outlines
 
 
-def test_notebooks_of_a_missing_framework_are_skipped_with_the_reason(outcomes):
+def test_notebooks_of_a_missing_framework_are_skipped_with_a_reason(outcomes):
     more = "\nmissing_modules = lambda tag: ['no_such_module']\n"
     _, result = outcomes([cell("import nothing")], folder="tensorflow", more=more)
     result.assert_outcomes(skipped=1)
@@ -235,7 +234,7 @@ plugin.RunningKernel = dies
 
 
 @pytest.mark.parametrize(("times", "outcome"), [(1, "PASSED"), (2, "ERROR")])
-def test_a_kernel_that_dies_at_its_start_is_started_once_more(outcomes, times, outcome):
+def test_a_kernel_that_dies_on_startup_is_restarted_once(outcomes, times, outcome):
     found, _ = outcomes([cell("print(1)", "1\n")], more=DIES.format(times=times))
     assert found == [outcome]
 
@@ -256,5 +255,5 @@ def test_several_notebooks_of_a_framework_import_it_once(outcomes, store):
     found, result = outcomes(asked, folder="jax", more=FORKED)
     assert found == ["PASSED"], result.stdout.str()
     result.assert_outcomes(passed=2)
-    # One alone is not worth a server.
+    # A single notebook needs no server.
     assert outcomes(asked, "-k", "small", folder="jax", more=FORKED)[0] == ["FAILED"]

@@ -1,6 +1,6 @@
-"""That the committed notebooks were run, in order, on the official data, and are clean.
+"""Tests that the committed notebooks were run in order and have clean outputs.
 
-What their outputs say is compared by ``pytest --nbval``.
+``pytest --nbval`` compares the outputs themselves.
 """
 
 import base64
@@ -12,6 +12,7 @@ import pytest
 
 from booktools import ALL, FRAMEWORKS, chosen_frameworks
 from booktools.execution.jobs import jobs, orphans, outdated
+from booktools.execution.stored import code_cells
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ NOTEBOOKS = [
     for path in sorted((ROOT / "notebooks").glob("*/*.ipynb"))
     if path.parent.name in (ALL, *CHOSEN)
 ]
-# What differs from machine to machine or from run to run.
+# Text that differs between machines or runs.
 UNSTABLE = re.compile(
     r"/home/|/root/|/Users/|/tmp/|C:\\|site-packages|ipykernel_\d|<dc:date>"
     r"|\bat 0x[0-9a-f]+|\d\d:\d\d:\d\d|\d\d\d\d-\d\d-\d\d"
@@ -40,12 +41,8 @@ def _as_chosen(monkeypatch):
     monkeypatch.setenv("BOOKTOOLS_FRAMEWORK", " ".join(CHOSEN))
 
 
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
 def texts(cell):
-    """Yield all that a cell put out, as text."""
+    """Yield all outputs of a cell as text."""
     for output in cell.outputs:
         data = output.get("data", {})
         yield from (value for value in data.values() if isinstance(value, str))
@@ -53,7 +50,7 @@ def texts(cell):
         yield "\n".join([output.get("evalue", ""), *output.get("traceback", [])])
 
 
-def test_it_is_a_valid_notebook(notebook):
+def test_every_notebook_is_valid(notebook):
     nbformat.validate(notebook)
     assert code_cells(notebook)
 
@@ -63,21 +60,21 @@ def test_every_cell_was_run_in_order(notebook):
     assert counts == list(range(1, len(counts) + 1))
 
 
-def test_nothing_was_warned_of(notebook):
+def test_no_cell_printed_a_warning(notebook):
     for cell in code_cells(notebook):
         streams = {output.get("name") for output in cell.outputs}
         assert "stderr" not in streams, cell.source
         assert not any("Warning" in text for text in texts(cell)), cell.source
 
 
-def test_outputs_name_no_machine_and_no_time(notebook):
+def test_outputs_contain_no_paths_and_no_times(notebook):
     for cell in code_cells(notebook):
         assert "execution" not in cell.metadata, "it holds the times of its run"
         found = [text for text in texts(cell) if UNSTABLE.search(text)]
         assert not found, cell.source
 
 
-def test_every_section_has_its_notebooks_as_it_stands_today():
+def test_every_section_has_up_to_date_notebooks():
     book = Book(ROOT)
     assert book.sections
     found = list(jobs(book))
@@ -89,7 +86,7 @@ def test_every_section_has_its_notebooks_as_it_stands_today():
 @pytest.mark.skipif(
     len(CHOSEN) < len(FRAMEWORKS), reason="whose settings changed has other pictures"
 )
-def test_the_picture_of_the_home_page_is_what_the_notebooks_show():
+def test_the_picture_on_the_home_page_matches_the_notebooks():
     picture = (ROOT / "chapters/images/predictions.png").read_bytes()
     for path in NOTEBOOKS:
         if path.stem == "mlp-scratch":
@@ -103,5 +100,5 @@ def test_the_picture_of_the_home_page_is_what_the_notebooks_show():
             assert picture in shown, path.parent.name
 
 
-def test_no_notebook_is_left_over():
+def test_every_notebook_belongs_to_a_section():
     assert orphans(Book(ROOT)) == []

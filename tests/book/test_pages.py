@@ -1,4 +1,4 @@
-"""The pages of the book in a browser: all of them, as readers meet them."""
+"""Tests of the book's pages in a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from small_book import ROOT, built
 PAGES = [page.docname for page in Book(ROOT).pages]
 ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404"]
 SECTION = "chapters/mlp-scratch"
-LIGHT = "chapters/mlp-concise"  # has all that is asked of a choice
+LIGHT = "chapters/mlp-concise"  # has tabs but no interactive figure
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 SCRATCH = re.compile(r"\d+\. Implementation of Multi")  # the title of that section
 WIDTHS = (360, 640, 768, 992, 1200, 1400, 2000)  # 640: a window of 1280 at 200 %
@@ -30,7 +30,7 @@ WIDTHS = (360, 640, 768, 992, 1200, 1400, 2000)  # 640: a window of 1280 at 200 
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory) -> Path:
-    """The book as it stands, built."""
+    """Build the book, or use an existing build."""
     return built(tmp_path_factory.mktemp("pages"))
 
 
@@ -42,7 +42,7 @@ def server(html):
 
 @pytest.fixture
 def page(used_page):
-    """One for a reader who was never here; loads what it knows in half the time."""
+    """Reset the shared page. It has a warm cache, so it loads in half the time."""
     page = used_page
     page.goto("about:blank")
     page.set_viewport_size({"width": 1400, "height": 900})
@@ -56,12 +56,12 @@ def page(used_page):
 
 
 def settle(page):
-    """Wait until formulas are set and what moves has come to rest."""
+    """Wait until formulas are typeset."""
     page.evaluate("() => window.MathJax?.startup?.promise.then(() => null)")
 
 
 def faults(page, elements, **options):
-    """Return what axe finds in elements, by rule and element."""
+    """Return the problems that axe finds in elements."""
     options |= {"preload": False, "resultTypes": ["violations"]}
     found = page.evaluate(
         "async ([e, o]) => (await axe.run(e, o)).violations", [elements, options]
@@ -73,8 +73,8 @@ def faults(page, elements, **options):
     ]
 
 
-# A page has thousands of texts in a few dozen colors, sizes and places. For axe, whose
-# measuring takes time, mark one of each that differs in what decides its contrast.
+# A page has thousands of texts, but only a few dozen combinations of color, size and
+# background. Checking contrast is slow, so mark one text of each for axe.
 MARK = """() => {
     const kinds = new Map()
     for (const element of document.querySelectorAll('body *')) {
@@ -95,7 +95,7 @@ MARK = """() => {
     return kinds.size
 }"""
 
-# Of the rest of code and formulas leave the words.
+# Remove the markup of all other code and formulas.
 THIN = """() => {
     for (const formula of document.querySelectorAll('mjx-container'))
         if (!formula.querySelector('[data-kind]')) formula.remove()
@@ -105,8 +105,8 @@ THIN = """() => {
 }"""
 
 
-# A formula does not break. One within a line that is wider than the line is cut off,
-# and one of its own has to be scrolled.
+# Formulas don't break. If one in a paragraph is wider than the line, it is cut off, and
+# if a displayed one is, it has to be scrolled.
 CUT_OFF = """() => [...document.querySelectorAll('span > mjx-container, div.math')]
     .filter((formula) => {
         if (formula.matches('div'))
@@ -122,7 +122,7 @@ CUT_OFF = """() => [...document.querySelectorAll('span > mjx-container, div.math
     })
     .map((formula) => formula.parentElement.textContent)"""
 
-# Lines that begin with the mark after a formula.
+# Lines that begin with the punctuation mark after a formula.
 LEFT_ALONE = """() => [...document.querySelectorAll('span.math')].filter((formula) => {
         const mark = document.createRange()
         const after = formula.nextSibling
@@ -133,12 +133,12 @@ LEFT_ALONE = """() => [...document.querySelectorAll('span.math')].filter((formul
     })
     .map((formula) => formula.textContent)"""
 
-# Code and what it puts out.
+# Code and outputs that are wider than their box.
 CUT_CODE = """() => [...document.querySelectorAll('article pre')]
     .filter((block) => block.checkVisibility() && block.scrollWidth > block.clientWidth)
     .map((block) => block.textContent)"""
 
-# How many characters the lines of paragraphs have, but for each last one.
+# The numbers of characters in the lines of paragraphs, except their last lines.
 LINES = """() => {
     const range = document.createRange(), found = []
     for (const text of document.querySelectorAll('article p')) {
@@ -157,7 +157,7 @@ LINES = """() => {
     return found
 }"""
 
-# Open all answers, and the tabs of every framework at once; or close them again.
+# Open all answers and all tabs at once, or close them again.
 UNFOLD = """open => {
     for (const details of document.querySelectorAll('article details'))
         details.open = open
@@ -172,7 +172,7 @@ UNFOLD = """open => {
 
 
 def assert_all_fits(page, widths):
-    """Nothing is wider than the page, no formula or line of code than its place."""
+    """Check that nothing is too wide for the page, or for its box."""
     page.evaluate(UNFOLD, True)
     for width in widths:
         page.set_viewport_size({"width": width, "height": 900})
@@ -195,13 +195,13 @@ def show(page, scheme):
 def assert_open_to_all(page):
     page.set_viewport_size({"width": 1400, "height": 900})
     page.add_script_tag(path=AXE)
-    # A color on its way to another has the contrast of neither.
+    # During a transition, colors have another contrast.
     page.add_style_tag(content="* { transition: none !important }")
     for scheme in ("dark", "light"):
         show(page, scheme)
         assert page.evaluate(MARK) > 5
     page.evaluate(THIN)
-    # It takes no formula for text; another test looks for empty headings.
+    # axe doesn't see formulas as text, so another test looks for empty headings.
     off = {"enabled": False}
     others = {"color-contrast": off, "empty-table-header": off}
     assert faults(page, "html", rules=others) == []
@@ -212,7 +212,7 @@ def assert_open_to_all(page):
 
 @pytest.fixture(scope="module")
 def trees(html):
-    """What the pages say, without a browser."""
+    """Parse all pages, without a browser."""
     return {
         path.relative_to(html).with_suffix("").as_posix(): lxml.html.parse(
             str(path), lxml.html.HTMLParser(encoding="utf-8")
@@ -224,7 +224,7 @@ def trees(html):
 
 @pytest.fixture(scope="module")
 def telling(trees):
-    """Pages that together have all kinds of elements, with the pages of figures."""
+    """Choose pages that have all kinds of elements, besides the pages of figures."""
     kinds = {
         name: {
             (element.tag, re.sub(r"\d", "", kind))
@@ -244,11 +244,11 @@ def telling(trees):
 
 
 @pytest.mark.parametrize("name", ALL_PAGES)
-def test_every_page_is_whole_offline_and_open_to_all(page, html, telling, name):
+def test_every_page_works_offline_and_is_accessible(page, html, telling, name):
     page.set_viewport_size({"width": min(WIDTHS), "height": 900})
     page.goto(f"file://{html}/{name}.html")
     settle(page)
-    # The text is as wide on all screens from 992 on; of what looks alike, one is seen.
+    # From 992 on, text has the same width. Check more only on representative pages.
     assert_all_fits(page, WIDTHS if name in telling else (360, 992))
     if name in telling:
         assert_open_to_all(page)
@@ -256,7 +256,7 @@ def test_every_page_is_whole_offline_and_open_to_all(page, html, telling, name):
     assert not [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
 
 
-def test_no_link_leads_nowhere_and_no_name_is_given_twice(html, trees):
+def test_no_link_is_dead_and_no_id_is_repeated(html, trees):
     ids = {name: tree.xpath("//@id") for name, tree in trees.items()}
     twice = {name: len(all_) - len(set(all_)) for name, all_ in ids.items()}
     assert {name for name, repeated in twice.items() if repeated} == set()
@@ -277,7 +277,7 @@ def test_no_link_leads_nowhere_and_no_name_is_given_twice(html, trees):
     assert dead == []
 
 
-def test_every_page_says_what_it_is(trees):
+def test_every_page_has_a_title_and_a_description(trees):
     for name in PAGES:
         [description] = trees[name].xpath("//meta[@name='description']/@content")
         assert 20 < len(description) <= 200
@@ -288,7 +288,7 @@ def test_every_page_says_what_it_is(trees):
         assert icon.endswith("_static/favicon.svg")
 
 
-def test_no_level_of_headings_is_left_out(trees):
+def test_no_heading_level_is_skipped(trees):
     tags = " or ".join(f"self::h{level}" for level in range(1, 7))
     for name in PAGES:
         levels = [
@@ -299,7 +299,7 @@ def test_no_level_of_headings_is_left_out(trees):
         assert levels.count(1) == 1, name
 
 
-def test_pictures_have_their_size_and_a_text(trees):
+def test_pictures_have_a_size_and_a_text_alternative(trees):
     pictures = [image for name in PAGES for image in trees[name].iter("img")]
     assert len(pictures) > 30
     for image in pictures:
@@ -309,13 +309,13 @@ def test_pictures_have_their_size_and_a_text(trees):
         assert decoration == (not image.get("alt"))
 
 
-def test_no_heading_of_a_table_is_empty(trees):
+def test_no_table_heading_is_empty(trees):
     headings = [cell for tree in trees.values() for cell in tree.iter("th")]
     assert headings
     assert all(cell.text_content().strip() for cell in headings)
 
 
-def test_a_line_has_some_75_characters_at_most(page, html):
+def test_the_median_line_has_at_most_75_characters(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     for width in (992, 2000):
         page.set_viewport_size({"width": width, "height": 900})
@@ -324,7 +324,7 @@ def test_a_line_has_some_75_characters_at_most(page, html):
         assert numpy.median(lines) <= 75
 
 
-def test_what_scrolls_on_a_phone_shows_that_it_does(page, html):
+def test_boxes_that_scroll_on_a_phone_show_it(page, html):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"file://{html}/{SECTION}.html")
     settle(page)
@@ -361,10 +361,10 @@ def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):
     assert set(marks) == {'"JAX"'}
 
 
-def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
+def test_answers_stay_covered_until_the_reader_asks(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     output = page.get_by_text("ratio: 25.9")
-    # And so does what the text says of it.
+    # The text about it is covered too.
     told = page.get_by_text("Nearly all parameters of the MLP, 784", exact=False)
     first, second = (
         page.locator("details", has_text=question)
@@ -375,7 +375,7 @@ def test_what_answers_a_question_waits_until_the_reader_asks(page, html):
     first.locator("summary").click()
     expect(output).to_be_visible()
     expect(told).to_be_visible()
-    # Or without the answer, and then in every framework.
+    # The button shows the output without opening the question, in every framework.
     assert not page.get_by_text("mean before training: 2.30").first.is_visible()
     page.get_by_role("button", name="Show the output").first.click()
     assert second.get_attribute("open") is None
@@ -394,7 +394,7 @@ def test_figures_in_tables_are_aligned(page, html):
     assert style == ["end", "tabular-nums", "nowrap"]
 
 
-def test_the_first_screen_says_what_for_whom_and_where_to_begin(page, html):
+def test_the_first_screen_says_what_the_book_is_and_where_to_begin(page, html):
     page.goto(f"file://{html}/chapters/index.html")
     for width, height in ((360, 800), (768, 1024), (1200, 900)):
         page.set_viewport_size({"width": width, "height": height})
@@ -418,7 +418,7 @@ def test_the_sidebar_folds_the_solutions(page, html):
 
 
 def shown(page):
-    """Return the frameworks of which something can be seen in the text."""
+    """Return the frameworks with a visible tab in the text."""
     return set(
         page.evaluate(
             """() => [...document.querySelectorAll('.frameworks > .sd-tab-content')]
@@ -429,7 +429,7 @@ def shown(page):
 
 
 def selected(page):
-    """Return the frameworks that tabs and switch say are chosen."""
+    """Return the frameworks that the tabs and the switch show as chosen."""
     tabs = page.locator('.frameworks [role="tab"][aria-selected="true"]:visible')
     switch = page.locator(".framework-switch input:checked + span")
     narrow = page.locator("select.framework-switch option:checked")
@@ -440,14 +440,14 @@ def selected(page):
     }
 
 
-def test_one_choice_holds_everywhere(page, html):
+def test_a_choice_applies_to_every_tab_and_page(page, html):
     page.goto(f"file://{html}/{LIGHT}.html")
     assert shown(page) == {"pytorch"}
     page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
     assert shown(page) == {"tensorflow"}
     assert selected(page) == {"TensorFlow"}
     assert page.url.endswith("?framework=tensorflow")
-    # A link carries it, and the next visit remembers it.
+    # Links pass it on, and the next visit remembers it.
     with page.expect_navigation():
         page.locator(".prev-next-area a").last.click()
     assert "?framework=tensorflow" in page.url
@@ -461,7 +461,7 @@ def test_one_choice_holds_everywhere(page, html):
     assert page.wrong == []
 
 
-def test_the_choice_on_a_phone_is_a_list(page, html):
+def test_the_switch_is_a_list_on_phones(page, html):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"file://{html}/{LIGHT}.html")
     page.locator("select.framework-switch").select_option("mxnet")
@@ -469,7 +469,7 @@ def test_the_choice_on_a_phone_is_a_list(page, html):
     assert not page.locator("fieldset.framework-switch").is_visible()
 
 
-def test_a_later_choice_stands_on_the_way_back(page, server):
+def test_going_back_keeps_the_latest_choice(page, server):
     page.goto(f"{server}/{LIGHT}.html?framework=mxnet")
     page.goto(f"{server}/chapters/softmax-concise.html")
     page.locator("fieldset.framework-switch").get_by_text("TensorFlow").click()
@@ -478,7 +478,7 @@ def test_a_later_choice_stands_on_the_way_back(page, server):
     assert page.url.endswith("mlp-concise.html?framework=tensorflow")
 
 
-def test_tabs_obey_the_keyboard_and_have_names(page, html):
+def test_tabs_work_by_keyboard_and_have_names(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     tabs = page.get_by_role("tablist", name="Framework").first.get_by_role("tab")
     names = [framework.title for framework in FRAMEWORKS.values()]
@@ -503,7 +503,7 @@ def test_tabs_obey_the_keyboard_and_have_names(page, html):
     assert panel.evaluate("panel => panel === document.activeElement")
 
 
-def test_the_first_stop_of_the_keyboard_skips_to_the_text(page, html):
+def test_the_first_tab_stop_skips_to_the_text(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
@@ -511,19 +511,19 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_text(page, html):
     assert page.url.endswith("#main-content")
 
 
-def test_what_the_reader_looks_at_stays_where_it_is(page, html):
+def test_the_block_in_view_stays_in_place_when_tabs_change(page, html):
     page.goto(f"file://{html}/chapters/softmax-scratch.html")
     settle(page)
     tab = page.locator('[role="tab"][data-sync-id="mxnet"]').last
     tab.scroll_into_view_if_needed()
     before, scrolled = tab.bounding_box()["y"], page.evaluate("window.scrollY")
-    tab.evaluate("tab => tab.click()")  # Playwright's own may scroll to it once more
+    tab.evaluate("tab => tab.click()")  # Playwright's click might scroll
     assert tab.bounding_box()["y"] == pytest.approx(before, abs=1.5)
     assert page.evaluate("window.scrollY") != scrolled, "nothing changed above it"
 
 
-def test_no_other_framework_is_drawn_first(first_visit, server):
-    """Drawn with the script of the tabs held back, the choice shows already."""
+def test_no_other_framework_flashes_up_first(first_visit, server):
+    """The choice shows even before the script of the tabs has loaded."""
     page = first_visit
     page.route("**/booktools.js*", lambda route: None)
     page.goto(f"{server}/{SECTION}.html?framework=mxnet", wait_until="commit")
@@ -562,7 +562,7 @@ def test_without_scripts_everything_can_be_reached(chromium, html):
             folded.locator(TAB).click()
         folded.locator("summary").click()
         expect(folded.locator("p").last).to_be_visible()
-    page.locator("button:visible").click()  # the only one, which needs none
+    page.locator("button:visible").click()  # the only one, which needs no script
     expect(page.get_by_role("link", name="JAX notebook")).to_be_visible()
     page.get_by_role("link", name="Contents", exact=True).click()
     contents = page.locator(".bd-sidebar-primary").get_by_text("Performance").first
@@ -579,7 +579,7 @@ FULL = """Storage.prototype.setItem = () => {
 
 
 @pytest.mark.parametrize("kind", [FORBIDDEN, FULL], ids=["forbidden", "full"])
-def test_where_nothing_can_be_stored_all_works(first_visit, server, kind):
+def test_pages_work_without_storage(first_visit, server, kind):
     page = first_visit
     page.add_init_script(kind)
     page.goto(f"{server}/{LIGHT}.html")
@@ -588,7 +588,7 @@ def test_where_nothing_can_be_stored_all_works(first_visit, server, kind):
     theme = page.evaluate("document.documentElement.dataset.theme")
     page.locator(".theme-switch-button:visible").click()
     assert page.evaluate("document.documentElement.dataset.theme") != theme
-    # The next page knows it from the address alone.
+    # The next page can know the choice only from its address.
     with page.expect_navigation():
         page.locator("article a.reference.internal[href*='.html']").first.click()
     assert selected(page) == {"TensorFlow"}
@@ -600,7 +600,7 @@ def test_where_nothing_can_be_stored_all_works(first_visit, server, kind):
     assert page.wrong == []
 
 
-def test_in_a_frame_that_may_store_nothing_all_works(page, server):
+def test_pages_work_in_a_sandboxed_frame(page, server):
     page.goto(f"{server}/404.html")
     page.set_content(
         f'<iframe sandbox="allow-scripts" width=1300 height=800 '
@@ -609,12 +609,12 @@ def test_in_a_frame_that_may_store_nothing_all_works(page, server):
     frame = page.frame_locator("iframe")
     frame.locator("fieldset.framework-switch").get_by_text("JAX").click()
     expect(frame.locator(".framework-jax").first).to_be_visible()
-    # Such a frame may load no fonts from this server either.
+    # Such a frame can't load fonts from this server.
     fonts = re.compile(r"\.woff|Access to font|net::ERR_FAILED")
     assert [each for each in page.wrong if not fonts.search(each)] == []
 
 
-def test_two_windows_show_two_frameworks(page, server):
+def test_two_windows_can_show_two_frameworks(page, server):
     other = page.context.new_page()
     for window, name in ((page, "MXNet"), (other, "TensorFlow")):
         window.goto(f"{server}/{LIGHT}.html")
@@ -623,7 +623,7 @@ def test_two_windows_show_two_frameworks(page, server):
         assert selected(window) == {name}
         window.reload()
         assert selected(window) == {name}
-        # The address never says otherwise, nor does it need to say it.
+        # The address agrees, but the choice doesn't depend on it.
         assert window.url.endswith(f"?framework={name.lower()}")
         window.goto(f"{server}/chapters/softmax-concise.html")
         assert selected(window) == {name}
@@ -633,12 +633,12 @@ def test_two_windows_show_two_frameworks(page, server):
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("overwrites", "chapters/softmax-scratch"),  # in MXNet's tabs alone
-        ("ratio: 25.9", SECTION),  # put out, and the answer to a question
+        ("overwrites", "chapters/softmax-scratch"),  # only in MXNet's tabs
+        ("ratio: 25.9", SECTION),  # in an output that answers a question
         ("eight times as wide", SECTION),  # in a short answer
     ],
 )
-def test_a_link_to_words_reaches_what_is_hidden(page, server, text, name):
+def test_a_link_to_words_reveals_hidden_text(page, server, text, name):
     page.goto(f"{server}/{name}.html#:~:text={quote(text)}")
     expect(page.locator("article").get_by_text(text).first).to_be_in_viewport()
     if text == "overwrites":
@@ -661,7 +661,7 @@ def test_an_anchor_reaches_a_folded_answer(page, html):
     expect(answer).to_have_attribute("open", "")
 
 
-def test_colors_of_the_readers_own_leave_nothing_unseen(page, html):
+def test_everything_is_visible_in_forced_colors(page, html):
     page.emulate_media(forced_colors="active")
     page.goto(f"file://{html}/{SECTION}.html")
     background = "part => getComputedStyle(part).backgroundColor"
@@ -678,7 +678,7 @@ def test_colors_of_the_readers_own_leave_nothing_unseen(page, html):
     assert chosen != tabs.locator("[aria-selected=false]").first.evaluate(line)
 
 
-# The lightness of what is drawn, from 0 to 255, and what it is.
+# The lightness of each text, from 0 to 255, and its beginning.
 INKS = """() => [...document.querySelectorAll('article *')].filter((part) =>
     part.checkVisibility() && [...part.childNodes].some(
         (node) => node instanceof Text && node.data.trim()))
@@ -688,7 +688,7 @@ INKS = """() => [...document.querySelectorAll('article *')].filter((part) =>
     })"""
 
 
-def test_paper_is_white_and_shows_what_is_folded(page, html):
+def test_print_is_light_and_unfolds_everything(page, html):
     page.emulate_media(color_scheme="dark")
     page.goto(f"file://{html}/{SECTION}.html")
     assert max(page.evaluate(INKS))[0] > 200
@@ -704,7 +704,7 @@ def test_paper_is_white_and_shows_what_is_folded(page, html):
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_paper_shows_the_chosen_framework_only(page, html):
+def test_print_shows_only_the_chosen_framework(page, html):
     page.goto(f"file://{html}/{SECTION}.html?framework=tensorflow")
     settle(page)
     page.emulate_media(media="print")
@@ -716,7 +716,7 @@ def test_paper_shows_the_chosen_framework_only(page, html):
     assert page.pdf()[:4] == b"%PDF"
 
 
-def test_the_search_says_in_which_framework_a_hit_is(page, html):
+def test_search_hits_name_their_framework(page, html):
     page.goto(f"file://{html}/search.html?q=requires_grad_")
     hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
     hit.first.wait_for()
@@ -724,7 +724,7 @@ def test_the_search_says_in_which_framework_a_hit_is(page, html):
     with page.expect_navigation(wait_until="load"):
         hit.first.locator("a").first.click()
     assert "framework=pytorch" in page.url
-    # In a tab's prose, and there alone, as another word of the same stem.
+    # Only in the prose of a tab, as another word with the same stem.
     page.goto(f"file://{html}/search.html?q=overwriting")
     hit = page.locator("#search-results li", has_text="Softmax Regression from Scratch")
     hit.first.wait_for()
@@ -741,27 +741,27 @@ def test_the_search_says_in_which_framework_a_hit_is(page, html):
 
 
 def hits(page, address, words, framework="pytorch"):
-    """Search for words, and return the titles that are found, in order."""
+    """Search for words, and return the hits in order."""
     page.goto(f"{address}/search.html?q={words}&framework={framework}")
     page.get_by_text("Search finished").wait_for()
     page.wait_for_load_state("networkidle")
     return page.locator("#search-results li").all_inner_texts()
 
 
-def test_a_hit_opens_where_its_words_are(page, server):
-    # In code, of every framework: the reader's own is opened, not the first.
+def test_a_search_hit_opens_at_its_words(page, server):
+    # In the code of every framework, the hit opens the reader's own tab.
     hits(page, server, "num_hiddens", "jax")
     hit = page.locator("#search-results li", has_text=SCRATCH)
     assert hit.locator(".hit-framework").count() == 0
     with page.expect_navigation():
         hit.locator("a").click()
     assert selected(page) == {"JAX"}
-    # Other words of one stem, and solutions last.
+    # The search finds other words with the same stem, and solutions come last.
     found = hits(page, server, "initializations")
     assert any("Initializ" in each for each in found)
     solutions = ["Solutions:" in each for each in found]
     assert solutions == sorted(solutions)
-    # The caption of a figure, under its heading, which the hit opens.
+    # In a caption, the hit names the heading and opens at the caption.
     hits(page, server, "confident label")
     softmax = re.compile(r"\d+\. Softmax Regression from Scratch")
     hit = page.locator("#search-results li", has_text=softmax)
@@ -774,7 +774,7 @@ def test_a_hit_opens_where_its_words_are(page, server):
     assert not any("import " in each for each in hits(page, server, "nn"))
 
 
-def test_reduced_motion_is_honoured(page, html):
+def test_reduced_motion_is_respected(page, html):
     page.emulate_media(reduced_motion="reduce")
     page.goto(f"file://{html}/{SECTION}.html")
     moving = page.evaluate(
@@ -787,7 +787,7 @@ def test_reduced_motion_is_honoured(page, html):
     assert moving == []
 
 
-def test_a_menu_saves_notebooks_that_stand_alone(page, server, html):
+def test_the_menu_downloads_self_contained_notebooks(page, server, html):
     page.goto(f"{server}/{SECTION}.html")
     page.get_by_role("button", name="Download the notebook").click()
     with page.expect_download(timeout=20_000) as download:
@@ -814,7 +814,7 @@ SEEN = """() => [...document.querySelectorAll(
     .filter(([, {top}]) => top < window.innerHeight)
     .map(([{tagName, innerText}, {left, top}]) => [tagName, innerText, left, top])"""
 SCRIPTS = re.compile(r"_static/(?!mathjax/).*\.js")
-WEIGHT = {  # in bytes, compressed; and the figures of a page
+WEIGHT = {  # the most bytes a page may load, compressed, and its figures
     "chapters/index": (400_000, ()),
     "chapters/d2lutils": (400_000, ()),
     "chapters/mlp": (800_000, ("plane", "folds")),
@@ -826,7 +826,7 @@ FIGURES = [name for name, (_, figures) in WEIGHT.items() if figures]
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", [*WEIGHT, "chapters/exercises"])
-def test_scripts_move_nothing_that_is_in_view(first_visit, server, name, width):
+def test_scripts_shift_nothing_in_view(first_visit, server, name, width):
     page, held = first_visit, []
     page.set_viewport_size({"width": width, "height": 720})
     page.route(re.compile("/mathjax/"), lambda route: route.abort())
@@ -846,7 +846,7 @@ def test_scripts_move_nothing_that_is_in_view(first_visit, server, name, width):
 
 
 @pytest.mark.parametrize("name", WEIGHT)
-def test_a_first_visit_is_light_and_nothing_moves(first_visit, server, html, name):
+def test_a_first_visit_loads_little_and_nothing_shifts(first_visit, server, html, name):
     page = first_visit
     page.add_init_script(MOVED)
     page.goto(f"{server}/{name}.html?framework=tensorflow", wait_until="networkidle")
@@ -858,7 +858,7 @@ def test_a_first_visit_is_light_and_nothing_moves(first_visit, server, html, nam
     moved = page.evaluate("window.moved")
     assert sum(value for value, *_ in moved) < 0.1, moved
     assert not [path for path in paths if re.search(r"fontawesome|searchindex", path)]
-    # All scripts of a page's figures come as one, and where there is a figure alone.
+    # All scripts of figures come in one file, only on pages with figures.
     own = [path for path in paths if re.search(r"/interactive/.*js$", path)]
     assert len(own) == bool(figures)
     assert all(sizes[path] < 16 * 1024 for path in own)
@@ -866,7 +866,7 @@ def test_a_first_visit_is_light_and_nothing_moves(first_visit, server, html, nam
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_opened_figures_are_open_to_all(page, html, name):
+def test_opened_figures_are_accessible(page, html, name):
     page.goto(f"file://{html}/{name}.html")
     for figure in WEIGHT[name][1]:
         place = page.locator(f"#{figure}")
@@ -883,7 +883,7 @@ def test_opened_figures_are_open_to_all(page, html, name):
     assert page.wrong == []
 
 
-def test_the_code_of_clothes_is_the_sections(page, server):
+def test_the_code_of_clothes_is_that_of_the_section(page, server):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"{server}/{SECTION}.html#clothes?lr=0.2&b=64&e=1")
     figure = page.locator("#clothes")
@@ -906,7 +906,7 @@ def test_the_code_of_clothes_is_the_sections(page, server):
         assert own.startswith(code.rstrip()), framework
 
 
-def test_the_table_of_exercises_is_sorted_and_filtered(page, server):
+def test_the_table_of_exercises_sorts_and_filters(page, server):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"{server}/chapters/exercises.html")
     table = page.locator(".exercise-list table")

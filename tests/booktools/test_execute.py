@@ -1,4 +1,4 @@
-"""Notebooks are written, executed and kept current, each time in the same bytes."""
+"""Tests that notebooks are written, executed and kept up to date, reproducibly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _no_framework_needed(monkeypatch):
 
 @pytest.fixture(scope="session")
 def executed(tmp_path_factory):
-    """A book with its notebooks, which no test may change."""
+    """Make a book with its notebooks. Tests must not change it."""
     root = copy_book(tmp_path_factory.mktemp("executed") / "book")
     with pytest.MonkeyPatch.context() as monkeypatch:
         run_notebooks(root, monkeypatch)
@@ -45,7 +45,7 @@ def executed(tmp_path_factory):
 
 @pytest.fixture
 def root(tmp_path, executed):
-    """A book whose notebooks are current."""
+    """Make a copy of the book with up-to-date notebooks."""
     root = copy_book(tmp_path / "book")
     kept = executed.glob("interactive/*/*.npz")
     for path in (*executed.glob("notebooks/*/*.ipynb"), *kept):
@@ -65,12 +65,12 @@ def job(root, framework="pytorch", name="first"):
 
 
 def with_cell(root, *source):
-    """Put a cell for PyTorch before the last note; return the line of its code."""
+    """Insert a cell for PyTorch before the last note; return the line of its code."""
     cell = "\n".join(["```{code-cell} ipython3", ":tags: [pytorch]", *source, "```"])
     return replace(root / FIRST, ":::{note}\n", f"{cell}\n\n:::{{note}}\n") + 2
 
 
-def test_every_notebook_is_executed_with_nothing_of_this_machine_in_it(executed):
+def test_every_notebook_runs_and_contains_no_trace_of_the_machine(executed):
     paths = sorted(executed.glob("notebooks/*/*.ipynb"))
     names = [path.relative_to(executed / "notebooks").as_posix() for path in paths]
     assert names == [
@@ -95,7 +95,7 @@ def test_every_notebook_is_executed_with_nothing_of_this_machine_in_it(executed)
     assert '"traceback": [\n      "ZeroDivisionError: division by zero"\n     ]' in text
 
 
-def test_only_a_change_of_code_is_executed(root, monkeypatch):
+def test_a_notebook_runs_again_only_if_its_code_changes(root, monkeypatch):
     assert update(job(root)) == "unchanged"
     before = json.loads((root / TORCH).read_text(encoding="utf-8"))
     replace(root / FIRST, "It goes on in", "It continues in")
@@ -119,7 +119,7 @@ def test_only_a_change_of_code_is_executed(root, monkeypatch):
 
 
 def edit(root, change):
-    """Let a reader's editor change the stored notebook for PyTorch, and save it."""
+    """Change the stored notebook for PyTorch, as if in an editor."""
     notebook = nbformat.read(root / TORCH, as_version=4)
     change(notebook, [cell for cell in notebook.cells if cell.cell_type == "code"])
     nbformat.write(notebook, root / TORCH)
@@ -138,7 +138,7 @@ OTHER_RUNS = (
 )
 
 
-def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
+def test_outputs_from_other_runs_are_not_kept(root, capsys):
     before = (root / TORCH).read_bytes()
     for change, reason in OTHER_RUNS:
         (root / TORCH).write_bytes(before)
@@ -150,7 +150,7 @@ def test_outputs_that_another_run_left_are_not_adopted(root, capsys):
         )
     assert update(job(root)) == "executed"
     assert (root / TORCH).read_bytes() == before
-    # A reader changes a cell, does not run it, and takes it over into the section.
+    # A reader changes a cell without running it, and copies it into the section.
     edit(root, lambda notebook, cells: cells[1].update(source='name = "pt"'))
     replace(root / FIRST, 'name = "torch"', 'name = "pt"')
     assert update(job(root)) == "executed"
@@ -173,7 +173,7 @@ MISMATCHES = (
 )
 
 
-def test_a_notebook_that_does_not_match_is_found_by_line(root):
+def test_a_mismatch_is_reported_with_its_line(root):
     before = (root / TORCH).read_bytes()
     lines = (root / FIRST).read_text("utf-8").split("\n")
     for change, place, words in MISMATCHES:
@@ -193,9 +193,7 @@ def test_identifiers_come_from_the_content_and_are_unique(root):
     assert [cell.id for cell in job(root).fresh.cells][1:] == ids[1:]
 
 
-def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
-    """Those of VS Code, JupyterLab, Colab and nbconvert."""
-
+def test_metadata_from_editors_does_not_count(root, monkeypatch, capsys):
     def change(notebook, cells):
         notebook.metadata.language_info["version"] = "3.11.7"
         notebook.metadata.kernelspec = {"name": "venv", "display_name": ".venv (3.11)"}
@@ -218,7 +216,7 @@ def test_the_marks_of_editors_do_not_count(root, monkeypatch, capsys):
     assert (root / TORCH).read_bytes() == before
 
 
-def test_a_notebook_that_cannot_be_read_is_made_again(root, capsys):
+def test_an_unreadable_notebook_is_made_again(root, capsys):
     text = (root / TORCH).read_text(encoding="utf-8")
     lines = text.split("\n")
     for broken in (
@@ -237,7 +235,7 @@ def test_a_notebook_that_cannot_be_read_is_made_again(root, capsys):
     assert (root / TORCH).read_text(encoding="utf-8") == text
 
 
-def test_a_change_of_the_library_asks_for_a_new_run(root, capsys, monkeypatch):
+def test_a_change_in_the_library_needs_a_new_run(root, capsys, monkeypatch):
     def asked():
         assert run(root, "check") == 1
         line = (
@@ -263,11 +261,11 @@ def test_a_change_of_the_library_asks_for_a_new_run(root, capsys, monkeypatch):
     with_cell(root, "import d2lutils.torch", "print(d2lutils.torch.answer)")
     assert update(job(root)) == "executed"
     assert "42" in (root / TORCH).read_text(encoding="utf-8")
-    (library / "torch.py").write_bytes(b"answer = 42\r\n")  # by Git, on Windows
+    (library / "torch.py").write_bytes(b"answer = 42\r\n")  # as Git does on Windows
     assert update(job(root)) == "unchanged"
 
 
-def test_parameters_that_a_figure_wants_are_those_that_its_notebook_learned(root):
+def test_weights_saved_for_a_figure_come_from_its_notebook(root):
     path = root / "interactive" / "beads" / "second.npz"
     with numpy.load(path) as kept:
         assert kept["learned"].tolist() == [2.5, numpy.float16(0.1)]
@@ -286,7 +284,7 @@ def test_parameters_that_a_figure_wants_are_those_that_its_notebook_learned(root
         (("import sys", "sys.stderr.write(sys.prefix)"), "(?s)stderr.*/"),
     ],
 )
-def test_a_cell_that_fails_is_named_and_nothing_is_written(root, source, message):
+def test_a_failing_cell_is_named_and_nothing_is_written(root, source, message):
     line = with_cell(root, *source)
     before = (root / TORCH).read_bytes()
     with pytest.raises(SourceError, match=message) as caught:
@@ -322,14 +320,14 @@ def printed(text, name="stdout"):
         (shown(**{"image/svg+xml": "<dc:date>2020</dc:date>"}), "the time of day"),
     ],
 )
-def test_what_differs_between_machines_or_runs_is_refused(output, message):
+def test_outputs_that_differ_between_machines_or_runs_are_refused(output, message):
     cell = nbformat.v4.new_code_cell("x", outputs=[printed("fine"), output])
     assert re.search(
         message.replace(": '", ", which may not be stored: '"), validate_outputs(cell)
     )
 
 
-def test_ordinary_outputs_are_stored_and_a_cell_that_should_raise_must():
+def test_ordinary_outputs_are_stored_and_a_raises_exception_cell_must_raise():
     outputs = [printed("loss 0.38 at /t/92"), shown(**{"image/png": "/home/x"})]
     cell = nbformat.v4.new_code_cell("x", outputs=outputs)
     assert validate_outputs(cell) is None
@@ -337,8 +335,7 @@ def test_ordinary_outputs_are_stored_and_a_cell_that_should_raise_must():
     assert "raised nothing" in validate_outputs(cell)
 
 
-def test_a_kernel_depends_on_nothing_of_the_caller(root, tmp_path, monkeypatch):
-    """Another kernel is there; a CI service draws with Agg, a terminal is narrow."""
+def test_a_kernel_ignores_the_settings_of_the_caller(root, tmp_path, monkeypatch):
     spec = tmp_path / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
     broken = {"argv": ["false"], "display_name": "Other", "language": "python"}
@@ -360,7 +357,7 @@ def test_a_kernel_depends_on_nothing_of_the_caller(root, tmp_path, monkeypatch):
         f"[sys.executable == {sys.executable!r}, *map(os.environ.get, {names})]",
     )
     assert update(job(root)) == "executed"
-    # IPython itself says how its kernels draw.
+    # IPython sets the backend of its kernels.
     drawn_by = "module://matplotlib_inline.backend_inline"
     assert str([True, None, None, drawn_by, "1", None]) in (
         output.data.get("text/plain", "").replace("\n", "")
@@ -370,13 +367,13 @@ def test_a_kernel_depends_on_nothing_of_the_caller(root, tmp_path, monkeypatch):
     )
 
 
-def test_what_a_kernel_needs_of_its_environment_stays():
+def test_a_kernel_keeps_the_environment_it_needs():
     caller = {"PATH": "/bin", "PYTHONPATH": "/x", "OPENBLAS_CORETYPE": "HASWELL"}
     assert kernel_environment(caller).items() >= caller.items()
     assert "mplbackend" not in kernel_environment({"mplbackend": "agg"})
 
 
-def test_a_cell_that_takes_too_long_is_stopped(root):
+def test_a_cell_is_stopped_after_the_timeout(root):
     line = with_cell(root, "import time", "time.sleep(60)")
     with pytest.raises(SourceError, match=f"(?s)first.md:{line}:.* timed out"):
         update(job(root), timeout=1)
@@ -387,7 +384,7 @@ import signal, sys
 from booktools import __main__
 from booktools.execution import execute
 
-# What runs in the background of a shell ignores Ctrl-C, and so would this.
+# Processes in the background of a shell ignore Ctrl-C unless they set this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 execute.missing_modules = lambda framework: []
 sys.exit(__main__.main())
@@ -395,7 +392,7 @@ sys.exit(__main__.main())
 
 
 def start(root, *arguments, **environment):
-    """Run a command as a program of its own."""
+    """Start a command in a new process."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments, "--root", str(root)],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
@@ -416,7 +413,7 @@ if "ipykernel_launcher" in sys.orig_argv:
 
 
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_a_kernel_that_dies_at_its_start_is_started_once_more(root, tmp_path, deaths):
+def test_a_kernel_that_dies_on_startup_is_restarted_once(root, tmp_path, deaths):
     (tmp_path / "sitecustomize.py").write_text(DIES_AT_START, encoding="utf-8")
     (tmp_path / "starts").write_text("", encoding="utf-8")
     process = start(
@@ -434,7 +431,7 @@ def test_a_kernel_that_dies_at_its_start_is_started_once_more(root, tmp_path, de
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal there")
-def test_ctrl_c_ends_everything_and_says_so_in_a_line(root, tmp_path):
+def test_ctrl_c_stops_everything_and_prints_one_line(root, tmp_path):
     file = tmp_path / "pid"
     with_cell(
         root,
@@ -463,7 +460,7 @@ def run(root, *arguments):
     return __main__.main([*arguments, "--root", str(root)])
 
 
-def test_the_commands_report_and_mend(root, capsys):
+def test_check_reports_mismatches_and_notebooks_fixes_them(root, capsys):
     assert run(root, "check") == 0
     assert capsys.readouterr().out == "4 notebooks match their sections.\n"
     line = replace(root / FIRST, 'name = "torch"', 'name = "pt"')
@@ -497,7 +494,7 @@ def test_the_commands_report_and_mend(root, capsys):
     assert run(root, "check") == 0
 
 
-def test_what_goes_wrong_with_one_notebook_is_told_and_the_others_go_on(root, capsys):
+def test_a_failing_notebook_is_reported_and_the_others_still_run(root, capsys):
     with_cell(root, "oops")
     replace(root / FIRST, 'name = "mx"', 'name = "mxnet"')
     (root / "notebooks" / "all" / "second.ipynb").unlink()
@@ -513,7 +510,7 @@ def test_what_goes_wrong_with_one_notebook_is_told_and_the_others_go_on(root, ca
     assert "notebooks/mxnet/first.ipynb: executed" in told.out
 
 
-def test_a_python_without_the_tools_says_what_to_run_instead():
+def test_a_python_without_the_tools_says_what_to_run():
     code = (
         "import runpy, sys; sys.modules['jupyter_client'] = None; "
         "runpy.run_module('booktools', run_name='__main__')"
@@ -527,7 +524,7 @@ def test_a_python_without_the_tools_says_what_to_run_instead():
     assert done.stderr.count("\n") == 1
 
 
-def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
+def test_wrong_arguments_are_reported(root, tmp_path, capsys):
     for folder, arguments, said in (
         (root, ["notebooks", "thrid"], "no section 'thrid'; expected one of first"),
         (tmp_path, ["check"], "no _toc.yml here"),
@@ -540,7 +537,7 @@ def test_the_commands_say_what_they_cannot_do(root, tmp_path, capsys):
 
 
 def alternatives(path):
-    """What the metadata of each picture in a notebook says that it shows."""
+    """Return the text alternative of each picture in a notebook."""
     return [
         output.metadata[kind]["alt"]
         for cell in nbformat.read(path, as_version=4).cells
@@ -550,8 +547,7 @@ def alternatives(path):
     ]
 
 
-def test_each_picture_of_a_notebook_says_what_it_shows(root, monkeypatch):
-    """In JupyterLab, too; on the pages the directive below the cell says it."""
+def test_notebooks_store_text_alternatives_of_pictures(root, monkeypatch):
     mxnet = root / "notebooks" / "mxnet" / "first.ipynb"
     for path in (mxnet, root / TORCH):
         assert alternatives(path) == ["A line that falls.", "A dot."]

@@ -1,4 +1,4 @@
-"""That figures in the prose have an output behind them, where their sentence points."""
+"""Tests that unfounded figures in the prose are found."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ ALL_FOUR = {"mxnet", "pytorch", "tensorflow", "jax"}
 
 
 def found(name, *changes):
-    """The unfounded figures of a section in which some words are replaced."""
+    """Replace words in a section, and return its unfounded figures."""
     page = PAGES[name]
     text = (ROOT / page.path).read_text("utf-8")
     for before, after in changes:
@@ -28,18 +28,18 @@ def found(name, *changes):
 
 
 def at_the_end(*paragraphs):
-    """A change that puts paragraphs before the summary."""
+    """Return a change that inserts paragraphs before the summary."""
     return "## Summary", "\n\n".join([*paragraphs, "## Summary"])
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_book_holds_none(name):
+def test_the_book_has_no_unfounded_figures(name):
     assert found(name) == []
 
 
 WITHOUT_A_BASIS = {
     "mlp-scratch": (
-        # Whole numbers; of another section, to which the sentence refers; and signs.
+        # Whole numbers; a figure of another section that the sentence refers to; signs.
         ("epochs its loss is 0.38", "1.07", "1.07"),
         ("203,530 in all", "999,999 in all", "999,999"),
         ("26 times the 7,850", "77 times the 7,850", "77 times"),
@@ -47,19 +47,19 @@ WITHOUT_A_BASIS = {
         (*at_the_end("It falls, by -0.38 in all."), "-0.38"),
     ),
     "generalization": (("stayed at 0.80", "stayed at 0.23", "0.23"),),
-    # In a caption, a text alternative, a dropdown and a table.
+    # In other places, such as a text alternative.
     "activations": (("derivative, which is", "a height of 0.37,", "0.37"),),
     "mlp": ((":alt: Three curves", ":alt: 7.77 and", "7.77"),),
     "softmax-scratch": (
-        # In an output of another part of the section, to which nothing points.
+        # Only in an output of another part, which the sentence doesn't refer to.
         ("## The Loss Function", "It is 0.831 here.\n\n## The Loss Function", "0.831"),
         ("loss is already 0.79, and", "0.68", "0.68"),
-        # More exact than what stands there.
+        # More exact than the output.
         ("## Prediction", "It is 0.8310 here.", "0.8310"),
     ),
     "mlp-concise": (
         (*at_the_end("It is 98.7 % here."), "98.7 %"),
-        # What would be its own proof.
+        # A number in the sentence itself can't back it up.
         (*at_the_end("It is `0.981`, and so 0.981."), "0.981"),
         (*at_the_end("It is $x = 0.982$, so 0.982."), "0.982"),
         (*at_the_end("It is $0.983$ here."), "0.983"),
@@ -75,13 +75,13 @@ def test_figures_without_a_basis_are_reported(name):
         assert (figure, ALL_FOUR) in reported
 
 
-def test_a_figure_holds_for_those_frameworks_that_are_named():
+def test_a_figure_is_checked_for_the_frameworks_it_is_about():
     change = at_the_end("In JAX it is 0.981.", ":::{framework} mxnet jax\n0.982\n:::")
     expected = [("0.981", {"jax"}), ("0.982", {"mxnet", "jax"})]
     assert found("mlp-concise", change) == expected
 
 
-def test_what_is_given_or_has_a_source_is_let_pass():
+def test_given_numbers_and_figures_with_a_source_pass():
     paragraphs = (
         "% figures: somebody (2020)\nIt is 0.987.",
         "% figures: somebody (2020)\n:::{note}\nIt is 0.987.\n:::",
@@ -94,7 +94,7 @@ def test_what_is_given_or_has_a_source_is_let_pass():
     assert found("mlp-concise", at_the_end(*paragraphs)) == []
 
 
-def test_what_follows_from_two_numbers_of_its_sentence_is_let_pass():
+def test_a_figure_computed_from_two_numbers_in_its_sentence_passes():
     text = "Of $a = 101$ times $b = 33$, one is 68 more, and both make 3,333."
     change = at_the_end(text, text.replace("3,333", "3,334"))
     assert found("mlp-concise", change) == [("3,334", ALL_FOUR)]
@@ -105,14 +105,14 @@ def test_what_follows_from_two_numbers_of_its_sentence_is_let_pass():
     [("It is {:.2f} here.", 15), ("It is {:.0%} here.", 20)],
 )
 def test_few_figures_pass_by_coincidence(template, most):
-    """The section with the most outputs, at the end of its part with the most."""
+    """Use the section with the most outputs, at the end of the part with the most."""
     sentences = [template.format(i / 100) for i in range(101)]
     text = "\n\n".join([*sentences, "## Prediction"])
     reported = found("softmax-scratch", ("## Prediction", text))
     assert len(sentences) - len(reported) <= most
 
 
-def test_a_mark_holds_for_one_block_only_and_the_line_is_that_of_the_figure():
+def test_a_mark_covers_one_block_and_errors_name_the_line_of_the_figure():
     page = PAGES["mlp-concise"]
     text = (ROOT / page.path).read_text("utf-8")
     text = text.replace(

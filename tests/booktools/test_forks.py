@@ -1,4 +1,4 @@
-"""Kernels that are forked once their framework is imported, and are like any other."""
+"""Tests that forked kernels behave like any other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THREAD = "import threading; threading.Timer(9, print).start()"
 
 @contextlib.contextmanager
 def server(folder, code: str) -> Iterator[Forks]:
-    """Forks of a process that has imported a module with this code."""
+    """Start a server that has imported a module with this code."""
     (folder / "heavy.py").write_text(code, encoding="utf-8")
     path = os.pathsep.join([str(folder), *filter(None, sys.path)])
     forks = Forks(["heavy"], kernel_environment(os.environ) | {"PYTHONPATH": path})
@@ -33,7 +33,7 @@ def server(folder, code: str) -> Iterator[Forks]:
 
 @contextlib.contextmanager
 def kernel(forks: Forks, folder) -> Iterator[tuple]:
-    """A kernel's manager, and what executes code in it and returns what it says."""
+    """Start a kernel; yield its manager and a function that runs code in it."""
 
     class Specs(KernelSpecManager):
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -63,7 +63,7 @@ def kernel(forks: Forks, folder) -> Iterator[tuple]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether something comes true within a while."""
+    """Return whether a condition becomes true within a minute."""
     end = time.monotonic() + 60
     while not (true := condition()) and time.monotonic() < end:
         time.sleep(0.05)
@@ -77,7 +77,7 @@ print(os.getpid(), os.getppid(), 'heavy' in sys.modules, os.getcwd(),
 """
 
 
-def test_a_kernel_has_imported_what_takes_long_and_nothing_of_another(tmp_path):
+def test_kernels_share_the_import_but_no_state(tmp_path):
     with server(tmp_path, "from time import sleep; sleep(0.5)") as forks:
         found = []
         for _ in range(2):
@@ -90,7 +90,7 @@ def test_a_kernel_has_imported_what_takes_long_and_nothing_of_another(tmp_path):
                 assert stopped == "busy\nKeyboardInterrupt"
                 assert say("print(1)") == "1\n"
             gone = eventually(lambda: not Path("/proc", found[-1][0]).exists())
-            assert gone, "only its stand-in ended"
+            assert gone, "the kernel outlived its stand-in"
         one, other = found
         assert one[1:4] == other[1:4] == [str(forks.server.pid), "True", str(tmp_path)]
         assert one[4] != other[4], "both drew the same numbers"
@@ -101,7 +101,7 @@ def test_a_kernel_has_imported_what_takes_long_and_nothing_of_another(tmp_path):
 
 
 @pytest.mark.parametrize("code", [THREAD, "raise ImportError"])
-def test_where_a_fork_would_not_be_safe_a_kernel_imports_by_itself(tmp_path, code):
+def test_a_kernel_imports_by_itself_if_forking_is_unsafe(tmp_path, code):
     with server(tmp_path, code) as forks, kernel(forks, tmp_path) as (_, say):
         _, parent, imported, folder, _ = say(IDENTITY).split()
         assert (parent, imported) == (str(os.getpid()), "False")

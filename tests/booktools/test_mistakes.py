@@ -1,4 +1,4 @@
-"""An author's mistake ends in file, line and remedy, and in no traceback."""
+"""Tests that mistakes are reported with file, line and fix, without a traceback."""
 
 # ruff: noqa: E501 (a row of the tables is easier to read than its halves)
 
@@ -22,16 +22,17 @@ TWO = ":::{framework} mxnet pytorch\n"
 
 
 def note(text):
-    """A mistake of the first section: what stands before its last note."""
+    """Return a mistake: text inserted before the last note of the first section."""
     return FIRST, NOTE, f"{text}\n\n{NOTE}"
 
 
 def cell(text):
-    """A mistake in its first code cell."""
+    """Return a mistake: text that replaces the first code cell of the section."""
     return FIRST, CELL, text
 
 
-# What is wrong; how many lines after the change begins it is reported; and how.
+# By name: the change (file, old and new text), how many lines after its beginning it is
+# reported (None for line 1), and the message.
 MISTAKES = {
     "header's YAML": ((FIRST, "    extension: .md", "    extension: .md: x"), 0,
         r"the header cannot be read \(mapping values .*; write a line 'key: value'"),
@@ -141,7 +142,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_ends_in_file_line_and_remedy(root, capsys, mistake):
+def test_a_mistake_is_reported_with_file_line_and_fix(root, capsys, mistake):
     (name, old, new), offset, words = MISTAKES[mistake]
     line = replace(root / name, old, new)
     assert main(["check", "--root", str(root)]) == 1
@@ -151,7 +152,7 @@ def test_a_mistake_ends_in_file_line_and_remedy(root, capsys, mistake):
     assert re.search(rf"^{re.escape(name)}:{line}: .*{words}", said, re.M), said
 
 
-def test_a_file_in_another_encoding_is_named(root, capsys):
+def test_a_file_that_is_not_utf8_is_reported(root, capsys):
     path = root / PLAIN
     path.write_bytes(path.read_bytes().replace(b"Or that", b"Or th\xe4t"))
     assert main(["check", "--root", str(root)]) == 1
@@ -159,7 +160,7 @@ def test_a_file_in_another_encoding_is_named(root, capsys):
     assert said.startswith(f"{PLAIN}:9: is not UTF-8 (b'\\xe4'); save it as UTF-8")
 
 
-def test_how_lines_end_and_the_mark_of_an_encoding_do_not_matter(root):
+def test_line_endings_and_byte_order_marks_do_not_matter(root):
     before = Book(root).find("chapters/first").section
     path = root / FIRST
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))

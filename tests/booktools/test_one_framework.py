@@ -1,4 +1,4 @@
-"""Whoever works with one framework makes, checks and shows nothing of the others."""
+"""Tests that you can work with one framework without the others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from booktools.execution import execute
 from small_book import ROOT, build, copy_book, replace, run_notebooks
 
 
-def test_a_change_that_ran_in_one_framework_alone_makes_a_whole_book(
+def test_the_book_builds_after_a_change_run_in_only_one_framework(
     tmp_path, monkeypatch, capsys
 ):
-    """The section that CONTRIBUTING.md shows is in it: it is complete, too."""
+    """It also contains the example section of CONTRIBUTING.md."""
     root = copy_book(tmp_path / "book")
     run_notebooks(root, monkeypatch)
     replace(root / "chapters" / "first.md", "train loss {0.31", "train loss {0.21")

@@ -1,4 +1,4 @@
-"""Sections are taken apart, compared with their notebooks and merged back."""
+"""Tests that sections are split into cells and merged with their outputs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ import pytest
 from booktools import FRAMEWORKS
 from booktools.execution.merge import merge
 from booktools.source.sections import is_section, read_section
+from small_book import HEADER, ROOT
 
-ROOT = Path(__file__).parents[2]
 PATH = Path("chapters/small.md")
-HEADER = """\
----
-jupytext: {text_representation: {extension: .md, format_name: myst}}
-kernelspec: {name: python3, display_name: Python 3, language: python}
----
-"""
 
 
 def cell(source: str, *options: str) -> str:
@@ -31,14 +25,14 @@ def section(body: str, header: str = HEADER):
     return read_section(header + body, PATH)
 
 
-def test_a_section_is_known_by_its_header():
+def test_a_section_is_recognized_by_its_header():
     assert is_section(HEADER + "# Title\n", PATH)
     assert not is_section("# Title\n\n" + HEADER, PATH)
     assert not is_section("---\nkernelspec: {name: python3}\n---\n# Title\n", PATH)
     assert not is_section("{ref}`begins with a brace`\n", PATH)
 
 
-def test_cells_know_their_frameworks_tags_and_lines():
+def test_cells_have_frameworks_tags_and_lines():
     parsed = section(
         "\n# Title\n\n"
         + cell("shared = 1")
@@ -88,7 +82,7 @@ def test_a_section_survives_jupytext(tmp_path):
         ]
 
 
-def test_outputs_are_merged_into_one_cell_or_one_for_each_framework():
+def test_outputs_are_merged_into_one_cell_or_one_per_framework():
     parsed = section(
         "# Title\n\n"
         + cell("same = 1")
@@ -104,7 +98,7 @@ def test_outputs_are_merged_into_one_cell_or_one_for_each_framework():
             for each in parsed.code_cells(name)
         ]
         cells = [nbformat.v4.new_code_cell("x", outputs=[each]) for each in outputs]
-        # A cell that installs something comes first in some.
+        # The first cell installs packages.
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("!"), *cells])
 
     merged = merge(parsed, {name: stored(name) for name in parsed.frameworks})

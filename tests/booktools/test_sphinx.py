@@ -1,4 +1,4 @@
-"""Pages show every framework's code and outputs in tabs, or the build fails."""
+"""Tests that pages show each framework's code and outputs, or that the build fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIRST = Path("chapters", "first.md")
 TORCH = Path("notebooks", "pytorch", "first.ipynb")
 SITE = "https://example.org/book"
 REPOSITORY = "https://github.com/some/book"
-# A framework more is a line in the list of frameworks, and a section that is for it.
+# Adding a framework takes one line in the list, and a section that uses it.
 ABACUS = Framework("abacus", "Abacus", "abacus")
 LISTED = f"from booktools import *; FRAMEWORKS['abacus'] = {ABACUS!r}; "
 THIRD = """---
@@ -61,14 +61,14 @@ Move a bead.
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The small book on the web, with a framework more, its notebooks executed."""
+    """Make the small book with a repository, another framework and all notebooks."""
     root = copy_book(tmp_path_factory.mktemp("built") / "book")
     (root / "chapters" / "third.md").write_text(THIRD, encoding="utf-8")
     toc = "      - file: chapters/second\n"
     replace(root / "_toc.yml", toc, toc + toc.replace("second", "third"))
     replace(root / "_config.yml", "baseurl: ''", f"baseurl: {SITE}")
     replace(root / "_config.yml", "  url: ''", f"  url: {REPOSITORY}")
-    # Each framework is found, also where it is not installed: nothing is fetched here.
+    # Fake the frameworks, so the first cells don't try to install them.
     found = root.parent / "found"
     for framework in FRAMEWORKS.values():
         for name in (framework.module, *framework.others):
@@ -79,7 +79,7 @@ def executed(tmp_path_factory):
 
 
 def execute(root):
-    """Run what is not current."""
+    """Run the notebooks that are out of date."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setitem(FRAMEWORKS, "abacus", ABACUS)
         paths = [root.parent / "found", os.environ.get("PYTHONPATH")]
@@ -89,21 +89,21 @@ def execute(root):
 
 @pytest.fixture(scope="module")
 def built(executed):
-    """The same, built to HTML."""
+    """Build the same book as HTML."""
     done = build(executed, before=LISTED)
     assert done.returncode == 0, done.stdout + done.stderr
     return executed
 
 
 def copy(book, folder):
-    """Copy a book with the notebooks, not what was built."""
+    """Copy a book and its notebooks, without earlier builds."""
     ignore = shutil.ignore_patterns("_build")
     return Path(shutil.copytree(book, folder / "book", ignore=ignore))
 
 
 @pytest.fixture
 def root(tmp_path, executed):
-    """A copy that a test may change."""
+    """Make a copy that a test may change."""
     return copy(executed, tmp_path)
 
 
@@ -114,7 +114,7 @@ def page(root, name="first"):
 
 
 def tabs(tab_set):
-    """Return what stands in each tab of a tab set by the tab's name."""
+    """Return the text of each tab in a tab set, by the tab's name."""
     labels = tab_set.find_all("label", recursive=False)
     contents = tab_set.find_all("div", class_="sd-tab-content", recursive=False)
     return {
@@ -123,7 +123,7 @@ def tabs(tab_set):
     }
 
 
-def test_a_section_says_in_which_frameworks_it_has_no_code(built):
+def test_a_section_names_the_frameworks_it_has_no_code_for(built):
     notes = {each["class"][1]: each.text for each in page(built).select(".lacking")}
     assert set(notes) == {"lacking-jax", "lacking-abacus"}
     assert notes["lacking-jax"].endswith(
@@ -143,14 +143,14 @@ def test_neighboring_cells_and_prose_become_one_tab_set(built):
     assert [name for name in shown if prose in shown[name]] == ["MXNet", "TensorFlow"]
 
 
-def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
+def test_search_words_are_listed_by_framework(tmp_path):
     path = tmp_path / "page.md"
     page = Page(
         path,
         "# Title\n\nAll take steps.\n\n"
         ":::{framework} mxnet pytorch\nRows of steps, *backward*.\n:::\n\n"
         "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n\n"
-        # A word of all tabs is nobody's.
+        # A word in all tabs doesn't count.
         ":::{framework} mxnet tensorflow\nAlike.\n:::\n\n"
         ":::{framework} pytorch jax\nAlike.\n:::\n",
     )
@@ -162,7 +162,7 @@ def test_the_words_of_a_tab_are_known_to_the_search(tmp_path):
     assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
 
 
-def test_tab_sets_are_synchronised_and_the_default_is_open(built):
+def test_tab_sets_are_synchronized_and_the_default_is_open(built):
     for tab_set in page(built).find_all("div", class_="sd-tab-set"):
         labels = tab_set.find_all("label", recursive=False)
         assert {label["data-sync-group"] for label in labels} == {"framework"}
@@ -189,7 +189,7 @@ def test_a_shared_cell_becomes_a_tab_set_if_its_outputs_differ(built):
     assert all("print(" in text for text in second.values())
 
 
-def test_a_figure_holds_the_tab_set_one_caption_and_one_number(built):
+def test_a_figure_has_one_caption_and_one_number_for_all_tabs(built):
     line, dot = page(built).find_all("figure")
     assert line["id"] == "fig-line"
     assert len(line.find_all("div", class_="sd-tab-set")) == 1
@@ -204,7 +204,7 @@ def test_a_figure_holds_the_tab_set_one_caption_and_one_number(built):
     )
 
 
-def test_references_lead_to_what_is_there(built):
+def test_references_lead_to_existing_targets(built):
     article = page(built)
     links = {a.get_text(): a["href"] for a in article.find_all("a", class_="reference")}
     assert links["Figure 1.1"] == "#fig-line"
@@ -222,14 +222,14 @@ def test_references_lead_to_what_is_there(built):
     assert "all together" in other.get_text()
 
 
-def test_a_page_loads_what_its_figure_says_and_no_other_page_does(built):
+def test_only_the_page_with_a_figure_loads_its_scripts(built):
     html = built / "_build" / "html"
     place = page(built, "second").find("div", class_="interactive", id="beads")
     assert place.template.get_text().strip() == "No beads yet."
     text = (html / "chapters" / "second.html").read_text(encoding="utf-8")
     loaded = re.findall(r'"\.\./_static/(interactive/[^"?]*)', text)
     assert loaded == ["interactive/beads/beads.css", "interactive/beads.js"]
-    # All of its scripts, without what is for people.
+    # All of its scripts, without comments and indentation.
     script = (html / "_static" / loaded[1]).read_text(encoding="utf-8")
     assert script == (
         '"use strict";\n{\nconst beads = "∘∘∘";\n'
@@ -242,7 +242,7 @@ def test_a_page_loads_what_its_figure_says_and_no_other_page_does(built):
     assert not [p for p in others if "beads" in p.read_text(encoding="utf-8")]
 
 
-def test_a_framework_more_is_a_line_in_the_list_of_frameworks(built):
+def test_adding_a_framework_takes_one_line(built):
     shown = tabs(page(built, "third").find("div", class_="sd-tab-set"))
     assert list(shown) == ["PyTorch", "Abacus"]
     assert "ooo" in shown["Abacus"]
@@ -250,7 +250,7 @@ def test_a_framework_more_is_a_line_in_the_list_of_frameworks(built):
     assert (built / "notebooks" / "abacus" / "third.ipynb").is_file()
 
 
-def test_prose_of_a_plain_page_stands_in_tabs_too(built):
+def test_plain_pages_have_tabs_too(built):
     shown = tabs(page(built, "plain").find("div", class_="sd-tab-set"))
     assert {name: text.strip() for name, text in shown.items()} == {
         "MXNet": "Or that.",
@@ -258,7 +258,7 @@ def test_prose_of_a_plain_page_stands_in_tabs_too(built):
     }
 
 
-def test_a_box_holds_tabs_too(built):
+def test_boxes_can_contain_tabs(built):
     found = page(built, "boxes")
     for link in found.find_all("a", class_="headerlink"):
         link.decompose()
@@ -277,7 +277,7 @@ def test_a_box_holds_tabs_too(built):
     assert found.find(id=found.find("a", string="(1)")["href"][1:])
 
 
-def test_a_section_offers_its_notebooks_and_no_dead_button(built):
+def test_a_section_offers_its_notebooks_and_has_no_dead_buttons(built):
     html = built / "_build" / "html"
     for name, expected in {
         "first": ["MXNet", "PyTorch", "TensorFlow"],
@@ -299,7 +299,7 @@ def test_a_section_offers_its_notebooks_and_no_dead_button(built):
     }
 
 
-def test_no_page_asks_another_host_for_anything(built):
+def test_no_page_loads_anything_from_another_host(built):
     for path in (built / "_build" / "html").rglob("*.html"):
         soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         for element in soup.find_all(["script", "img", "link", "iframe"]):
@@ -314,8 +314,8 @@ def test_only_the_books_own_pages_are_built(built):
     assert names == {f"{name}.html" for name in listed}
 
 
-def test_colab_and_the_address_are_told_once_they_are_known(built):
-    """Colab's notebooks begin with a cell that installs; no page shows it."""
+def test_links_to_colab_and_the_repository_appear_once_known(built):
+    """Also check that pages don't show the cell that installs packages."""
     text = (built / "_build/html/chapters/first.html").read_text(encoding="utf-8")
     prefix = "https://colab.research.google.com/github/some/book/blob/main/"
     assert f'href="{prefix}notebooks/pytorch/first.ipynb"' in text
@@ -333,7 +333,7 @@ def test_colab_and_the_address_are_told_once_they_are_known(built):
     assert f'<base href="{SITE}/"/>' in missing
 
 
-def test_a_claim_is_folded_to_a_line_and_listed(built):
+def test_a_claim_is_folded_into_one_line_and_listed(built):
     second = page(built, "second")
     (claim,) = second.find_all("div", class_="tag_claim")
     told = [each.get_text() for each in claim.summary.find_all("p")]
@@ -344,7 +344,7 @@ def test_a_claim_is_folded_to_a_line_and_listed(built):
     assert "The first is the larger: learned[0] > learned[1]" in listed
 
 
-def test_latex_keeps_one_framework_and_floats_no_code(root):
+def test_latex_keeps_one_framework_and_code_does_not_float(root):
     done = build(root, "--builder", "latex", before=LISTED)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = (root / "_build" / "latex").glob("*.tex")
@@ -361,7 +361,7 @@ def test_latex_keeps_one_framework_and_floats_no_code(root):
     assert "sphinxincludegraphics" in floats[1]
 
 
-def test_another_framework_can_be_the_one(root):
+def test_latex_can_keep_another_framework(root):
     config = root / "_config.yml"
     replace(config, "    project:", "    booktools_framework: mxnet\n    project:")
     options = "--builder", "custom", "--custom-builder", "epub"
@@ -375,7 +375,7 @@ def test_another_framework_can_be_the_one(root):
     assert "assert" not in second.read_text(encoding="utf-8")
 
 
-def test_an_unknown_framework_is_named(monkeypatch, capsys):
+def test_an_unknown_framework_is_reported(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         _choose_framework(Mock(), Mock(booktools_framework="caffe"))
     said = "booktools_framework is 'caffe'; expected one of mxnet, pytorch"
@@ -387,11 +387,11 @@ def test_an_unknown_framework_is_named(monkeypatch, capsys):
     assert said in capsys.readouterr().err
 
 
-# -- what fails --------------------------------------------------------------------
+# -- mistakes ----------------------------------------------------------------------
 
 
-# Sphinx reads more than five pages at once, if all extensions say that they allow it;
-# some of Jupyter Book's do not say so.
+# With more than five pages, Sphinx reads them in parallel if all extensions allow it.
+# Some of Jupyter Book's don't say that they do.
 IN_PARALLEL = """
 import sys
 from sphinx.application import Sphinx
@@ -402,7 +402,7 @@ sys.exit(main())
 
 
 def sphinx(root, *options):
-    """Build a book to where Jupyter Book builds it, several pages at once."""
+    """Build a book in parallel, into the same folder as Jupyter Book does."""
     main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
     if not (root / "conf.py").exists():
         command = [sys.executable, "-c", main, "config", "sphinx", root]
@@ -445,7 +445,7 @@ PICTURE = "from IPython.display import SVG\n\nSVG('<svg></svg>')"
 
 @pytest.fixture(scope="module")
 def broken(executed, tmp_path_factory):
-    """The book with every mistake that only a build finds; what it said, and a page."""
+    """Build the book with every mistake that only a build finds."""
     root = copy(executed, tmp_path_factory.mktemp("broken"))
     shutil.copytree(executed.parent / "found", root.parent / "found")
     lines = {"picture": replace(root / "chapters" / "third.md", "print(3)", PICTURE)}
@@ -469,12 +469,12 @@ def broken(executed, tmp_path_factory):
     )
 
 
-def test_a_build_with_mistakes_fails_also_where_warnings_may_pass(broken):
+def test_a_build_with_mistakes_fails_even_if_warnings_are_allowed(broken):
     assert broken.status == 1
     assert "Traceback" not in broken.said
 
 
-def test_every_notebook_that_does_not_match_is_named(broken):
+def test_every_outdated_notebook_is_named(broken):
     for place, problem in (
         (
             f"first.md:{broken.lines['code']}: ERROR",
@@ -492,7 +492,7 @@ def test_every_notebook_that_does_not_match_is_named(broken):
     assert broken.said.count("does not match") == 1
 
 
-def test_a_stale_notebook_is_alone_without_outputs(broken):
+def test_only_outdated_notebooks_lose_their_outputs(broken):
     first = broken.first
     shown = [tabs(each) for each in first.find_all("div", class_="sd-tab-set")]
     assert 'name = "pt"' in shown[0]["PyTorch"]
@@ -505,15 +505,15 @@ def test_a_stale_notebook_is_alone_without_outputs(broken):
 
 
 @pytest.mark.parametrize("mistake", SEEN_BY_SPHINX)
-def test_what_only_sphinx_sees_is_reported_where_it_stands(broken, mistake):
+def test_mistakes_that_only_sphinx_finds_are_reported_by_line(broken, mistake):
     text = (broken.root / "chapters" / "plain.md").read_text(encoding="utf-8")
-    directive = max(0, mistake.rfind(":::{"))  # of two the last
+    directive = max(0, mistake.rfind(":::{"))  # the last one, if there are two
     line = text[: text.index(mistake) + directive].count("\n") + 1
     words = re.escape(SEEN_BY_SPHINX[mistake])
     assert re.search(rf"plain\.md:{line}: .*{words}", broken.said)
 
 
-def test_what_a_page_lacks_is_reported(broken):
+def test_missing_weights_and_text_alternatives_are_reported(broken):
     assert "there is no interactive/beads/second.npz; run: python -m" in broken.said
     place = f"third.md:{broken.lines['picture']}: WARNING: "
     assert f"{place}the picture that this cell shows" in broken.said
@@ -529,12 +529,10 @@ def pages(root):
     }
 
 
-def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(
-    broken, built, tmp_path
-):
-    """And pages that are read in parallel are the same."""
+def test_a_build_leaves_nothing_from_a_failed_or_earlier_one(broken, built, tmp_path):
+    """Also check that reading pages in parallel gives the same pages."""
     root = broken.root
-    # What a section and a page left that are no more.
+    # Files left by a section and a page that no longer exist.
     html = root / "_build" / "html"
     notebooks = html / "_downloads" / "notebooks"
     shutil.copy(notebooks / "first-mxnet.ipynb", notebooks / "gone-mxnet.ipynb")
@@ -546,7 +544,7 @@ def test_nothing_of_a_failed_build_or_of_an_earlier_one_is_left(
     assert pages(root) == pages(built)
 
 
-def test_a_book_that_cannot_be_read_is_reported_in_a_line(root):
+def test_an_unreadable_book_is_reported_in_one_line(root):
     line = replace(root / FIRST, "same-code", "smae-code")
     done = build(root)
     assert done.returncode != 0
@@ -556,15 +554,15 @@ def test_a_book_that_cannot_be_read_is_reported_in_a_line(root):
 
 
 @pytest.mark.parametrize("lacking", DROPPED)
-def test_a_head_that_the_theme_writes_otherwise_is_reported(caplog, lacking):
-    """That all are there as described, every build without warnings shows."""
+def test_a_change_in_the_themes_head_is_reported(caplog, lacking):
+    """If a build gives no warnings, the theme still has all parts."""
     head = {
-        "the scripts of icons": '<script src="a/fontawesome.js"></script>',
-        "what is loaded ahead": '<link href="a" rel="preload"/>',
+        "the icon scripts": '<script src="a/fontawesome.js"></script>',
+        "a preload link": '<link href="a" rel="preload"/>',
         "a second viewport": '<meta name="viewport" content="a"/>',
-        "the words of a search service": '<meta name="docsearch:language"/>',
-        "the options of a search": "<script>DOCUMENTATION_OPTIONS.a = 1;</script>",
-        "the scripts of the search": '<script src="a/searchtools.js"></script>',
+        "the tags for a search service": '<meta name="docsearch:language"/>',
+        "the search options": "<script>DOCUMENTATION_OPTIONS.a = 1;</script>",
+        "the search scripts": '<script src="a/searchtools.js"></script>',
     }
     heads, app = Heads(), Mock(**{"builder.format": "html", "builder.name": "html"})
     assert (
@@ -573,7 +571,7 @@ def test_a_head_that_the_theme_writes_otherwise_is_reported(caplog, lacking):
     )
     heads.finish(app, None)
     (said,) = caplog.messages
-    assert said.startswith(f"no page's head has {lacking} any more")
+    assert said.startswith(f"no page has {lacking} in its head")
 
 
 @pytest.mark.parametrize(
@@ -602,12 +600,10 @@ def test_a_head_that_the_theme_writes_otherwise_is_reported(caplog, lacking):
         ),
     ],
 )
-def test_markup_that_a_library_writes_otherwise_is_reported(
-    caplog, fix, markup, library
-):
+def test_a_change_in_a_librarys_markup_is_reported(caplog, fix, markup, library):
     fix(markup)
     (said,) = caplog.messages
-    assert said.startswith(f"{library} no longer writes ")
+    assert said.startswith(f"{library} changed how it writes ")
 
 
 OUT = "<div class='cell'><pre>code</pre><div class='cell_output'>{}</div></div>"
@@ -618,24 +614,24 @@ TABLE = "<div class='pst-scrollable-table-container'><table></table></div>"
 @pytest.mark.parametrize(
     ("after", "covered"),
     [
-        # What comes before the output is no answer, nor is what follows the claim.
+        # Nothing before the output or after the claim is part of the answer.
         (f"<p>a</p>{OUT.format(1)}<p>b</p>{CHECKED}<p>c</p>", "1 b Checked: it is so"),
-        # The table after a picture, the text between them, and tabs that claim.
+        # A picture, an output after it, the text between them, and claims in tabs.
         (
             f"<figure>{OUT.format(1)}</figure><p>b</p>{OUT.format(2)}"
             f"<div class='frameworks'>{CHECKED}</div>",
             "1 b 2 Checked: it is so",
         ),
-        # Without a claim, and before a formula or code, text says no result.
+        # Text without a claim, or before a formula or code, doesn't tell the result.
         (f"{OUT.format(1)}{OUT.format(2)}<p>b</p>", "1 2"),
         (f"{OUT.format(1)}<p>b</p><pre>x</pre>{CHECKED}", "1 Checked: it is so"),
-        # A table that is there already; another question and a heading end all.
+        # An answer may begin with a table, and ends at another question or a heading.
         (f"{TABLE}<p>b</p>", ""),
         (f"<details>x</details>{OUT.format(1)}", None),
         (f"<h2>x</h2>{OUT.format(1)}", None),
     ],
 )
-def test_all_that_answers_a_question_is_covered(after, covered):
+def test_everything_that_answers_a_question_is_covered(after, covered):
     question = "<details class='folded'><summary>Predict: what?</summary></details>"
     page = BeautifulSoup(fix_html(question + after, {}), "html.parser")
     assert (page.details.get("data-question") is None) == (covered is None)
@@ -646,7 +642,7 @@ def test_all_that_answers_a_question_is_covered(after, covered):
     assert " ".join(parts).strip() == (covered or "")
 
 
-def test_seconds_of_a_table_are_drawn_as_bars():
+def test_seconds_in_a_table_get_bars():
     rows = (("b", "2.50", "–"), ("a", "0.50", "1.25"), ("b / a", "5.0", "–"))
     cells = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
     table = "".join(f"<tr>{row}</tr>" for row in cells)
@@ -659,7 +655,7 @@ def test_seconds_of_a_table_are_drawn_as_bars():
     assert drawn == {text: f"--share: {share}" for text, share in shares.items()}
 
 
-def test_a_plain_page_may_begin_with_anything():
+def test_a_plain_page_may_start_with_anything():
     notebook = read_page('{"cells": 1} is not a notebook.\n')
     assert notebook.cells[0].source.startswith('{"cells": 1}')
     notebook = read_page("---\nkey: value\n---\n\n# Title\n")
@@ -686,7 +682,7 @@ _ = require("distributed", extra="search")
         (set(), SEARCHES, ["./d2lutils-1.whl[torch,search]"]),
     ],
 )
-def test_the_first_cell_installs_what_is_missing_and_only_that(
+def test_the_first_cell_installs_only_missing_packages(
     monkeypatch, there, code, installed
 ):
     cells = [nbformat.v4.new_code_cell(code)]
@@ -702,7 +698,7 @@ def test_the_first_cell_installs_what_is_missing_and_only_that(
 @pytest.mark.parametrize(
     "wheel", ["./d2lutils-1.whl", "d2lutils @ https://x.org/a.whl"]
 )
-def test_a_first_cell_that_installs_nothing_says_what_to_do(monkeypatch, wheel):
+def test_the_first_cell_says_what_to_do_if_installing_fails(monkeypatch, wheel):
     source = install_cell(nbformat.v4.new_notebook(), "pytorch", wheel).source
     source = re.sub(r'!"{sys.*}" -m pip .*', "pass", source)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -711,8 +707,7 @@ def test_a_first_cell_that_installs_nothing_says_what_to_do(monkeypatch, wheel):
     assert ("Save d2lutils-1.whl next to" in str(error.value)) == wheel.startswith(".")
 
 
-def test_the_extension_loads_no_kernel_client():
-    """Building a page takes no kernel, and so nothing that talks to one."""
+def test_the_extension_imports_no_kernel_client():
     code = (
         "import sys, booktools.sphinx; "
         "print(sorted({'nbclient', 'jupyter_client', 'zmq'} & set(sys.modules)))"
@@ -727,8 +722,8 @@ ROOMS = ["source", "execution", "sphinx"]
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_data_flow_downhill(room):
-    """What is further up in the list is never imported from further down."""
+def test_modules_import_only_from_lower_layers(room):
+    """A package never imports from one that comes later in the list."""
     above = ROOMS[ROOMS.index(room) + 1 :]
     foreign = {"source": ["nbformat", "jupytext", "nbclient", "sphinx", "docutils"]}
     foreign["execution"] = ["sphinx", "docutils", "myst_nb"]
@@ -745,7 +740,7 @@ def test_data_flow_downhill(room):
                 ), path
 
 
-def test_a_wheel_is_always_the_same_and_built_again_only_when_it_changed(tmp_path):
+def test_a_wheel_is_reproducible_and_rebuilt_only_after_a_change(tmp_path):
     root, folder, record = tmp_path / "root", tmp_path / "out", tmp_path / "record"
     (root / "d2lutils").mkdir(parents=True)
     for name in ("pyproject.toml", "README.md", "LICENSE"):

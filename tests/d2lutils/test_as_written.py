@@ -1,4 +1,4 @@
-"""What a reader writes runs as written; what the library owns may be fast."""
+"""Tests that readers' code runs as written, even where d2lutils is optimized."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAIN = """
 
 
 class Reader:
-    """A notebook's namespace, with the parameters of an MLP and some batches in it."""
+    """The names in a reader's notebook, with the parameters of an MLP and batches."""
 
     def __init__(self, code: str = PLAIN, num_batches: int = 6, last: int = 16):
         self.backend = open_backend("tensorflow")
@@ -68,7 +68,7 @@ class Reader:
         return self.d2l.train_ch3(*arguments, num_epochs, self.updater).train_loss
 
     def by_hand(self) -> tuple[float, float]:
-        """An epoch as a reader would write it, calling net and loss as they stand."""
+        """Train for an epoch with a plain loop, as a reader would write it."""
         tf, total, right, count = self.tf, 0.0, 0, 0
         for X, y in self.batches:
             with tf.GradientTape() as tape:
@@ -131,7 +131,7 @@ def test_plain_functions_run_as_written(code, capfd):
     assert said == (6 if "here" in code else 0)
 
 
-# -- TensorFlow: what is Keras' throughout is compiled, as Keras compiles it ------
+# -- TensorFlow: Keras models with Keras losses are compiled, as in Keras --------
 
 KERAS = """
     calls = []
@@ -172,17 +172,16 @@ def test_a_compiled_model_learns_the_same(optimizer, caplog):
     np.testing.assert_allclose(compiled, figures, rtol=1e-6)
     for a, b in zip(weights, compiled_weights, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-6)
-    assert calls[-12:] == [True] * 12  # eagerly, as was asked for
-    # To build the model, then in each epoch one for each shape of a batch.
+    assert calls[-12:] == [True] * 12  # eagerly, as we asked for
+    # One trace builds the model, and each epoch needs one per batch shape.
     assert traces.count(False) == 5
     assert "retracing" not in caplog.text
 
 
-def test_a_training_compiles_once():
-    """Not once per epoch, nor per batch."""
+def test_a_training_run_compiles_once():
     reader = keras_reader()
     reader.train(4)
-    # Keras makes symbolic calls of its own to build a model.
+    # Keras makes its own symbolic calls to build a model.
     before = reader["calls"].count(False)
     assert before <= 3
     reader.train(4)
@@ -199,7 +198,7 @@ PLAIN_LOSS = """
 
 
 @pytest.mark.parametrize("code", [KERAS + PLAIN_LOSS, KERAS])
-def test_a_plain_loss_and_a_model_that_is_to_run_eagerly_do(code):
+def test_plain_losses_and_eager_models_run_eagerly(code):
     reader = keras_reader(code)
     reader["net"].run_eagerly = code == KERAS
     reader.epoch()
@@ -207,8 +206,8 @@ def test_a_plain_loss_and_a_model_that_is_to_run_eagerly_do(code):
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "LossScaleOptimizer", "own updater"])
-def test_what_a_model_adds_to_the_loss_is_minimized_and_reported(optimizer):
-    """As Keras' own fit does, for weights, activities and any other loss."""
+def test_losses_added_by_a_model_are_minimized_and_reported(optimizer):
+    """Weight, activity and other losses count as in Keras's ``fit``."""
     code = """
         class Adding(tf.keras.layers.Layer):
             def call(self, X):
@@ -235,7 +234,7 @@ def test_what_a_model_adds_to_the_loss_is_minimized_and_reported(optimizer):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
-def test_an_evaluation_sees_what_changed_in_a_model():
+def test_an_evaluation_sees_changes_in_a_model():
     reader = keras_reader()
     net, evaluate = reader["net"], reader.d2l.evaluate_accuracy
     images = [X for X, _ in reader.batches]
@@ -247,7 +246,7 @@ def test_an_evaluation_sees_what_changed_in_a_model():
     assert evaluate(net, list(zip(images, after, strict=True))) == 1
 
 
-def test_a_wrong_label_is_named_before_a_compiled_step_sees_it():
+def test_a_wrong_label_is_reported_before_a_compiled_step():
     reader = keras_reader()
     X, y = reader.batches[4]
     reader.batches[4] = X, y + 10
@@ -265,7 +264,7 @@ def test_dropout_stays_random_in_a_compiled_step():
     assert keras_reader(code).train(2) != first
 
 
-def test_batches_of_numpy_arrays_are_taken():
+def test_batches_may_be_numpy_arrays():
     expected, reader = Reader(), Reader()
     figures = expected.epoch()
     reader.batches = [(X.numpy(), y.numpy()) for X, y in reader.batches]
@@ -281,7 +280,7 @@ def test_batches_of_numpy_arrays_are_taken():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("rate", ["float", "tensor", "variable"])
-def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
+def test_fused_gradient_descent_equals_three_operations(rate, dtype):
     backend = open_backend("tensorflow")
     tf = backend.tf
     lr = {
@@ -299,7 +298,7 @@ def test_gradient_descent_in_one_operation_is_that_in_three(rate, dtype):
     assert not np.array_equal(param.numpy(), start)
 
 
-def test_gradient_descent_takes_variables_of_keras_and_graphs():
+def test_gradient_descent_accepts_keras_variables_and_graphs():
     backend = open_backend("tensorflow")
     tf, sgd = backend.tf, backend.d2l.sgd
     of_keras, of_a_graph = tf.keras.Variable(np.ones(3)), tf.Variable(tf.ones(3))
@@ -311,10 +310,10 @@ def test_gradient_descent_takes_variables_of_keras_and_graphs():
     np.testing.assert_array_equal(of_a_graph.numpy(), [0.75] * 3)
 
 
-# -- PyTorch: settings are the reader's ------------------------------------------
+# -- PyTorch: the reader's settings ----------------------------------------------
 
 
-def test_precision_is_the_readers_own():
+def test_the_readers_precision_setting_is_kept():
     backend = open_backend("torch")
     torch, seen = backend.torch, []
     (W,) = backend.parameters(np.zeros((4, 3)))
@@ -330,8 +329,8 @@ def test_precision_is_the_readers_own():
     assert seen == [before] * 2
 
 
-def test_an_optimizer_that_evaluates_several_times_is_given_what_it_needs():
-    """LBFGS, on a problem that it solves in a few steps."""
+def test_an_optimizer_may_evaluate_the_loss_several_times():
+    """LBFGS does, and solves this problem in a few steps."""
     torch = open_backend("torch").torch
     d2l = open_backend("torch").d2l
     rng = np.random.default_rng(0)
@@ -348,14 +347,14 @@ def test_an_optimizer_that_evaluates_several_times_is_given_what_it_needs():
     assert max(float(g.abs().max()) for g in gradient) < 1e-3
 
 
-# -- MXNet: a choice made before it starts ---------------------------------------
+# -- MXNet: settings made before its import --------------------------------------
 
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
 )
-def test_no_choice_is_made_for_unknown_processors(monkeypatch, flags, expected):
+def test_avx2_is_read_from_the_processor_flags(monkeypatch, flags, expected):
     module = open_backend("mxnet").d2l
 
     def read(path):
@@ -379,13 +378,13 @@ print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
 @pytest.mark.parametrize(
     ("first", "chosen"), [("d2lutils", None), ("mxnet", None), (None, "SANDYBRIDGE")]
 )
-def test_the_library_of_mxnet_obeys(first, chosen):
-    """Unless the user or MXNet has made a choice before."""
+def test_mxnets_openblas_uses_the_chosen_kernels(first, chosen):
+    """The user's choice wins, and so does MXNet's if it was imported first."""
     module = open_backend("mxnet").d2l
     if not module._has_avx2():
         pytest.skip("this processor has no AVX2, or its flags cannot be read")
     if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
-        pytest.skip("this build of MXNet carries no OpenBLAS of its own")
+        pytest.skip("this build of MXNet contains no OpenBLAS")
     imports = ["from d2lutils import mxnet as d2l", "from mxnet import np, npx"]
     if first == "mxnet":
         imports.reverse()

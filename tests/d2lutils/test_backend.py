@@ -1,4 +1,4 @@
-"""Every function of the contract, in every framework, on small data."""
+"""Tests of the library's functions in every framework, on small data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frameworks import BackendKit
 
 
 @pytest.mark.parametrize("side", [None, 14, 28, 96])
-def test_batches_have_the_shapes_and_types_of_the_contract(
+def test_batches_have_the_documented_shapes_and_types(
     backend: BackendKit, small_data, side
 ):
     train_iter, test_iter = backend.d2l.load_data_fashion_mnist(32, resize=side)
@@ -33,13 +33,13 @@ def test_batches_have_the_shapes_and_types_of_the_contract(
         assert 0 <= X.min() < X.max() <= 1
         sizes.append(len(y))
     assert sizes == [32, 32, 6, 30]
-    if side == 28:  # nothing changes
+    if side == 28:  # images stay the same
         flat = backend.numpy(next(iter(test_iter))[0]).reshape(30, -1) * 255
         expected = small_data.test_images.reshape(30, -1)
         np.testing.assert_allclose(flat, expected, atol=1e-3)
 
 
-def test_training_shuffles_examples_anew_in_each_epoch(backend: BackendKit, small_data):
+def test_training_examples_are_reshuffled_every_epoch(backend: BackendKit, small_data):
     train_iter, _ = backend.d2l.load_data_fashion_mnist(70)
     (first, labels), (second, _) = next(iter(train_iter)), next(iter(train_iter))
     first, second = (backend.numpy(X).reshape(70, -1) for X in (first, second))
@@ -57,12 +57,11 @@ def test_training_shuffles_examples_anew_in_each_epoch(backend: BackendKit, smal
     assert {i.tobytes() for i in first} == {i.tobytes() for i in second} == set(rows)
 
 
-def test_a_batch_belongs_to_the_caller(backend: BackendKit, small_data):
-    """Two passes held at the same time do not share memory."""
+def test_batches_share_no_memory(backend: BackendKit, small_data):
     _, test_iter = backend.d2l.load_data_fashion_mnist(30)
     (X, _), (again, _) = *test_iter, *test_iter
     before = backend.numpy(X).copy()
-    if backend.name in ("mxnet", "torch"):  # elsewhere tensors cannot be changed
+    if backend.name in ("mxnet", "torch"):  # others have immutable tensors
         again[:] = 0
     np.testing.assert_array_equal(backend.numpy(X), before)
 
@@ -83,17 +82,17 @@ def test_a_split_divides_the_examples(backend: BackendKit, small_data, resize):
     training, validation = images(first), images(others)
     both = np.concatenate([training, validation])
     np.testing.assert_array_equal(as_a_set(both), as_a_set(images(whole)))
-    # The first are shuffled anew in each epoch, the others are not.
+    # Only the first part is shuffled in every epoch.
     assert not np.array_equal(training, images(first))
     np.testing.assert_array_equal(validation, images(others))
     np.testing.assert_array_equal(as_a_set(training), as_a_set(images(first)))
-    # Nor are those of the test set.
+    # Parts of the test set aren't shuffled.
     parts = np.concatenate([images(part) for part in test.split(20)])
     np.testing.assert_array_equal(parts, images(test))
 
 
-def test_a_pickled_loader_goes_on(backend: BackendKit, small_data):
-    """As a process that is spawned is given it."""
+def test_a_pickled_loader_continues(backend: BackendKit, small_data):
+    """Spawned processes get loaders by pickling."""
     loaders = backend.d2l.load_data_fashion_mnist(16, resize=14)
     for loader, copy in zip(loaders, pickle.loads(pickle.dumps(loaders)), strict=True):
         backend.d2l.set_seed(1)
@@ -104,7 +103,7 @@ def test_a_pickled_loader_goes_on(backend: BackendKit, small_data):
             np.testing.assert_array_equal(a, b)
 
 
-def test_threads_share_a_pass(backend: BackendKit, small_data):
+def test_threads_can_share_a_pass(backend: BackendKit, small_data):
     train_iter, _ = backend.d2l.load_data_fashion_mnist(1)
     with ThreadPoolExecutor(8) as pool:
         shared = iter(train_iter)
@@ -134,7 +133,7 @@ def test_accuracy_counts_scores_and_classes(backend: BackendKit):
     classes = backend.tensor([2, 1, 1], backend.label_dtype)
     assert backend.d2l.accuracy(classes, y) == 2
     assert backend.d2l.accuracy(backend.tensor([2.0, 2.0, 0.0]), y) == 2
-    # Beyond what eight bits count.
+    # More than eight bits can count.
     y = backend.tensor(np.zeros(1000), backend.label_dtype)
     assert backend.d2l.accuracy(backend.tensor(np.eye(10)[[0] * 1000]), y) == 1000
 
@@ -145,17 +144,17 @@ def test_accuracy_compares_one_column_in_the_type_of_the_targets(backend: Backen
         real = backend.tensor(np.reshape([0, 1, 2], shape))
         whole = backend.tensor(np.reshape([0, 1, 2], shape), backend.label_dtype)
         assert backend.d2l.accuracy(y_hat, real) == 2
-        assert backend.d2l.accuracy(y_hat, whole) == 3  # 1.5 is 1 there
+        assert backend.d2l.accuracy(y_hat, whole) == 3  # 1.5 becomes 1
 
 
 @pytest.mark.parametrize("shape", [(2, 10), (2,), (3, 1, 10)])
-def test_accuracy_refuses_shapes_that_do_not_fit(backend: BackendKit, shape):
+def test_accuracy_refuses_mismatched_shapes(backend: BackendKit, shape):
     y = backend.tensor([0, 1, 2], backend.label_dtype)
     with pytest.raises(ValueError, match=r"y_hat must hold .* has shape \("):
         backend.d2l.accuracy(backend.tensor(np.zeros(shape)), y)
 
 
-def test_a_model_is_in_training_mode_while_it_trains_only(backend: BackendKit):
+def test_a_model_is_in_training_mode_only_while_training(backend: BackendKit):
     if backend.name != "torch":
         pytest.skip("only PyTorch keeps a mode in its modules")
     net, updater, _ = softmax(backend, "optimizer")
@@ -188,10 +187,10 @@ def run_train_ch3(
     return backend.d2l.train_ch3(*arguments, **options)
 
 
-def test_train_ch3_records_draws_and_prints_the_figures(
+def test_train_ch3_records_draws_and_prints(
     backend: BackendKit, small_data, capsys, monkeypatch
 ):
-    # Outside a notebook its figure is closed when the training ends.
+    # Outside a notebook, the figure is closed when training ends.
     monkeypatch.setattr("d2lutils.backend.Animator.close", lambda animator: None)
     iterators = backend.d2l.load_data_fashion_mnist(16)
     history = run_train_ch3(backend, *iterators, num_epochs=3, lr=1e-3)
@@ -204,11 +203,11 @@ def test_train_ch3_records_draws_and_prints_the_figures(
     names = [text.get_text() for text in axes.texts]
     assert names == ["train loss", "train acc", "test acc"]
     assert [list(line.get_ydata()) for line in axes.lines] == curves
-    # Told apart without colour.
+    # Curves differ even without color.
     assert len({line.get_linestyle() for line in axes.lines}) == 3
 
 
-def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
+def test_train_ch3_trains_the_same_without_drawing(
     backend: BackendKit, small_data, capsys, monkeypatch
 ):
     def run(**options):
@@ -216,7 +215,7 @@ def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
         iterators = backend.d2l.load_data_fashion_mnist(16)
         return run_train_ch3(backend, *iterators, **options)
 
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)  # which gets a bar
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)  # terminals get a bar
     history = run(draw=False)
     assert capsys.readouterr() == ("", "")
     assert history == run()
@@ -227,7 +226,7 @@ def test_train_ch3_that_does_not_draw_trains_as_it_does_else(
 @pytest.mark.parametrize(
     ("seconds", "drawn"), [(0.04, [1, 8, 10]), (0.3, list(range(1, 11)))]
 )
-def test_every_epoch_is_drawn_but_few_times_a_second(
+def test_every_epoch_is_drawn_but_not_too_often(
     backend: BackendKit, monkeypatch, seconds, drawn
 ):
     now, shown = 0.0, []
@@ -249,7 +248,7 @@ def test_every_epoch_is_drawn_but_few_times_a_second(
 
 
 def test_train_ch3_reports_a_loss_that_is_not_finite(backend: BackendKit, capsys):
-    """A learning rate that overflows is a lesson, not an error."""
+    """A learning rate that is too large isn't an error."""
     batches = backend.batches(images_and_labels(8), images_and_labels(8))
     history = run_train_ch3(backend, batches, batches, num_epochs=3, lr=1e38)
     assert len(history.train_loss) == 3
@@ -259,7 +258,7 @@ def test_train_ch3_reports_a_loss_that_is_not_finite(backend: BackendKit, capsys
     assert "smaller learning rate" in told[0]
 
 
-def test_an_iterator_that_yields_nothing_is_named(backend: BackendKit):
+def test_an_empty_iterator_is_reported(backend: BackendKit):
     batches = backend.batches(images_and_labels(8))
     for train_iter, test_iter, said in [
         ([], batches, "train_iter yielded no batch"),
@@ -270,7 +269,7 @@ def test_an_iterator_that_yields_nothing_is_named(backend: BackendKit):
             run_train_ch3(backend, train_iter, test_iter)
 
 
-def test_a_wrong_number_is_named(backend: BackendKit, small_data):
+def test_a_wrong_argument_is_reported(backend: BackendKit, small_data):
     load = backend.d2l.load_data_fashion_mnist
     train_iter, test_iter = load(16)
     for name, function, wrong in [
@@ -292,11 +291,13 @@ def test_a_wrong_number_is_named(backend: BackendKit, small_data):
 # -- prediction ----------------------------------------------------------------
 
 
-def test_predict_ch3_titles_truth_over_prediction(backend: BackendKit, small_data):
+def test_predict_ch3_titles_show_truth_above_prediction(
+    backend: BackendKit, small_data
+):
     _, test_iter = backend.d2l.load_data_fashion_mnist(4)
     # Scores that prefer class 1 for every image.
     net = backend.affine(*backend.parameters(np.zeros((784, 10)), np.eye(10)[1]))
-    backend.d2l.predict_ch3(net, test_iter, n=6)  # more than one batch holds
+    backend.d2l.predict_ch3(net, test_iter, n=6)  # more than one batch
     shown = plt.gcf().axes
     names = backend.d2l.get_fashion_mnist_labels(small_data.test_labels[:6])
     assert [ax.get_title() for ax in shown] == [f"{name}\ntrouser" for name in names]
@@ -320,7 +321,7 @@ def test_a_seed_repeats_weights_and_batches(backend: BackendKit, small_data):
         "mxnet": lambda: backend.mxnet.np.random.normal(size=5),
         "torch": lambda: backend.torch.randn(5),
         "tensorflow": lambda: backend.tf.random.normal((5,)),
-        "jax": lambda: np.random.normal(size=5),  # its own numbers belong to keys
+        "jax": lambda: np.random.normal(size=5),  # JAX itself needs keys
     }[backend.name]
 
     def draw():
@@ -349,7 +350,6 @@ def test_the_frameworks_own_seed_repeats_a_run(
 
 
 def test_devices_fall_back_to_the_cpu(backend: BackendKit):
-    """Beyond the last GPU of any machine there is only the CPU."""
     assert len(backend.d2l.try_all_gpus()) >= 1
     if backend.name == "tensorflow":
         with backend.d2l.try_gpu(10**6):
@@ -358,8 +358,7 @@ def test_devices_fall_back_to_the_cpu(backend: BackendKit):
         assert "cpu" in str(backend.d2l.try_gpu(10**6)).lower()
 
 
-def test_apples_gpu_is_one(backend: BackendKit, monkeypatch):
-    """In TensorFlow it is listed among the others."""
+def test_apple_gpus_are_found(backend: BackendKit, monkeypatch):
     if backend.name == "torch":
         backends = backend.torch.backends
         monkeypatch.setattr(backends.mps, "is_available", lambda: True)
@@ -370,7 +369,7 @@ def test_apples_gpu_is_one(backend: BackendKit, monkeypatch):
         found = lambda kind=None: own(kind) if kind else [expected]  # noqa: E731
         monkeypatch.setattr(backend.jax, "devices", found)
     else:
-        pytest.skip("nothing of its own to find")
+        pytest.skip("needs no code for Apple GPUs")
     assert backend.d2l.try_gpu() == expected
     assert backend.d2l.try_all_gpus() == [expected]
 

@@ -1,8 +1,7 @@
-"""The networks of the book compute the same in every framework.
+"""Tests that the networks of the book compute the same in every framework.
 
-Code under test are the cells of the notebooks and ``d2lutils``; the measure is
-:mod:`reference` in float64. float32 rounds to a relative ``U`` = 6e-8; each
-tolerance says what becomes of that.
+We run cells of the notebooks and compare them with :mod:`reference` in float64. The
+relative rounding error of float32 is ``U`` = 6e-8, and each tolerance follows from it.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ from networks import FOLDERS, Chapter, open_chapter
 
 U = 2.0**-24
 LR, BATCH_SIZE = 0.1, 256  # as in every section
-# Two epochs of the first training images, in batches of which the last has 96, as in
-# every section. That all of the images give what they gave is seen by test_golden.py.
+# We train for two epochs on the first images. The last batch has 96 images, as in every
+# section. test_golden.py covers training on all images.
 NUM_IMAGES, NUM_TEST_IMAGES, NUM_EPOCHS = 1120, 1000, 2
 SECTIONS = ("softmax-scratch", "softmax-concise", "mlp-scratch", "mlp-concise")
 WIDTHS = {"softmax": (784, 10), "mlp": (784, 256, 10)}
 
-# A score is a sum of 784 products. Their rounding errors, each at most U of a
-# partial sum, add up like a random walk: sqrt(784) U = 1.7e-6 of the largest score;
-# 2.7e-6 with the 256 products of a second layer.
+# A score is a sum of 784 products. Each rounding error is at most U times a partial
+# sum, and they add up like a random walk, to sqrt(784) U = 1.7e-6 of the largest score.
+# With the 256 products of a second layer, it is 2.7e-6.
 SCORES = 3e-6
-# A loss is the difference of two numbers of the size of the largest score s, so that
-# its error is SCORES s. MXNet on x86 has its log_softmax from oneDNN, whose logarithm
-# is good to 5e-6 only.
+# A loss is the difference of two numbers of the size of the largest score s, so its
+# error is SCORES times s. MXNet on x86 uses log_softmax from oneDNN, whose logarithm is
+# accurate only to 5e-6.
 LOG_SOFTMAX = 5e-6
-# A gradient is one sum more, over the examples: sqrt(256) U = 1e-6. It cancels, and so
-# is smaller than its terms, by a factor of 5 to 10 at the parameters used here.
+# A gradient is also a sum over the examples, with an error of sqrt(256) U = 1e-6 of its
+# terms. The terms cancel, so with our parameters it is 5 to 10 times smaller than they.
 GRADIENT = 1e-5
-# Over ten steps such errors add up. They would not stay small for ever: the MLP has
-# kinks, and weights part once a hidden unit is on in one run and off in the other.
+# Over ten steps, these errors add up. Later they would grow, because the MLP has kinks:
+# weights diverge once a hidden unit is on in one run and off in the other.
 COURSE, COURSE_WEIGHTS = 1e-5, 5e-5
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training gave: figures of each epoch, and the end."""
+    """The result of a training run."""
 
     train_loss: list[float]
     train_accuracy: list[float]
@@ -57,7 +56,7 @@ def kind(section: str) -> str:
 
 
 def initial(name: str) -> list[np.ndarray]:
-    """Initial parameters, drawn as in the sections: N(0, 0.01^2), biases 0."""
+    """Draw initial parameters as in the sections: N(0, 0.01^2), biases 0."""
     rng = np.random.default_rng(0)
     params = []
     for d_in, d_out in itertools.pairwise(WIDTHS[name]):
@@ -103,23 +102,22 @@ def section(request) -> str:
 
 @pytest.fixture
 def params(section: str) -> list[np.ndarray]:
-    """Parameters after a training, when no bias is 0 any more; as float32."""
+    """Return trained parameters, whose biases aren't 0, as float32."""
     return [p.astype(np.float32) for p in reference_run(kind(section)).params]
 
 
 @pytest.fixture
 def chapter(framework: str, section: str, params) -> Chapter:
-    """A section's network with these parameters."""
     chapter = open_chapter(framework, section)
     chapter.set_values(params)
     return chapter
 
 
 def examples(n: int, params: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Images ``(n, 28, 28)`` in [0, 1] and labels ``(n,)`` of the training set.
+    """Return training images ``(n, 28, 28)`` in [0, 1] and labels ``(n,)``.
 
-    Those are left out that bring a hidden unit as near to the kink of its ReLU as
-    rounding could carry it over, where the gradient jumps.
+    We leave out images that bring a hidden unit close to the kink of its ReLU, because
+    rounding could move it to the other side, where the gradient differs.
     """
     data = fashion_mnist.load()
     X = data.train_images[:1000] / np.float32(255)
@@ -133,7 +131,7 @@ def examples(n: int, params: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def assert_near(found, expected, tolerance: float, more: float = 0) -> None:
-    """Compare, relative to the largest of the expected entries."""
+    """Compare arrays, with a tolerance relative to the largest expected entry."""
     allowed = tolerance * np.abs(expected).max() + more
     np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
 
@@ -154,12 +152,12 @@ def test_scores_are_equal(chapter, params):
 
 
 def assert_steps(found, before, *batches) -> None:
-    """Check parameters after a step on each of the batches."""
+    """Check the parameters after one step on each batch."""
     expected = in_float64(before)
     for X, y in batches:
         reference.step(X, y, expected, LR)
     for new, wanted, old in zip(found, expected, before, strict=True):
-        # A step is as good as its gradient; each new parameter is rounded once more.
+        # A step is as accurate as its gradient. Rounding each new parameter adds to it.
         rounding = len(batches) * U * np.abs(wanted).max()
         assert_near(new - old.astype(np.float64), wanted - old, GRADIENT, rounding)
 
@@ -168,7 +166,7 @@ def test_a_step_is_equal(chapter, params):
     X, y = examples(BATCH_SIZE, params)
     loss, rate = chapter.train(chapter.backend.batches((X, y)))
     scores = reference.forward(X, in_float64(params))[1]
-    # The errors of n losses average out, or at worst do not.
+    # In the worst case, the errors of the losses don't average out.
     expected = reference.losses(scores, y).mean()
     assert loss == pytest.approx(expected, abs=LOG_SOFTMAX)
     assert rate == np.mean(scores.argmax(axis=1) == y)
@@ -176,10 +174,10 @@ def test_a_step_is_equal(chapter, params):
 
 
 def test_five_steps_are_equal(chapter, params):
-    """What is kept from one batch to the next, as graphs and gradients, is right.
+    """Several steps keep graphs and gradients of earlier batches apart.
 
-    The last batch is smaller. All are small, because a hidden unit of a later one
-    might lie at its kink: with 69 images the odds are one to a few hundred.
+    The last batch is smaller. All are small, because in a later batch a hidden unit
+    could be at its kink. With 69 images, the chance is one in a few hundred.
     """
     X, y = examples(69, params)
     parts = [slice(i, i + 16) for i in range(0, 69, 16)]
@@ -191,8 +189,8 @@ def test_five_steps_are_equal(chapter, params):
 # -- several epochs ----------------------------------------------------------------
 
 
-def test_epochs_run_the_same_course(framework, section):
-    """By the section's own batches, in the order of its seed."""
+def test_epochs_match_the_reference(framework, section):
+    """They use the section's own batches, in the order given by its seed."""
     chapter = open_chapter(framework, section)
     train_iter, _ = chapter.train_iter.split(NUM_IMAGES)
     test_iter, _ = chapter.test_iter.split(NUM_TEST_IMAGES)
@@ -202,7 +200,7 @@ def test_epochs_run_the_same_course(framework, section):
     expected = reference_run(kind(section))
     losses, rates = zip(*figures, strict=True)
     np.testing.assert_allclose(losses, expected.train_loss, rtol=0, atol=COURSE)
-    # An image whose best two scores are as good as equal may be counted otherwise.
+    # If the best two scores of an image are nearly equal, its prediction may differ.
     np.testing.assert_allclose(rates, expected.train_accuracy, rtol=0, atol=2e-3)
     rate = chapter.backend.d2l.evaluate_accuracy(chapter.net, test_iter)
     assert rate == pytest.approx(expected.test_accuracy, abs=2e-3)

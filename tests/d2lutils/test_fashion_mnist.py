@@ -1,4 +1,4 @@
-"""The data of the package: official, verified, shared."""
+"""Tests that the package has the official data, verifies it and shares it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MD5 = {  # as the README of the data set gives them
 }
 
 
-def test_the_files_are_those_that_their_authors_published():
+def test_the_files_are_the_published_ones():
     found = {
         name: hashlib.md5((PACKAGE / "data" / name).read_bytes()).hexdigest()
         for name in fashion_mnist.FILES
@@ -31,16 +31,16 @@ def test_the_files_are_those_that_their_authors_published():
     assert "Zalando SE" in (PACKAGE / "data" / "LICENSE").read_text("utf-8")
 
 
-def test_the_arrays_are_the_data_set():
+def test_the_arrays_hold_the_data_set():
     data = fashion_mnist.load()
     assert data.train_images.shape == (60000, 28, 28)
     assert data.test_images.shape == (10000, 28, 28)
     for labels, each in ((data.train_labels, 6000), (data.test_labels, 1000)):
         np.testing.assert_array_equal(np.bincount(labels), [each] * 10)
-    # Read by other means: the header of an IDX file of images has 16 bytes.
+    # The header of an IDX file of images has 16 bytes.
     raw = gzip.decompress((PACKAGE / "data" / "t10k-images-idx3-ubyte.gz").read_bytes())
     assert data.test_images.tobytes() == raw[16:]
-    # What the authors' README shows: the first training image is an ankle boot.
+    # According to the authors' README, the first training image is an ankle boot.
     assert fashion_mnist.LABELS[data.train_labels[0]] == "ankle boot"
     assert np.mean(data.train_images[:, 0, 0] == 0) > 0.99  # corners are black
 
@@ -53,7 +53,7 @@ def test_the_arrays_are_read_only():
             array[0] = 0
 
 
-def test_all_callers_share_them(monkeypatch):
+def test_all_callers_share_the_arrays(monkeypatch):
     fresh = fashion_mnist._read.__wrapped__
     reads = []
 
@@ -106,7 +106,7 @@ def a_folder_in_its_place(path: Path) -> None:
         (a_folder_in_its_place, "cannot be read ("),
     ],
 )
-def test_a_file_that_is_not_as_published_is_named(tmp_path, monkeypatch, change, wrong):
+def test_a_damaged_file_is_named(tmp_path, monkeypatch, change, wrong):
     name = "t10k-labels-idx1-ubyte.gz"
     for file in fashion_mnist.FILES:
         (tmp_path / file).symlink_to(PACKAGE / "data" / file)

@@ -1,4 +1,4 @@
-"""A reader who stops a training keeps what was reached, and a kernel that works."""
+"""Tests that interrupting training keeps the progress, and the kernel working."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def train(num_epochs):
 
 
 def outcome(client, message_id: str, drawings: int | None = None) -> list[dict]:
-    """The messages of one cell, up to its end or to its n-th drawing."""
+    """Return the messages of one cell, up to its end or its n-th drawing."""
     messages = []
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -53,7 +53,7 @@ def outcome(client, message_id: str, drawings: int | None = None) -> list[dict]:
 
 
 def drawn(messages: list[dict]) -> list[int]:
-    """How many points the longest curve has in each drawing."""
+    """Return how many points the longest curve has in each drawing."""
     counts = []
     for message in messages:
         if message["msg_type"] in ("display_data", "update_display_data"):
@@ -67,9 +67,8 @@ def printed(messages: list[dict]) -> str:
     return "".join(m["content"].get("text", "") for m in messages)
 
 
-def test_a_training_can_be_stopped_in_an_epoch_and_run_again():
-    """In a real kernel, by a signal; below, for all frameworks, in this process."""
-    open_backend("torch")  # or skip
+def test_a_training_run_can_be_interrupted_and_repeated():
+    open_backend("torch")  # skips if it isn't installed
     manager, client = start_new_kernel(startup_timeout=PATIENCE)
     try:
         run = client.execute(SETUP.format(paths=[HELPERS, ROOT], name="torch"))
@@ -80,14 +79,14 @@ def test_a_training_can_be_stopped_in_an_epoch_and_run_again():
         messages += outcome(client, run)
         errors = [m["content"] for m in messages if m["msg_type"] == "error"]
         assert [error["ename"] for error in errors] == ["KeyboardInterrupt"]
-        # All that was reached is drawn, said, and in the history.
+        # All epochs so far are drawn, printed and in the history.
         points = drawn(messages)
         assert len(points) >= 3
         assert points == sorted(points)
         assert f"interrupted; epoch {points[-1]}: train loss" in printed(messages)
         run = client.execute("print(len(sys.last_value.history.train_loss))")
         assert printed(outcome(client, run)) == f"{points[-1]}\n"
-        # The same kernel trains on, shows one figure, and nothing of the old one.
+        # The same kernel can train again, and shows only a new figure.
         run = client.execute("history = train(2); print(history.epochs)")
         messages = outcome(client, run)
         kinds = [m["msg_type"] for m in messages]
@@ -101,7 +100,7 @@ def test_a_training_can_be_stopped_in_an_epoch_and_run_again():
 
 
 class Stopped(list):
-    """Batches that stop a training amid its third epoch, once."""
+    """Batches that interrupt training once, in the third epoch."""
 
     passes = 0
 
@@ -113,7 +112,7 @@ class Stopped(list):
         yield self[1]
 
 
-def test_every_framework_keeps_what_was_reached(backend, capsys):
+def test_every_framework_keeps_the_progress(backend, capsys):
     rng = np.random.default_rng(0)
     pairs = [(rng.random((8, 28, 28)), rng.integers(0, 10, 8)) for _ in range(2)]
     batches, loss = backend.batches(*pairs), backend.loss("none")
@@ -125,7 +124,7 @@ def test_every_framework_keeps_what_was_reached(backend, capsys):
         backend.d2l.train_ch3(net, Stopped(batches), batches, loss, 5, updater)
     assert len(error.value.history.train_loss) == 2
     assert "interrupted; epoch 2: train loss" in capsys.readouterr().out
-    # The two epochs, and the step of the third, are in the parameters.
+    # The parameters include two epochs and one step of the third.
     net, updater = backend.affine(*expected), backend.own_updater(expected, 0.1)
     seen = [*batches, *batches, batches[0]]
     backend.d2l.train_epoch_ch3(net, seen, loss, updater)

@@ -1,6 +1,6 @@
-"""That the page of d2lutils leaves nothing out.
+"""Tests that the page of d2lutils is complete.
 
-Sphinx fails where it lists something that is not there.
+If it lists something that doesn't exist, Sphinx fails.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "chapters" / "d2lutils.md").read_text("utf-8")
 
 
-def test_the_page_names_all_that_a_module_offers(backend: BackendKit):
+def test_the_page_lists_everything_in_a_module(backend: BackendKit):
     offered = dir(backend.module)  # as after d2l.<Tab>
     assert {"train_ch3", "Animator", "sgd", "History", "plt", "reshape"} < {*offered}
     assert {*offered}.isdisjoint({"Any", "annotations", "Backend", "require", "os"})
@@ -26,7 +26,7 @@ def test_the_page_names_all_that_a_module_offers(backend: BackendKit):
 
 
 @pytest.mark.parametrize("name", ["train_ch3", "load_data_fashion_mnist", "sgd"])
-def test_help_shows_what_the_page_shows(backend: BackendKit, name):
+def test_functions_have_docstrings_and_show_no_self(backend: BackendKit, name):
     function = getattr(backend.module, name)
     assert "Args:" in function.__doc__
     assert "self" not in function.__code__.co_varnames[:1] or function.__self__

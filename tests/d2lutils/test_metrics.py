@@ -1,4 +1,4 @@
-"""Counting, timing, recording."""
+"""Tests of Timer, Accumulator, History and sweeps."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def test_history_reads_as_a_sentence():
     assert str(history) == (
         "epoch 2: train loss 0.381, train accuracy 0.865, test accuracy 0.852"
     )
-    assert repr(history) == "History(2 epochs)"  # it may end a cell
+    assert repr(history) == "History(2 epochs)"  # short, as a cell may show it
     assert history.validation_accuracy == history.test_accuracy == [0.75, 0.8522]
 
 
-def test_a_sweep_trains_with_every_setting_and_seed(capsys):
+def test_a_sweep_trains_with_every_value_and_seed(capsys):
     seen = []
 
     def train(setting, seed):

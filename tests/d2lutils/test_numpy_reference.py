@@ -1,4 +1,4 @@
-"""The reference itself, against finite differences and plain definitions."""
+"""Tests of the reference itself, against finite differences and plain definitions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N = 7
 def problem(
     widths: list[int], seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Images, labels and parameters; every number is drawn, the biases too."""
+    """Return images, labels and parameters, all random, with random biases too."""
     rng = np.random.default_rng(seed)
     params = []
     for d_in, d_out in itertools.pairwise(widths):
@@ -32,11 +32,11 @@ def mean_loss(X: np.ndarray, y: np.ndarray, params: list[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("name", WIDTHS)
 @pytest.mark.parametrize("seed", range(2))
-def test_gradients_are_those_of_central_differences(name, seed):
-    """(L(w + h) - L(w - h)) / 2h for every single parameter."""
+def test_gradients_match_central_differences(name, seed):
+    """Compare with (L(w + h) - L(w - h)) / 2h for every parameter."""
     X, y, params = problem(WIDTHS[name], seed)
-    # The truncation h^2 L'''/6 and the rounding u L / h are balanced by the cube
-    # root of u = 1.1e-16, near 1e-5; both are then near 1e-11.
+    # The truncation error is h^2 L'''/6, and the rounding error is u L / h with u =
+    # 1.1e-16. With h near the cube root of u, about 1e-5, both are about 1e-11.
     h = 1e-5
     for k, gradient in enumerate(reference.gradients(X, y, params)):
         assert gradient.shape == params[k].shape
@@ -48,13 +48,12 @@ def test_gradients_are_those_of_central_differences(name, seed):
                 nudged[k][index] += sign * h
                 moved.append(mean_loss(X, y, nudged))
             numeric[index] = (moved[0] - moved[1]) / (2 * h)
-        # No draw lies so near a kink of the ReLU that h would step over it: that
-        # would leave an error near 0.1.
+        # No h steps over a kink of the ReLU. That would give an error of about 0.1.
         np.testing.assert_allclose(gradient, numeric, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-def test_scores_are_those_of_loops(name):
+def test_scores_match_plain_loops(name):
     X, _, params = problem(WIDTHS[name])
     scores = reference.forward(X, params)[1]
     for i in range(N):
@@ -67,12 +66,12 @@ def test_scores_are_those_of_loops(name):
             ]
             if k < len(pairs) - 1:
                 values = [max(v, 0.0) for v in values]
-        # Six products each, all of order 1: a few units of 2.2e-16.
+        # Each score has six products of order 1, so errors are a few times 2.2e-16.
         np.testing.assert_allclose(scores[i], values, atol=1e-14, rtol=0)
 
 
 def test_the_slope_of_the_relu_is_zero_at_zero_and_one_above():
-    """As in the frameworks, where a hidden unit is exactly 0."""
+    """The frameworks also use 0 if a hidden unit is exactly 0."""
     X, y, params = problem(WIDTHS["mlp"])
     params[0][:] = params[1][:] = 0
     W1, b1, W2, _ = reference.gradients(X, y, params)
@@ -83,7 +82,7 @@ def test_the_slope_of_the_relu_is_zero_at_zero_and_one_above():
     assert reference.gradients(X, y, params)[1].all()
 
 
-def test_losses_are_minus_the_logarithm_of_the_probability():
+def test_losses_are_negative_log_probabilities():
     scores = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0], [-1.0, 4.0, 0.5]])
     y = np.array([2, 0, 1])
     expected = [

@@ -1,4 +1,4 @@
-"""Figures: outside a notebook, and in one."""
+"""Tests of figures, in and outside notebooks."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ def test_plot_labels_scales_and_sizes():
     assert list(plt.gcf().get_size_inches()) == [5, 2]
 
 
-def test_a_name_stands_beside_the_end_of_its_curve_in_its_color():
+def test_a_name_is_next_to_the_end_of_its_curve_in_its_color():
     low, high = [0, np.nan], [5, 10]
     plotting.plot([0, 1], [[3, 4], low, high], legend=["middle", "low", "high"])
     axes = plt.gca()
     axes.figure.draw_without_rendering()
     assert axes.get_legend() is None
     bottom, top = axes.get_ylim()
-    ends = {"middle": 4, "low": 0, "high": 10}  # of the last number that is one
+    ends = {"middle": 4, "low": 0, "high": 10}  # the last value that isn't nan
     expected = {k: (y - bottom) / (top - bottom) for k, y in ends.items()}
     heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
-    assert heights == pytest.approx(expected)  # 0 is below, 1 above
+    assert heights == pytest.approx(expected)  # 0 is the bottom, 1 the top
     for text, line in zip(axes.texts, axes.lines, strict=True):
         assert text.get_window_extent().x0 >= axes.bbox.x1
         assert text.get_window_extent().x1 <= axes.figure.bbox.x1
@@ -82,8 +82,8 @@ def test_a_name_stands_beside_the_end_of_its_curve_in_its_color():
 
 
 @pytest.mark.parametrize("noise", [0, 1e-3, -1e-3])
-def test_names_of_curves_that_end_together_stay_apart_and_in_order(noise):
-    """However the last digits fall out on another machine."""
+def test_names_of_curves_with_close_ends_do_not_overlap(noise):
+    """The order doesn't depend on small differences between machines."""
     ends = [0.5, 0.5 + noise, 0.5 - noise, 1]
     plotting.plot([0, 1], [[0, y] for y in ends], legend=["a", "b", "c", "top"])
     plt.gcf().draw_without_rendering()
@@ -94,7 +94,7 @@ def test_names_of_curves_that_end_together_stay_apart_and_in_order(noise):
     assert (first.y0 + third.y1) / 2 == pytest.approx(second.y0 / 2 + second.y1 / 2)
 
 
-def test_curves_may_come_after_their_names_and_one_by_one():
+def test_curves_can_be_added_after_their_names():
     _, axes = plt.subplots()
     settings = ("x", "y", None, None, "linear", "linear", ["a", "b"])
     for names in ([], ["a"], ["a", "b"]):
@@ -104,14 +104,14 @@ def test_curves_may_come_after_their_names_and_one_by_one():
 
 
 @pytest.mark.parametrize("names", ["abcde", ["a name that is far too long", "b"]])
-def test_many_or_long_names_stand_in_a_legend_above(names):
+def test_many_or_long_names_go_into_a_legend(names):
     plotting.plot([0, 1], [[0, i] for i in range(len(names))], legend=[*names])
     axes = plt.gca()
     axes.figure.draw_without_rendering()
     assert [t.get_text() for t in axes.get_legend().get_texts()] == [*names]
     assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1
     assert not axes.texts
-    panel = plt.subplot(1, 2, 1)  # there is no room for names beside these axes
+    panel = plt.subplot(1, 2, 1)  # there is no room for names next to it
     plt.subplot(1, 2, 2)
     plotting.plot([0, 1], [[0, 1], [1, 0]], legend=["a", "b"], axes=panel)
     assert len(panel.get_legend().get_texts()) == 2
@@ -125,7 +125,7 @@ def test_many_or_long_names_stand_in_a_legend_above(names):
         ([1e-9, 1e-5], [r"$\mathdefault{10^{-9}}$", r"$\mathdefault{10^{-7}}$"]),
     ],
 )
-def test_logarithmic_ticks_are_plain_numbers_while_these_are_short(values, expected):
+def test_logarithmic_ticks_are_plain_numbers_if_short(values, expected):
     plotting.plot([0, 1], [values], yscale="log", ylim=values)
     axes = plt.gca()
     axes.figure.draw_without_rendering()
@@ -135,8 +135,8 @@ def test_logarithmic_ticks_are_plain_numbers_while_these_are_short(values, expec
     assert {*expected} <= {*shown}
 
 
-def test_what_is_written_is_legible_on_a_phone():
-    """At 328 pixels, letters are at least 10 high, as on an inch of 96 otherwise."""
+def test_text_is_legible_on_a_phone():
+    """If a figure is 328 pixels wide, its text is at least 10 pixels high."""
     animator = plotting.Animator("epoch", legend=["a", "b"], figsize=(4.5, 3))
     animator.add(1, (1, 2))
     plotting.show_images(np.zeros((10, 2, 2)), 2, 5, titles=["ankle boot"] * 10)
@@ -154,18 +154,18 @@ def test_what_is_written_is_legible_on_a_phone():
             assert width <= picture.bbox.width / {10: 5, 6: 3}[len(picture.axes)]
 
 
-def test_curves_differ_in_colour_and_in_style():
-    """A figure of all the frameworks and NumPy needs one look more than there are."""
+def test_curves_differ_in_color_and_style():
+    """A figure may show all frameworks and NumPy."""
     n = len(FRAMEWORKS) + 1
     plotting.plot([0, 1], [[i, i + 1] for i in range(n)])
     lines = plt.gca().lines
     assert len({line.get_color() for line in lines}) == n
-    # Matplotlib calls every dashed style of one's own by the same name.
+    # Matplotlib gives all custom dashes the same name, so compare the patterns.
     assert len({str(line._dash_pattern) for line in lines}) == n
 
 
-def test_colours_are_dark_enough_on_white():
-    """WCAG 2.2 asks graphics for a contrast of at least 3:1 (1.4.11)."""
+def test_colors_have_enough_contrast_on_white():
+    """WCAG 2.2 (1.4.11) requires a contrast of at least 3:1 for graphics."""
     for color in plotting.COLORS:
         rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
@@ -173,16 +173,16 @@ def test_colours_are_dark_enough_on_white():
         assert 1.05 / (luminance + 0.05) >= 3, color
 
 
-def test_plot_draws_on_the_axes_that_the_reader_made_last():
+def test_plot_draws_on_the_readers_axes():
     for i in (1, 2):
         panel = plt.subplot(1, 2, i)
         plotting.plot([1, 2], [[3, 4], [5, 6]])
         assert len(panel.lines) == 2
     assert len(plt.get_fignums()) == 1
-    plotting.plot([1, 2])  # and not over what is drawn already
+    plotting.plot([1, 2])  # axes that have curves aren't used again
     assert len(panel.lines) == 2
     assert len(plt.get_fignums()) == 2
-    plotting.plot([1, 2], axes=panel)  # unless told
+    plotting.plot([1, 2], axes=panel)  # unless we ask for it
     assert len(panel.lines) == 1
     assert len(plt.get_fignums()) == 2
 
@@ -193,7 +193,7 @@ def test_plot_draws_on_the_axes_that_the_reader_made_last():
 @pytest.mark.parametrize(("n", "rows", "cols"), [(1, 1, 1), (3, 1, 3), (5, 2, 3)])
 def test_show_images_fills_the_grid_row_by_row(n, rows, cols):
     images = np.random.default_rng(0).random((n, 4, 4))
-    titles = [str(i) for i in range(max(1, n - 1))]  # there may be fewer
+    titles = [str(i) for i in range(max(1, n - 1))]  # may be fewer than images
     axes = plotting.show_images(images, rows, cols, titles=titles)
     assert axes.shape == (rows * cols,)
     for i, ax in enumerate(axes):
@@ -211,7 +211,7 @@ def test_show_images_fills_the_grid_row_by_row(n, rows, cols):
         *(((28, 20, 3), (28, 20, 3)), ((3, 28, 20), (28, 20, 3))),
     ],
 )
-def test_images_come_in_any_shape_and_more_than_fit(
+def test_images_may_have_any_shape_and_exceed_the_grid(
     backend: BackendKit, shape, expected
 ):
     images = np.random.default_rng(0).random((4, *shape), np.float32)
@@ -223,7 +223,7 @@ def test_images_come_in_any_shape_and_more_than_fit(
         np.testing.assert_array_equal(shown[1], values.reshape(expected))
 
 
-def test_images_of_pillow_are_shown():
+def test_pillow_images_are_shown():
     images = Image.new("L", (5, 4), 7), Image.new("RGB", (5, 4), "red")
     axes = plotting.show_images(images, 1, 2)
     shown = [ax.images[0].get_array()[0, 0].tolist() for ax in axes]
@@ -238,7 +238,7 @@ def test_images_of_pillow_are_shown():
         ((2, 16), None, r"imgs\[0\] must be a gray image .* \(16,\)"),
     ],
 )
-def test_show_images_names_what_does_not_fit(shape, titles, message):
+def test_show_images_reports_wrong_arguments(shape, titles, message):
     with pytest.raises(ValueError, match=message):
         plotting.show_images(np.zeros(shape), 1, 2, titles=titles)
     assert plt.get_fignums() == []
@@ -257,12 +257,12 @@ def test_outside_a_notebook_the_animator_is_a_plain_figure():
     assert animator.axes[0].get_xlabel() == "epoch"
 
 
-def test_losses_of_a_framework_are_points(backend: BackendKit):
-    """Numbers as they come from a training loop, with their gradients attached."""
+def test_losses_can_be_plotted_as_tensors(backend: BackendKit):
+    """Losses in a training loop still have gradients attached."""
 
     def loss(value, shape=()):
         values = np.full(shape, value, np.float32)
-        if backend.name == "jax":  # where no gradient is attached
+        if backend.name == "jax":  # JAX attaches no gradients
             return backend.tensor(values)
         return backend.parameters(values)[0]
 
@@ -276,7 +276,7 @@ def test_losses_of_a_framework_are_points(backend: BackendKit):
 
 
 def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
-    """Execute cells in a kernel; return the outputs of each."""
+    """Execute cells in a kernel, and return the outputs of each."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells]
     )
@@ -284,8 +284,8 @@ def run_notebook(*cells: str) -> list[nbformat.NotebookNode]:
     return [cell.outputs for cell in notebook.cells]
 
 
-def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself(tmp_path):
-    """Curves as SVG, images as PNG, whatever was shown before."""
+def test_in_a_notebook_each_figure_is_one_reproducible_output(tmp_path):
+    """Curves are SVG and images are PNG, and running a cell again gives the same."""
     setup = (
         "%matplotlib inline\n"
         "import io, warnings; warnings.simplefilter('error')\n"
@@ -303,13 +303,13 @@ def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself(tmp_path):
         "_ = plotting.show_images(np.eye(4)[None], 1, 1)",
         "plotting.plot([0, 1], [[0, 1], [1, 0]], legend=['a', 'b'])",
     ]
-    # A figure of training is the current one until its cell ends.
+    # A training figure is the current figure until its cell ends.
     titled = (
         "last = train()\n"
         f"plt.title('my title'); plt.savefig({str(tmp_path / 'saved.svg')!r})"
     )
     others = [titled, "print(plt.get_fignums())", "for _ in range(25): train()"]
-    # What it leaves out at its edges is what Matplotlib calls tight.
+    # Figures are cropped like Matplotlib's tight bounding box.
     wide = (
         "animator = plotting.Animator(xlabel='x', ylabel='y')\n"
         "_ = animator.fig.text(1.2, 0.5, 'beside the figure')\n"
@@ -334,7 +334,7 @@ def test_in_a_notebook_each_figure_is_one_output_and_repeats_itself(tmp_path):
     (output,) = shown
     for drawn in (output.data["image/svg+xml"], (tmp_path / "saved.svg").read_text()):
         assert "<!-- my title -->" in drawn
-        # The last state: a curve of three points.
+        # In the last state, the curve has three points.
         curves = re.findall('<path d="([^"]*)" clip-path', drawn)
         assert max(len(re.findall("[ML]", curve)) for curve in curves) == 3
     assert left[0].text == "[]\n"
@@ -349,7 +349,7 @@ def size_of(svg: str) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize("settings", [{}, {"xlim": (1, 6), "yscale": "log"}])
-def test_curves_that_grow_look_like_curves_drawn_at_once(settings):
+def test_curves_drawn_step_by_step_look_the_same(settings):
     def animator():
         return plotting.Animator("epoch", legend=["a", "b"], **settings)
 
@@ -359,7 +359,7 @@ def test_curves_that_grow_look_like_curves_drawn_at_once(settings):
         growing.add(x, y)
         at_once.add(x, y, redraw=x == 6)
     assert svg(growing.fig) == svg(at_once.fig)
-    # A curve more, or one that the reader has drawn, does not stay as it was.
+    # A new curve redraws the axes, without the curve that the reader drew.
     growing.axes[0].plot([1, 2], [1, 2])
     growing.add(7, (1, 2, 3))
     assert len(growing.axes[0].get_lines()) == 3
@@ -371,7 +371,7 @@ def svg(figure) -> str:
     return buffer.getvalue()
 
 
-def test_signed_images_share_one_scale_about_zero():
+def test_signed_images_share_one_scale_around_zero():
     images = [np.full((2, 2), -3.0), np.eye(2)]
     axes = plotting.show_images(images, 1, 2, signed=True)
     shown = [ax.get_images()[0] for ax in axes]
@@ -383,20 +383,20 @@ def test_signed_images_share_one_scale_about_zero():
     *_, key = plt.gcf().axes
     assert key.get_ylim() == (-3, 3)
     assert 0 in key.get_yticks()
-    # Without it, each has its own.
+    # Unsigned images have a scale each.
     images = [3.0 * np.eye(2), np.eye(2)]
     shown = [ax.get_images()[0] for ax in plotting.show_images(images, 1, 2)]
     assert [image.get_clim() for image in shown] == [(0, 3), (0, 1)]
 
 
-def test_a_confusion_matrix_shows_every_count_where_it_belongs():
+def test_a_confusion_matrix_shows_every_count_in_its_cell():
     counts = np.array([[7, 1, 0], [2, 5, 3], [0, 4, 9]])
     plotting.show_confusion(counts, ["a", "b", "c"])
     axes = plt.gca()
     shown = {text.get_position(): text.get_text() for text in axes.texts}
     cells = [(i, j) for i in range(3) for j in range(3)]
     assert shown == {(j, i): str(counts[i, j] or "") for i, j in cells}
-    # The darkest is the most frequent mistake; what is right has no color.
+    # The most frequent mistake is darkest, and correct predictions have no color.
     colors = axes.images[0].get_array()
     assert [cell for cell in cells if colors.mask[cell]] == [(0, 0), (1, 1), (2, 2)]
     assert axes.images[0].get_clim() == (-4, 4)

@@ -1,7 +1,7 @@
-"""What holds of the loader and of accuracy for any data, drawn by hypothesis.
+"""Property tests of the loader and of accuracy, with data drawn by hypothesis.
 
-Batches are made and counted by code that all frameworks share, so that one of them
-stands for all; that the others get the same batches is asked of each.
+All frameworks share the code that makes and counts batches, so we mostly test one
+framework. One test checks that all of them get the same batches.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @pytest.fixture(scope="module")
 def backend() -> BackendKit:
-    """The first framework that can be had."""
+    """Return the first framework that is installed."""
     for name in MODULES:
         with contextlib.suppress(pytest.skip.Exception):
             return open_backend(name)
@@ -39,10 +39,10 @@ def backend() -> BackendKit:
 
 @contextlib.contextmanager
 def numbered_images(n: int) -> Iterator[None]:
-    """Stand ``n`` images in for the data set, each of which tells its number.
+    """Replace the data set by ``n`` numbered images.
 
-    The first two pixels hold the number, the rest nothing; the label is the number
-    modulo 10. The test images are the same in the same order.
+    The first two pixels encode the number, and the label is the number modulo 10. The
+    test images are the same, in the same order.
     """
     images = np.zeros((n, 28, 28), np.uint8)
     images[:, 0, 0], images[:, 0, 1] = np.divmod(np.arange(n), 256)
@@ -53,7 +53,7 @@ def numbered_images(n: int) -> Iterator[None]:
 
 
 def numbers(backend: BackendKit, X, y) -> list[int]:
-    """The numbers of the images of a batch, whose labels are checked."""
+    """Return the numbers of the images in a batch, and check their labels."""
     pixels = np.rint(backend.numpy(X).reshape(len(y), -1)[:, :2] * 255).astype(int)
     found = pixels @ [256, 1]
     np.testing.assert_array_equal(backend.numpy(y), found % 10)
@@ -61,7 +61,7 @@ def numbers(backend: BackendKit, X, y) -> list[int]:
 
 
 def epoch(backend: BackendKit, data_iter) -> list[list[int]]:
-    """The numbers of the images of each batch of one pass."""
+    """Return the numbers of the images in each batch of one pass."""
     return [numbers(backend, X, y) for X, y in data_iter]
 
 
@@ -71,7 +71,7 @@ def flat(batches: list[list[int]]) -> list[int]:
 
 @relaxed
 @given(n=st.integers(1, 600), batch_size=st.integers(1, 700), seed=SEEDS)
-def test_an_epoch_holds_every_example_exactly_once(
+def test_an_epoch_contains_every_example_exactly_once(
     backend: BackendKit, n, batch_size, seed
 ):
     backend.d2l.set_seed(seed)
@@ -90,29 +90,29 @@ def test_an_epoch_holds_every_example_exactly_once(
 
 @relaxed
 @given(n=st.integers(80, 200), batch_size=st.integers(20, 40), seed=SEEDS)
-def test_each_epoch_shuffles_examples_and_not_batches(
+def test_each_epoch_shuffles_examples_not_batches(
     backend: BackendKit, n, batch_size, seed
 ):
-    """No batch holds what stood together in the file, or in the epoch before."""
+    """No batch is a run of images from the file, or a batch of the previous epoch."""
     backend.d2l.set_seed(seed)
     with numbered_images(n):
         train_iter, test_iter = backend.d2l.load_data_fashion_mnist(batch_size)
     first, second = epoch(backend, train_iter), epoch(backend, train_iter)
-    # That two orders of eighty are equal by chance is out of the question (1/80!), and
-    # twenty of eighty examples can be chosen in 3.5e18 ways.
+    # Two orders of 80 examples are equal with probability 1/80!, and there are 3.5e18
+    # ways to choose 20 of 80 examples.
     assert flat(first) != flat(second)
     whole = [frozenset(b) for b in (*first, *second) if len(b) == batch_size]
     assert len(set(whole)) == len(whole)
     assert all(max(batch) - min(batch) >= batch_size for batch in whole)
-    # Every place of the file has its chance: the first batch reaches both halves.
+    # The first batch has images from both halves of the file.
     assert min(first[0]) < n / 2 <= max(first[0])
     assert flat(epoch(backend, test_iter)) == flat(epoch(backend, test_iter))
 
 
 @relaxed
 @given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
-def test_an_epoch_alone_draws_an_order(backend: BackendKit, n, batch_size, seed):
-    """Nothing else does: neither the test set, nor ``len``, nor a new loader."""
+def test_only_a_training_epoch_draws_an_order(backend: BackendKit, n, batch_size, seed):
+    """The test set, ``len`` and new loaders draw nothing."""
     with numbered_images(n):
         backend.d2l.set_seed(seed)
         train_iter, _ = backend.d2l.load_data_fashion_mnist(batch_size)
@@ -131,7 +131,7 @@ def test_an_epoch_alone_draws_an_order(backend: BackendKit, n, batch_size, seed)
 @relaxed
 @given(n=st.integers(40, 200), batch_size=st.integers(1, 50), seed=SEEDS)
 def test_a_seed_gives_the_same_batches_in_every_framework(n, batch_size, seed):
-    """And the same order in batches of another size."""
+    """The order doesn't depend on the batch size either."""
     found = {}
     for name in MODULES:
         try:
@@ -162,8 +162,10 @@ def test_a_seed_gives_the_same_batches_in_every_framework(n, batch_size, seed):
     plain=st.integers(0, 255),
     side=st.integers(1, 70),
 )
-def test_resize_keeps_range_and_class(backend: BackendKit, images, labels, plain, side):
-    images[0] = plain  # one gray value, as which it has to stay
+def test_resizing_keeps_the_range_and_the_label(
+    backend: BackendKit, images, labels, plain, side
+):
+    images[0] = plain  # a single gray value must stay the same
     data = fashion_mnist.FashionMNIST(images, labels, images, labels)
     with mock.patch.object(fashion_mnist, "load", return_value=data):
         _, test_iter = backend.d2l.load_data_fashion_mnist(5, resize=side)
@@ -172,7 +174,7 @@ def test_resize_keeps_range_and_class(backend: BackendKit, images, labels, plain
     X, plain = backend.numpy(X).reshape(5, -1), backend.numpy(plain).reshape(5, -1)
     np.testing.assert_array_equal(backend.numpy(y), labels)
     assert X.shape == (5, side * side)
-    # A weighted mean: no pixel lies outside its image's own range, but for rounding.
+    # Pixels are weighted means, so they stay within the image's range, up to rounding.
     low, high = plain.min(axis=1, keepdims=True), plain.max(axis=1, keepdims=True)
     assert (low - 1e-6 <= X).all()
     assert (high + 1e-6 >= X).all()
@@ -182,7 +184,7 @@ def test_resize_keeps_range_and_class(backend: BackendKit, images, labels, plain
 
 @st.composite
 def scores_and_labels(draw) -> tuple[np.ndarray, np.ndarray]:
-    """Scores ``(n, classes)``, no two of a row equal, and labels ``(n,)``."""
+    """Draw scores ``(n, classes)``, all different in a row, and labels ``(n,)``."""
     n, classes = draw(st.integers(1, 300)), draw(st.integers(2, 12))
     rng = np.random.default_rng(draw(SEEDS))
     order = rng.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
@@ -192,8 +194,8 @@ def scores_and_labels(draw) -> tuple[np.ndarray, np.ndarray]:
 
 @relaxed
 @given(drawn=scores_and_labels(), batch_size=st.integers(1, 300))
-def test_accuracy_is_a_plain_count(backend: BackendKit, drawn, batch_size):
-    """And does not depend on the batches."""
+def test_accuracy_counts_correct_predictions(backend: BackendKit, drawn, batch_size):
+    """It doesn't depend on the batches."""
     scores, labels = drawn
     count = 0
     for row, label in zip(scores.tolist(), labels.tolist(), strict=True):

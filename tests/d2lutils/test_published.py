@@ -1,4 +1,4 @@
-"""Notebooks as they are published for the other package: imports, names, regression."""
+"""Tests that notebooks published for d2l work: imports, names and regression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from frameworks import BackendKit, open_backend
 
-# The first cells as they are published, the framework before the package.
+# The first cells of published notebooks, which import the framework before the package.
 IMPORTS = {
     "mxnet": """
         from mxnet import autograd, gluon, init, np, npx
@@ -32,7 +32,7 @@ IMPORTS = {
     """,
 }
 PACKAGE = "from d2lutils import {} as d2l"
-# A little regression, with the other package's names.
+# A small regression with d2l's names.
 DATA = """
     X, y = d2l.synthetic_data(d2l.tensor([2.0, -3.4]), 4.2, 100)
     batches = d2l.load_array((X, y), 10)
@@ -78,7 +78,7 @@ END = """
 
 
 def run(*cells: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Execute cells one after the other in a process of their own."""
+    """Execute cells in a new process."""
     return subprocess.run(
         [sys.executable, "-c", "\n".join(map(textwrap.dedent, cells))],
         env=os.environ | environment,
@@ -98,11 +98,11 @@ def cells(name: str) -> list[str]:
 MARK = "import sys; print('imported', file=sys.stderr, flush=True)"
 
 
-# For these, d2lutils prepares something; MXNet's choice is in test_as_written.py.
+# d2lutils prepares the import of these. For MXNet, see test_as_written.py.
 @pytest.mark.parametrize("name", ["tensorflow", "jax"])
 def test_a_framework_may_be_imported_first(name):
-    open_backend(name)  # or skip
-    # TensorFlow goes by what it was told before; newer releases greet all the same.
+    open_backend(name)  # skips if it isn't installed
+    # TensorFlow reads this at import. Newer releases print a greeting anyway.
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = run(IMPORTS[name], MARK, PACKAGE.format(name), *cells(name), **quiet)
     assert done.stdout == "2.0 -3.4 4.2\n", done.stderr
@@ -112,11 +112,11 @@ def test_a_framework_may_be_imported_first(name):
 
 
 @pytest.mark.parametrize("step", [1, -1])
-def test_frameworks_go_together_in_any_order(step):
-    """They bring libraries of the same names, and some orders of them bare crash."""
+def test_frameworks_can_be_imported_together_in_any_order(step):
+    """They contain libraries with the same names, and some orders can crash."""
     order = [name for name in IMPORTS if importlib.util.find_spec(name)][::step]
     imports = {name: [PACKAGE.format(name), IMPORTS[name]] for name in order}
-    # One after the other, and in the other order all of them before any is used.
+    # Use each after its import, or (in reverse order) import all of them first.
     parts = [*itertools.chain(*imports.values())] if step < 0 else []
     for name in order:
         parts += [*imports[name], *cells(name)]
@@ -125,14 +125,14 @@ def test_frameworks_go_together_in_any_order(step):
     assert done.stderr == ""
 
 
-# -- TensorFlow: what it says while it is imported ---------------------------------
+# -- TensorFlow: messages during the import ----------------------------------------
 
 
 @pytest.mark.parametrize(
     ("end", "said"),
     [("os.abort()", "reason\n"), ("raise OSError('why')", "reason\n"), ("", "")],
 )
-def test_what_tensorflow_says_last_is_not_lost(tmp_path, end, said):
+def test_tensorflows_last_message_is_not_lost(tmp_path, end, said):
     code = f"import os\nos.write(2, b'reason\\n')\n{end}\n"
     (tmp_path / "tensorflow.py").write_text(code, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), *sys.path])
@@ -140,10 +140,10 @@ def test_what_tensorflow_says_last_is_not_lost(tmp_path, end, said):
     assert done.stderr.startswith(said) if said else "reason" not in done.stderr
 
 
-def test_a_triton_that_would_end_the_process_is_not_loaded(tmp_path):
-    """As it would after TensorFlow; before, it is loaded for PyTorch's sake."""
+def test_a_triton_that_would_crash_is_not_loaded(tmp_path):
+    """Triton crashes if it is imported after TensorFlow, so we import it before."""
     (tmp_path / "triton.py").write_text("print('loaded')", encoding="utf-8")
-    (tmp_path / "tensorflow.py").write_text("", encoding="utf-8")  # far from whole
+    (tmp_path / "tensorflow.py").write_text("", encoding="utf-8")  # a fake
     path = os.pathsep.join([str(tmp_path), *sys.path])
     package = PACKAGE.format("tensorflow")
     assert run(package, PYTHONPATH=path).stdout == "loaded\n"
@@ -153,7 +153,7 @@ def test_a_triton_that_would_end_the_process_is_not_loaded(tmp_path):
 # -- names -----------------------------------------------------------------------
 
 
-def test_short_names_mean_the_same_in_every_framework(backend: BackendKit):
+def test_short_names_work_the_same_in_every_framework(backend: BackendKit):
     d2l, values = backend.module, np.arange(6, dtype=np.float32).reshape(2, 3)
     X = d2l.tensor(values)
     for found, expected in [
@@ -188,7 +188,7 @@ def test_short_names_mean_the_same_in_every_framework(backend: BackendKit):
         ("no_such_name", "This module has what"),
     ],
 )
-def test_a_name_that_is_not_there_says_what_is(backend: BackendKit, name, said):
+def test_a_missing_name_says_where_to_look(backend: BackendKit, name, said):
     with pytest.raises(AttributeError, match=said) as error:
         getattr(backend.module, name)
     assert f"{backend.module.__name__!r} has no attribute {name!r}" in str(error.value)
@@ -203,7 +203,7 @@ def synthetic_data(backend: BackendKit, n: int):
     return backend.module.synthetic_data(w, 3.0, n, *key)
 
 
-def test_synthetic_data_lie_on_a_plane_with_noise(backend: BackendKit):
+def test_synthetic_data_is_linear_with_noise(backend: BackendKit):
     X, y = map(backend.module.numpy, synthetic_data(backend, 5000))
     assert (X.shape, y.shape) == ((5000, 3), (5000, 1))
     noise = y[:, 0] - X @ [1.0, -2.0, 0.5] - 3
@@ -212,7 +212,7 @@ def test_synthetic_data_lie_on_a_plane_with_noise(backend: BackendKit):
 
 
 @pytest.mark.parametrize("is_train", [True, False])
-def test_arrays_are_loaded_whole_in_every_pass(backend: BackendKit, is_train):
+def test_every_pass_yields_all_of_an_array(backend: BackendKit, is_train):
     numpy, X = backend.module.numpy, np.arange(2500, dtype=np.float32)
     arrays = backend.tensor(X), backend.tensor(-X)
     loader = backend.module.load_array(arrays, 1000, is_train)
@@ -224,13 +224,13 @@ def test_arrays_are_loaded_whole_in_every_pass(backend: BackendKit, is_train):
         np.testing.assert_array_equal(np.sort(xs), X)
     first, second = (batches[0][0] for batches in passes)
     assert np.array_equal(first, second) is not is_train
-    if is_train:  # from all examples, not from those nearby
+    if is_train:  # shuffled over all examples
         assert first.max() > 2400
 
 
 @pytest.mark.parametrize("column", [True, False])
 def test_the_mean_loss_counts_every_example_once(backend: BackendKit, column):
-    """The last batch is smaller; targets may be a column or not."""
+    """The last batch is smaller, and targets may be a column or not."""
     d2l = backend.module
     X, y = (d2l.numpy(each) for each in synthetic_data(backend, 25))
     targets = y if column else y[:, 0]

@@ -1,4 +1,4 @@
-"""What JAX asks for beyond the other frameworks: pure functions of parameters."""
+"""Tests that are specific to JAX: networks are pure functions of parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from booktools import missing_modules
 if missing := missing_modules("jax"):
     pytest.skip(f"not installed: {', '.join(missing)}", allow_module_level=True)
 
-# The first to load JAX: it silences what XLA would say.
+# Import d2lutils before JAX, because it silences XLA.
 from d2lutils import jax as d2l  # isort: skip
 
 import optax
@@ -50,7 +50,7 @@ def equal(one, other):
         (lambda params, X, key: X, "missing a required argument: 'key'"),
     ],
 )
-def test_a_net_that_cannot_be_called_is_named(wrong, said):
+def test_a_net_with_wrong_parameters_is_reported(wrong, said):
     expected = rf"net must be a function net\(params, X\) \({said}\)"
     with pytest.raises(TypeError, match=expected):
         d2l.evaluate_accuracy(wrong, start(), BATCHES)
@@ -59,7 +59,7 @@ def test_a_net_that_cannot_be_called_is_named(wrong, said):
 
 
 @pytest.mark.parametrize("wrong", [None, [], [1.0], {"W": np.ones(3, int)}, "W"])
-def test_params_that_are_no_arrays_of_floats_are_named(wrong):
+def test_params_must_be_float_arrays(wrong):
     expected = "params must be a pytree of float arrays"
     with pytest.raises(TypeError, match=expected):
         d2l.evaluate_accuracy(net, wrong, BATCHES)
@@ -78,8 +78,8 @@ def test_training_changes_nothing_in_place():
     assert 0 <= rate <= 1
 
 
-def test_an_optimizer_goes_on_from_its_state():
-    """Momentum after the first epoch is lost without it."""
+def test_an_optimizer_continues_from_its_state():
+    """Without it, an epoch begins without momentum."""
     optimizer, params = optax.sgd(0.1, momentum=0.9), start()
     whole, _ = d2l.train_ch3(net, params, BATCHES, BATCHES, LOSS, 2, optimizer)
     state = optimizer.init(params)
@@ -94,7 +94,7 @@ def test_an_optimizer_goes_on_from_its_state():
     assert not equal(forgetful, whole)
 
 
-def test_a_step_is_traced_once_for_each_shape_and_anew_for_each_training():
+def test_a_step_is_traced_once_per_shape_and_training_run():
     traced = []
 
     def noted(params, X):
@@ -102,14 +102,14 @@ def test_a_step_is_traced_once_for_each_shape_and_anew_for_each_training():
         return scale * net(params, X)
 
     updater, results = partial(d2l.sgd, lr=0.1), []
-    for scale in (1, 2):  # noqa: B007 which `noted` finds outside
+    for scale in (1, 2):  # noqa: B007 (`noted` uses it)
         results.append(d2l.train_epoch_ch3(noted, start(), BATCHES, LOSS, updater)[0])
     assert traced == [(8, 1), (3, 1), (8, 2), (3, 2)]
     assert not equal(*results)
 
 
-def test_every_step_is_given_a_key_of_its_own():
-    """On equal batches, equal noise would give equal means."""
+def test_every_step_gets_its_own_key():
+    """Otherwise equal batches would get equal noise, and have equal means."""
 
     def noisy(params, X, key=None):
         noise = 0 if key is None else jax.random.normal(key, (len(X), 10))
@@ -128,7 +128,7 @@ def test_every_step_is_given_a_key_of_its_own():
     assert first == figures(key=jax.random.key(0)) != figures(key=jax.random.key(1))
     assert first.train_loss[0] != first.train_loss[1]
     assert len({round(mean(num_steps), 6) for num_steps in (1, 2, 3)}) == 3
-    # No key, no noise: nothing in evaluation, nor without the argument.
+    # Without a key there is no noise, for example in evaluation.
     assert first.test_accuracy == figures().test_accuracy
     assert figures().train_loss == pytest.approx([np.log(10)] * 2)
     expected = r"net must be a function net\(params, X, key=None\) \(got an unexpected"

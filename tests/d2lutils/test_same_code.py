@@ -1,7 +1,7 @@
-"""What a chapter builds and d2lutils holds too must not drift apart.
+"""Tests that functions in chapters behave like their versions in d2lutils.
 
-Cells tagged same-code define such functions. What the two do is compared on small data;
-BEHAVIOR says by what.
+Cells with the tag same-code define such functions. We compare both versions on small
+data, with the checks in BEHAVIOR.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 @dataclass(frozen=True)
 class Definition:
-    """A function or class in a cell; `place` is where, `same` whether it is tagged."""
+    """A function or class in a cell. `same` says whether the cell is tagged."""
 
     name: str
     node: ast.AST
@@ -53,7 +53,7 @@ def code_cells(section: Section, backend: BackendKit) -> list[Cell]:
 def statements(
     section: Section, backend: BackendKit
 ) -> Iterator[tuple[ast.stmt, bool]]:
-    """What stands in the cells for a framework, and whether its cell is tagged."""
+    """Yield the statements in a framework's cells, and whether the cell is tagged."""
     for cell in code_cells(section, backend):
         tree = ast.parse(cell.source)
         ast.increment_lineno(tree, cell.line - 1)
@@ -71,7 +71,7 @@ def definitions(backend: BackendKit) -> list[Definition]:
 
 
 def chapter(section: Section, backend: BackendKit) -> ModuleType:
-    """Run the imports and definitions of a section, and none of its other lines."""
+    """Run only the imports and definitions of a section."""
     kept = (*DEFINITIONS, ast.Import, ast.ImportFrom)
     body = [node for node, _ in statements(section, backend) if isinstance(node, kept)]
     module = ModuleType(section.name)
@@ -79,17 +79,17 @@ def chapter(section: Section, backend: BackendKit) -> ModuleType:
     return module
 
 
-# What the two do
+# Checks
 
 
 def start(backend: BackendKit) -> list[Any]:
-    """The parameters of a small softmax regression, the same at every call."""
+    """Return parameters of a softmax regression, the same at every call."""
     rng = np.random.default_rng(1)
     return backend.parameters(rng.normal(0, 0.01, (784, 10)), rng.normal(0, 0.01, 10))
 
 
 def updater(backend: BackendKit, module: Any, params: list[Any]) -> Any:
-    """The gradient descent of d2lutils or of a chapter."""
+    """Return the gradient descent of d2lutils or of a chapter."""
     return backend.own_updater(params, 0.1, module)
 
 
@@ -109,7 +109,7 @@ def labels_agree(backend: BackendKit, ours: Any) -> None:
 
 
 def read(backend: BackendKit, data_iter: Any) -> tuple[np.ndarray, np.ndarray, list]:
-    """All images and labels that an iterator yields, and what its batches look like."""
+    """Return all images and labels, and the shapes and dtypes of the batches."""
     batches = list(data_iter)
     assert len(data_iter) == len(batches)
     looks = [(tuple(X.shape), X.dtype, tuple(y.shape), y.dtype) for X, y in batches]
@@ -138,14 +138,14 @@ def loaders_agree(backend: BackendKit, ours: Any) -> None:
 
 
 def nearest(X: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each row of one matrix, the number of the row of another most like it."""
+    """Return the index of the nearest row in ``others`` for each row of ``X``."""
     return ((X[:, None] - others) ** 2).sum(axis=2).argmin(axis=1)
 
 
 def counts_agree(backend: BackendKit, ours: Any) -> None:
     rng = np.random.default_rng(2)
     labels = backend.tensor(rng.integers(0, 10, 300), backend.label_dtype)
-    scores = rng.normal(size=(300, 10)).round(1)  # some of them equal
+    scores = rng.normal(size=(300, 10)).round(1)  # with some ties
     for predicted in (scores, rng.integers(0, 10, 300)):
         y_hat = backend.tensor(predicted)
         found = ours.accuracy(y_hat, labels)
@@ -198,7 +198,7 @@ def epochs_agree(backend: BackendKit, ours: Any) -> None:
 
 
 def descend(backend: BackendKit, ours: Any, module: Any) -> list[np.ndarray]:
-    """The parameters after one step by the gradient descent of a module."""
+    """Return the parameters after one step with a module's gradient descent."""
     rng = np.random.default_rng(4)
     params = start(backend)
     scores = backend.affine(*params)
@@ -235,7 +235,7 @@ def train(backend: BackendKit, ours: Any, module: Any) -> list[Any]:
 
 
 class Shown:
-    """Stands in for the front end: counts what is shown anew and what is replaced."""
+    """Stands in for the front end, and counts new and updated figures."""
 
     def __init__(self) -> None:
         self.new = self.updates = 0
@@ -277,7 +277,7 @@ def trainings_agree(
     found = train(backend, ours, ours)
     printed = capsys.readouterr().out
     assert (shown.new, shown.updates) == (1, 2)
-    closed = []  # outside a notebook, when the training ends
+    closed = []  # figures are closed when training ends outside a notebook
     with pytest.MonkeyPatch.context() as patch:
         close = lambda animator: closed.append(animator.fig)  # noqa: E731
         patch.setattr("d2lutils.backend.Animator.close", close)
@@ -327,17 +327,17 @@ BEHAVIOR = {
     "train_ch3": trainings_agree,
     "train_epoch_ch3": epochs_agree,
 }
-"""How a function of a chapter is compared; Updater calls sgd, which is."""
+"""Checks by function. Updater has none, because it only calls sgd."""
 
 
 def holds(backend: BackendKit, name: str) -> bool:
-    """Whether d2lutils has a function of its own by that name, and no mere alias."""
+    """Return whether d2lutils itself defines that name, other than as an alias."""
     found = getattr(backend.d2l, name, None)
     return (getattr(found, "__module__", None) or "").startswith("d2lutils")
 
 
-def test_every_such_function_is_tagged_and_no_other(backend):
-    """A tag on a function that d2lutils lacks, or none on one that it holds, fails."""
+def test_exactly_the_shared_functions_are_tagged(backend):
+    """Shared functions are those that d2lutils defines too."""
     wrong = [
         f"{each.place}: {each.name} is tagged same-code, but d2lutils has none"
         if each.same
@@ -363,7 +363,7 @@ def test_every_tagged_function_is_compared(backend):
 
 
 @pytest.mark.parametrize("name", BEHAVIOR)
-def test_the_results_are_those_of_the_module(backend, name, small_data, request):
+def test_both_versions_give_the_same_results(backend, name, small_data, request):
     found = [each for each in definitions(backend) if each.same and each.name == name]
     agree = BEHAVIOR[name]
     wanted = list(inspect.signature(agree).parameters)[2:]

@@ -1,4 +1,4 @@
-"""A step of training and its rules: updaters, losses, shapes, regression."""
+"""Tests of training steps: updaters, losses, shapes and regression."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def images_and_labels(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def softmax_steps(*parts: tuple[np.ndarray, np.ndarray]) -> tuple:
-    """An epoch of steps on the mean cross-entropy from W0 and B0, in float64.
+    """Train for an epoch from W0 and B0 on the mean cross-entropy, in float64.
 
-    With P the softmax of the scores and Y one-hot, the gradient with respect to the
-    scores is (P - Y) / n. Returns W, b, and the mean loss and accuracy, each batch
-    taken before its step.
+    If P is the softmax of the scores and Y is one-hot, the gradient with respect to the
+    scores is (P - Y) / n. Return W, b, and the mean loss and accuracy, measured before
+    each step.
     """
     W, b, total, right, n = W0, B0, 0, 0, 0
     for X, y in parts:
@@ -41,7 +41,7 @@ def softmax_steps(*parts: tuple[np.ndarray, np.ndarray]) -> tuple:
 
 
 def softmax(backend: BackendKit, updater: str = "own", W=W0, b=B0, lr: float = LR):
-    """A model of one layer, its updater, and what reads its parameters."""
+    """Return a model with one layer, its updater, and a function for its parameters."""
     if updater == "own":
         params = backend.parameters(W, b)
         read = lambda: [backend.numpy(param) for param in params]  # noqa: E731
@@ -62,7 +62,7 @@ def per_example(backend: BackendKit, y_hat, y):
 
 
 def one_number(backend: BackendKit, said: str):
-    """A loss that returns a sum or a mean, and says so or not."""
+    """Return a loss with a scalar result, which may or may not state its reduction."""
 
     def loss(y_hat, y, reduction="mean"):
         total = backend.total(per_example(backend, y_hat, y))
@@ -92,13 +92,13 @@ SAID = ("default", "bound", "bound twice", "attribute", "attribute, bound")
 @pytest.mark.parametrize("kind", [*REDUCTIONS, *SAID])
 @pytest.mark.parametrize("updater", ["own", "optimizer"])
 def test_every_updater_and_loss_takes_the_same_step(backend: BackendKit, kind, updater):
-    """All follow the gradient of the batch's mean loss, the last batch's too."""
+    """All use the gradient of the batch's mean loss, even for a smaller last batch."""
     parts = [images_and_labels(8), images_and_labels(3)]
     loss = backend.loss(kind) if kind in REDUCTIONS else one_number(backend, kind)
     net, update, read = softmax(backend, updater)
     mean, rate = train(backend, net, update, *parts, loss=loss)
     W, b, *expected = softmax_steps(*parts)
-    # float32 keeps 24 bits, and a score sums 784 products: a few 1e-7 each.
+    # A score is a sum of 784 products in float32, with errors of a few 1e-7.
     assert (mean, rate) == pytest.approx(expected, rel=1e-5)
     for found, wanted in zip(read(), (W, b), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-6)
@@ -106,7 +106,7 @@ def test_every_updater_and_loss_takes_the_same_step(backend: BackendKit, kind, u
 
 def test_an_optimizer_trains_a_plain_function(backend: BackendKit):
     if backend.name != "tensorflow":
-        pytest.skip("elsewhere an optimizer is given its parameters beforehand")
+        pytest.skip("other frameworks' optimizers already have their parameters")
     net, _, read = softmax(backend)
     train(backend, net, backend.optimizer(None, LR))
     W, b, *_ = softmax_steps(images_and_labels(8))
@@ -114,9 +114,9 @@ def test_an_optimizer_trains_a_plain_function(backend: BackendKit):
         np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_scores_are_counted_before_their_memory_is_used_again(backend: BackendKit):
+def test_scores_are_counted_before_their_memory_is_reused(backend: BackendKit):
     if backend.name not in ("mxnet", "torch"):
-        pytest.skip("tensors do not change here")
+        pytest.skip("tensors are immutable")
     params, memory = backend.parameters(W0, B0), backend.tensor(np.zeros((8, 10)))
     scores = backend.affine(*params)
 
@@ -133,7 +133,7 @@ def test_scores_are_counted_before_their_memory_is_used_again(backend: BackendKi
     assert figures == pytest.approx(softmax_steps(*pairs)[2:], rel=1e-5)
 
 
-# -- what does not fit ---------------------------------------------------------
+# -- mistakes ------------------------------------------------------------------
 
 
 NO_TENSOR = r"net\(X\) must return one tensor .* it returned a "
@@ -147,7 +147,7 @@ NETS = {
 
 
 @pytest.mark.parametrize(("change", "said"), NETS.values(), ids=NETS)
-def test_a_net_that_returns_something_else_is_named(backend: BackendKit, change, said):
+def test_a_wrong_output_of_net_is_reported(backend: BackendKit, change, said):
     right, updater, _ = softmax(backend)
     net = lambda X: change(right(X))  # noqa: E731
     with pytest.raises((TypeError, ValueError), match=said):
@@ -168,10 +168,8 @@ LOSSES = {
 
 @pytest.mark.parametrize("returned", [*LOSSES, "unsaid", "unsaid, bound"])
 @pytest.mark.parametrize("kind", ["own", "optimizer"])
-def test_a_loss_that_returns_something_else_is_named(
-    backend: BackendKit, kind, returned
-):
-    """A single number without a word, too: it is never guessed what it is."""
+def test_a_wrong_output_of_loss_is_reported(backend: BackendKit, kind, returned):
+    """Even a scalar is wrong if the loss doesn't state its reduction."""
     net, updater, read = softmax(backend, kind)
     if returned in LOSSES:
         loss = partial(LOSSES[returned], backend)
@@ -184,14 +182,14 @@ def test_a_loss_that_returns_something_else_is_named(
     with pytest.raises((TypeError, ValueError), match=said):
         train(backend, net, updater, loss=loss)
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
-    if returned not in LOSSES:  # of one example the sum is the mean
+    if returned not in LOSSES:  # for a single example, sum and mean are equal
         mean, _ = train(backend, net, updater, images_and_labels(1), loss=loss)
         expected = softmax_steps(images_and_labels(1))[2]
         assert mean == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("label", [-1, 10])
-def test_a_label_out_of_range_is_named(backend: BackendKit, label):
+def test_a_label_out_of_range_is_reported(backend: BackendKit, label):
     net, updater, read = softmax(backend)
     X, y = images_and_labels(8)
     y[3] = label
@@ -200,7 +198,7 @@ def test_a_label_out_of_range_is_named(backend: BackendKit, label):
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
 
 
-def test_a_batch_of_no_rows_is_named(backend: BackendKit):
+def test_an_empty_batch_is_reported(backend: BackendKit):
     net, updater, _ = softmax(backend)
     (X, y), d2l = images_and_labels(8), backend.d2l
     pairs = (X, y), (X[:0], y[:0])
@@ -210,18 +208,18 @@ def test_a_batch_of_no_rows_is_named(backend: BackendKit):
         d2l.evaluate_accuracy(net, backend.batches(*pairs))
 
 
-def test_a_parameter_without_a_gradient_is_named(backend: BackendKit):
+def test_a_parameter_without_a_gradient_is_reported(backend: BackendKit):
     if backend.name == "jax":
-        pytest.skip("a gradient with respect to an argument always exists, maybe 0")
+        pytest.skip("gradients always exist, although they may be 0")
     net, _, _ = softmax(backend)
     unused = [backend.tensor(W0)] if backend.name == "mxnet" else backend.parameters(W0)
     with pytest.raises(ValueError, match=r"A parameter of shape .*784, 10.* has no g"):
         train(backend, net, backend.own_updater(unused, LR))
-    if backend.name == "torch":  # elsewhere the frameworks say so themselves
+    if backend.name == "torch":  # other frameworks report it themselves
         _, other, _ = softmax(backend, "optimizer")
         with pytest.raises(ValueError, match="Every parameter of the updater has no g"):
             train(backend, backend.layer(W0, B0), other)
-    # Nor does a net of plain numbers depend on anything.
+    # A net of plain numbers doesn't depend on parameters either.
     still = [backend.tensor(W0), backend.tensor(B0)]
     reshape = backend.module.reshape
     net = lambda X: reshape(X, (-1, 784)) @ still[0] + still[1]  # noqa: E731
@@ -232,7 +230,7 @@ def test_a_parameter_without_a_gradient_is_named(backend: BackendKit):
 
 def test_an_updater_without_params_is_refused(backend: BackendKit):
     if backend.name != "tensorflow":
-        pytest.skip("elsewhere any function of the batch size is an updater")
+        pytest.skip("other frameworks accept any function of the batch size")
     with pytest.raises(TypeError, match="updater must be an optimizer"):
         train(backend, softmax(backend)[0], lambda batch_size: None)
 
@@ -241,7 +239,7 @@ def test_an_updater_without_params_is_refused(backend: BackendKit):
 
 
 def regression(backend: BackendKit, shape: tuple[int, ...]):
-    """Six targets, and their batch; the parameters predict 1 exactly."""
+    """Return six targets, their batch, and parameters that predict exactly 1."""
     X, _ = images_and_labels(6)
     y = np.where(np.arange(6) % 3 == 0, 1.0, 2.5)
     images = backend.batches((X, np.zeros(6)))[0][0]
@@ -251,7 +249,9 @@ def regression(backend: BackendKit, shape: tuple[int, ...]):
 
 @pytest.mark.parametrize("shape", [(6,), (6, 1)])
 @pytest.mark.parametrize("how", ["own", "optimizer"])
-def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
+def test_regression_with_one_output_is_trained_and_counted(
+    backend: BackendKit, how, shape
+):
     X, y, batch, start = regression(backend, shape)
     net, updater, read = softmax(backend, how, **start)
     reshape = backend.module.reshape
@@ -259,8 +259,8 @@ def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
     if how == "optimizer":
         loss = backend.squared_error()
         if shape == (6,) and backend.name in ("torch", "jax"):
-            pytest.skip("their losses want targets of the shape of the predictions")
-    # Two of six predictions are the target.
+            pytest.skip("this loss needs targets with the shape of the predictions")
+    # Two of the six predictions are correct.
     assert backend.d2l.evaluate_accuracy(net, [batch]) == 2 / 6
     figures = backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
     assert figures == pytest.approx((1.5**2 * 4 / 6, 2 / 6))
@@ -276,9 +276,7 @@ def test_one_column_is_trained_and_counted(backend: BackendKit, how, shape):
     [(False, r"it returned shape \(6, 6\)\. \(It is a square"),
      (True, r"has shape \(6, 1\), but y has shape \(6,\)")],
 )  # fmt: skip
-def test_a_square_of_predictions_and_targets_is_named(
-    backend: BackendKit, single, said
-):
+def test_broadcast_losses_are_reported(backend: BackendKit, single, said):
     *_, batch, start = regression(backend, (6,))
     net, updater, _ = softmax(backend, **start)
 
@@ -291,7 +289,7 @@ def test_a_square_of_predictions_and_targets_is_named(
         backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
 
 
-def test_targets_that_are_no_classes_are_named(backend: BackendKit):
+def test_targets_that_are_not_classes_are_reported(backend: BackendKit):
     net, updater, _ = softmax(backend)
     X, y = images_and_labels(8)
     batch = backend.batches((X, y))[0][0], backend.tensor(y + 0.5)

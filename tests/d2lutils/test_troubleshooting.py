@@ -1,4 +1,4 @@
-"""The page of messages says what the code says, and all of it."""
+"""Tests that the troubleshooting page has all messages of the code, and no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODULES = sorted((ROOT / "d2lutils").glob("*.py"))
 
 
 def literals(node: ast.AST) -> list[str]:
-    """The constant parts of the strings in a piece of code."""
+    """Return the constant parts of the strings in a piece of code."""
     return [
         n.value
         for n in ast.walk(node)
@@ -23,7 +23,7 @@ def literals(node: ast.AST) -> list[str]:
 
 
 def messages() -> dict[str, str]:
-    """The longest constant part of every message, and where it is given."""
+    """Return the longest constant part of every message, and where it is."""
     found = {}
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -43,12 +43,12 @@ def squeeze(text: str) -> str:
 
 @pytest.mark.parametrize("message", sorted(messages()))
 def test_every_message_is_explained(message):
-    # The page names a message up to where its advice begins.
+    # The page quotes a message without its advice.
     shown = re.split(r"\. |, which", message.strip(" .,;:()"))[0]
     assert squeeze(shown).strip(" .") in squeeze(PAGE), messages()[message]
 
 
-def test_the_page_explains_nothing_that_is_not_said():
+def test_every_explained_message_exists():
     said = squeeze(
         " ".join(
             part

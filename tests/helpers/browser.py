@@ -43,7 +43,7 @@ SWITCHES = [
 def browser() -> Iterator:
     """Run the system's Chromium; without one, skip the test, or fail in CI."""
     if CHROMIUM is None:
-        how = "no Chromium is installed; install the system's, as by: apt-get install"
+        how = "no Chromium is installed; install it, for example: apt-get install"
         if os.environ.get("CI"):
             pytest.fail(f"{how} chromium")
         pytest.skip(f"{how} chromium")
@@ -68,12 +68,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     }
 
     def log_message(self, *arguments):
-        """Log nothing."""
+        pass
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder to this computer only, and yield its address."""
+    """Serve a folder on this computer only, and yield its address."""
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -83,10 +83,10 @@ def served(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def new_page(chromium) -> Iterator:
-    """Open a page for a reader who was never here.
+    """Open a page without stored data.
 
-    It has a list of the ``errors`` of its scripts, of all that goes ``wrong``, and of
-    the addresses that it has ``asked`` for.
+    It has lists of the ``errors`` in its scripts, of everything that goes ``wrong``,
+    and of the addresses that it ``asked`` for.
     """
     context = chromium.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
@@ -94,7 +94,7 @@ def new_page(chromium) -> Iterator:
     page.on("request", lambda request: page.asked.append(request.url))
 
     def failed(request) -> None:
-        # One that was under way when the reader went on to another page did not fail.
+        # A request that was canceled by going to another page didn't fail.
         if request.failure != "net::ERR_ABORTED":
             page.wrong.append(request.url)
 

@@ -1,8 +1,8 @@
-"""Runs notebooks as on other machines, and names each cell with a different output.
+"""Runs notebooks as if on other machines, and names cells with a different output.
 
-For each Python, with the releases in its environment, it runs the cells as usual, as on
-processors without AVX-512 and without AVX2, with two and with four threads, and with
-another seed for Python's hashes. It compares outputs by the rules of
+For each Python, with the releases in its environment, it runs the cells as usual, as if
+without AVX-512 and without AVX2, with two and with four threads, and with another seed
+for Python's hashes. It compares outputs by the rules of
 ``booktools.execution.compare``. To act like another processor, it tells the libraries
 which instructions to use. Old JAX (such as 0.4.23) ignores this and runs as usual.
 """
@@ -130,7 +130,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Print it for the last notebooks."""
+    """Print this for the last notebooks."""
     for reports in _ending.values():
         _say_ended(reports)
 

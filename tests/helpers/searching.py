@@ -39,13 +39,13 @@ def chapter(framework: str | None = "pytorch") -> dict[str, Any]:
 
 
 class Objective:
-    """Best at a learning rate of 0.1; can be slow, and kill its first workers."""
+    """Is best at a learning rate of 0.1. It can be slow, and kill its first workers."""
 
     def __init__(self, log: Path, seconds: float = 0.0, kill: int = 0) -> None:
         self.log, self.seconds, self.kill = log, seconds, kill
 
     def note(self, word: str) -> int:
-        """Add a word to the log, and return how often it is there."""
+        """Add a word to the log, and return how often it occurs."""
         with self.log.open("a") as file:
             file.write(f"{word}\n")
         return self.log.read_text().splitlines().count(word)

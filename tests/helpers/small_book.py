@@ -1,4 +1,4 @@
-"""Makes and builds the books for tests: a small one of their own, and this one."""
+"""Makes and builds books for tests: a small one, and the real one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from booktools.execution.jobs import jobs
 from booktools.source.book import Book
 
 ROOT = Path(__file__).parents[2]
+HEADER = """\
+---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+"""
 
 
 def copy_book(folder: Path) -> Path:
@@ -37,7 +43,7 @@ def run_notebooks(root: Path, monkeypatch) -> None:
 
 
 def build(root: Path, *options: str, before: str = "") -> subprocess.CompletedProcess:
-    """Build a book as a reader would, with warnings as errors.
+    """Build a book as usual, with warnings as errors.
 
     The Python code ``before`` runs first.
     """
@@ -52,10 +58,10 @@ def build(root: Path, *options: str, before: str = "") -> subprocess.CompletedPr
 
 
 def built(folder: Path, builder: str = "html", framework: str = "") -> Path:
-    """Return the folder of this book in a format; build it there if necessary.
+    """Return the folder of the real book in a format, and build it if necessary.
 
-    If you have built it already, set ``BOOKTOOLS_BUILT`` to the folder of the formats,
-    as .ci/run does. A format for another framework is in a folder like ``latex-NAME``.
+    To use an existing build, set ``BOOKTOOLS_BUILT`` to the folder of the formats, as
+    .ci/run does. A format for another framework is in a folder like ``latex-NAME``.
     """
     if ready := os.environ.get("BOOKTOOLS_BUILT"):
         format = ROOT / ready / "-".join(filter(None, (builder, framework)))

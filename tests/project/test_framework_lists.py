@@ -1,7 +1,7 @@
-"""That ``booktools.FRAMEWORKS`` is the only list of frameworks.
+"""Tests that ``booktools.FRAMEWORKS`` is the only list of frameworks.
 
-What has to name them is allowed below, each with its reason; anything else that lists
-two of them would have to be changed for a new one, and might be forgotten.
+Otherwise someone who adds a framework might forget the other lists. ``ALLOWED`` has the
+exceptions, with reasons.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TEXTS = {".css", ".html", ".js", ".toml", ".yml", ".in", ".json", "", ".txt"}
 
 
 def distinct(words: list[str]) -> int:
-    """How many frameworks some words name."""
+    """Return how many frameworks the words name."""
     return sum(
         any(name in words for name in (each.tag, each.title, each.module))
         for each in FRAMEWORKS.values()
@@ -38,7 +38,7 @@ def distinct(words: list[str]) -> int:
 
 
 def lists_in_python(text: str) -> list[int]:
-    """The lines on which a literal collection, or a pattern, lists frameworks."""
+    """Return the lines where a literal collection or a pattern lists frameworks."""
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Dict):
@@ -59,7 +59,7 @@ def lists_in_python(text: str) -> list[int]:
 
 
 def lists_in_text(text: str) -> list[int]:
-    """The lines that name several frameworks."""
+    """Return the lines that name several frameworks."""
     lines = enumerate(text.splitlines(), 1)
     return [number for number, line in lines if distinct(WORD.findall(line)) > 1]
 
@@ -110,7 +110,7 @@ def test_a_list_is_found(path, text, found):
     assert bool(lists_in(path, text)) == found
 
 
-def test_what_is_allowed_needs_to_be():
+def test_every_exception_is_still_needed():
     for path in ALLOWED:
         text = (ROOT / path).read_text("utf-8")
         assert distinct(WORD.findall(text)) > 1, f"take {path} out of ALLOWED"

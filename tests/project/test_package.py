@@ -1,4 +1,4 @@
-"""Importing the package, and installing it from its wheel."""
+"""Tests of importing the package, and of installing it from its wheel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_importing_the_package_imports_no_framework():
 
 
 def without(name: str, *before: str) -> str:
-    """Code that finds no framework of this name, and imports its module."""
+    """Return code that hides a framework and then imports its module of d2lutils."""
     return "\n".join([
         "import sys, numpy, d2lutils.backend",
         "class Missing:",
@@ -57,15 +57,15 @@ def test_a_missing_framework_names_its_extra(name):
     assert f"pip install -e '.[{name}]'" in said
 
 
-def test_another_missing_package_names_the_extra_that_has_it():
+def test_another_missing_package_names_its_extra():
     with pytest.raises(ImportError) as error:
         d2lutils.require("no_such_package", extra="search")
     assert "pip install no_such_package," in str(error.value)
     assert "pip install -e '.[search]'" in str(error.value)
 
 
-def test_a_failure_inside_a_framework_passes_through(monkeypatch):
-    """A missing dependency of a framework is not a missing framework."""
+def test_an_import_error_inside_a_framework_is_not_replaced(monkeypatch):
+    """If a dependency of a framework is missing, the framework itself isn't."""
 
     def fail(name):
         raise ModuleNotFoundError("No module named 'inner'", name="inner")
@@ -89,8 +89,8 @@ def test_mxnet_says_where_it_runs(python, numpy, said):
     assert re.search(said, told.splitlines()[-1]), told
 
 
-def test_docstrings_can_be_read_without_the_frameworks():
-    """Sphinx does so, also on Pythons and with NumPys that MXNet cannot run on."""
+def test_docstrings_are_available_without_the_frameworks():
+    """Sphinx needs them even where MXNet can't run."""
     result = run(
         "import importlib, sys, numpy, d2lutils.backend\n"
         "from sphinx.ext.autodoc.mock import mock\n"
@@ -106,16 +106,16 @@ def test_docstrings_can_be_read_without_the_frameworks():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_an_editor_shows_how_a_function_is_called_and_what_it_does(name):
-    """Editors read the source; the framework need not be installed for that."""
+def test_editors_show_signatures_and_docstrings(name):
+    """They read the source, so the framework need not be installed."""
     code = f"from d2lutils import {name} as d2l\nd2l.train_ch3("
     (shown,) = jedi.Script(code, project=jedi.Project(ROOT)).get_signatures()
     assert {"net", "train_iter", "num_epochs"} <= {each.name for each in shown.params}
     assert "Args:" in shown.docstring()
 
 
-def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path):
-    """In an environment that has what d2lutils needs, and nothing of this checkout."""
+def test_the_wheel_contains_the_data_and_works_when_installed(tmp_path):
+    """Run it outside the repository."""
     wheel = tmp_path / build_wheel(ROOT, tmp_path, tmp_path / "record")
     with zipfile.ZipFile(wheel) as archive:
         for name, sha256 in fashion_mnist.FILES.items():
@@ -142,8 +142,8 @@ def test_the_wheel_brings_the_data_and_works_from_where_it_is_installed(tmp_path
     assert (done.stdout, done.stderr) == (f"{path} {expected}\n", "")
 
 
-def test_nobody_is_told_to_install_a_name_that_the_index_lacks():
-    """Whoever registered it could run code on every reader's machine."""
+def test_install_commands_never_name_an_unregistered_package():
+    """Anyone could register that name and run code on every reader's machine."""
     files = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""That ``make portable`` finds what moves, and says by how much."""
+"""Tests that ``make portable`` finds outputs that move, and says by how much."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import portable
 PRINTED = "import os\nprint('loss', int(os.environ['OMP_NUM_THREADS']) / 2)\nprint('x')"
 
 
-def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
+def test_a_cell_that_moves_is_named_with_the_difference(tmp_path, monkeypatch, capsys):
     for name in ("booktools", "conftest.py", "pyproject.toml"):
         (tmp_path / name).symlink_to(portable.ROOT / name)
     folder = tmp_path / "notebooks" / "plain"
@@ -30,7 +30,7 @@ def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["portable", "small", *options, "--jobs", "1"])
     moved = portable.main()
     *told, _, threads, avx2 = capsys.readouterr().out.splitlines()
-    # Each notebook as it ends, and then what moved in it.
+    # One line for each notebook when it ends, followed by its cells that moved.
     ended = [line.split(": ", 1) for line in told if line.endswith(" cells moved")]
     path = "notebooks/plain/small.ipynb"
     assert [(who.split(", ")[1], what) for who, what in ended] == [
@@ -40,7 +40,7 @@ def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
     cells = [line for line in told if not line.endswith(" cells moved")]
     assert cells[0].endswith("2-threads: notebooks.plain.small.ipynb Cell 0")
     assert cells[1].strip() == "moved: 'loss 0.5' became 'loss 1.0'"
-    # Of the cells so many are the same, moved, and were skipped.
+    # The numbers of cells that are the same, moved, and were skipped.
     assert [row.split()[1:5] for row in (threads, avx2)] == [
         ["2-threads", "1", "1", "0"],
         ["avx2", "2", "0", "0"],
@@ -48,7 +48,7 @@ def test_a_cell_that_moves_is_named_with_how_far(tmp_path, monkeypatch, capsys):
     assert moved == 1
 
 
-def test_a_drawing_that_moves_is_told_in_points():
+def test_the_difference_of_drawings_is_given_in_points():
     drawing = '<svg viewBox="0 0 9 9"><path d="M 0 {}"/></svg>'
     moved = portable.change(drawing.format("9.5"), drawing.format("7"))
     assert moved == "a point of the drawing, by 2.5 pt"

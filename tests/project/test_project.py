@@ -1,4 +1,4 @@
-"""That the project's files fit together, and speak of no machine."""
+"""Tests that the project's files are consistent, and name no machine."""
 
 import ast
 import itertools
@@ -42,14 +42,14 @@ def read(name):
 
 
 def pinned(name):
-    """The requirements in a file."""
+    """Read the requirements in a file."""
     lines = [line.partition("#")[0].strip() for line in read(name).splitlines()]
     return [Requirement(line) for line in lines if line]
 
 
 @pytest.fixture(scope="module")
 def files():
-    """What belongs to the project: what is committed or could be."""
+    """List all files that git doesn't ignore."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
@@ -59,7 +59,7 @@ def files():
     return [path for path in paths if path.is_file()]
 
 
-def test_ruff_looks_at_all_code(files):
+def test_ruff_checks_all_code(files):
     command = [sys.executable, "-m", "ruff", "check", "--show-files"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_no_file_names_a_machine_or_a_registry(files, forbidden):
 
 
 def test_every_file_is_small(files):
-    """But for the data."""
+    """Except the data."""
     large = [path.name for path in files if path.stat().st_size > 1_500_000]
     assert sorted(large) == ["t10k-images-idx3-ubyte.gz", "train-images-idx3-ubyte.gz"]
 
@@ -103,7 +103,7 @@ def test_requirements_are_pinned_exactly():
         assert not re.match("nvidia-|cuda-|triton", requirement.name), requirement
 
 
-def test_each_framework_has_an_extra_and_no_other_extra_brings_one():
+def test_only_a_frameworks_own_extra_installs_it():
     extras = PROJECT["optional-dependencies"]
     for framework in FRAMEWORKS.values():
         needed = {Requirement(each).name for each in extras[framework.module]}
@@ -112,8 +112,8 @@ def test_each_framework_has_an_extra_and_no_other_extra_brings_one():
             assert framework.module not in {Requirement(e).name for e in extras[name]}
 
 
-def test_uv_installs_for_the_python_there_is():
-    """``uv pip install`` obeys what is said there for ``uv pip compile``."""
+def test_uv_installs_for_the_current_python():
+    """``uv pip install`` also obeys the options for ``uv pip compile`` there."""
     assert PYPROJECT["tool"]["uv"]["pip"].keys() == {"no-emit-package"}
 
 
@@ -124,7 +124,7 @@ def test_uv_installs_for_the_python_there_is():
 )
 class TestEnvironment:
     def pins(self, environment):
-        """The version of each package that is installed there."""
+        """Return the version of each package that is installed there."""
         chosen = [
             (requirement.name, str(requirement.specifier).removeprefix("=="))
             for requirement in pinned("requirements.txt")
@@ -133,16 +133,16 @@ class TestEnvironment:
         assert len(chosen) == len(dict(chosen)), "a package is pinned twice"
         return dict(chosen)
 
-    def test_mxnet_alone_holds_numpy_back(self, environment):
+    def test_only_mxnet_holds_numpy_back(self, environment):
         pins = self.pins(environment)
         old = environment["python_version"] < "3.12"
         assert ("mxnet" in pins) == (old and environment["sys_platform"] == "linux")
-        # A newer one has no np.bool, without which MXNet cannot be imported.
+        # MXNet needs np.bool, which newer releases lack.
         assert pins["numpy"].startswith("1.23." if "mxnet" in pins else "2.")
         assert {"torch", "jax", "equinox", "optax"} <= pins.keys()
         assert ("tensorflow" in pins) == (environment["python_version"] < "3.14")
 
-    def test_what_is_pinned_is_within_the_ranges_of_the_package(self, environment):
+    def test_pins_are_within_the_packages_ranges(self, environment):
         pins = self.pins(environment) | {PROJECT["name"]: d2lutils.__version__}
         declared = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
         declared.append(PYPROJECT["tool"]["uv"]["constraint-dependencies"])
@@ -151,7 +151,7 @@ class TestEnvironment:
                 assert requirement.specifier.contains(pins[requirement.name])
 
 
-def test_what_is_said_to_be_made_can_be_made():
+def test_documented_make_targets_exist():
     targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.M))
     readme = set(re.findall(r"\bmake ([a-z]+)\b", read("README.md")))
     assert {"book", "test"} <= readme <= targets
@@ -159,7 +159,7 @@ def test_what_is_said_to_be_made_can_be_made():
         assert set(re.findall(r"\bmake ([a-z]+)\b", read(name))) <= targets
 
 
-def test_publishing_waits_for_the_book_and_for_no_other_system():
+def test_publishing_waits_only_for_the_book():
     jobs = yaml.safe_load(read(".github/workflows/book.yml"))["jobs"]
     needed = jobs[jobs["publish"]["needs"]]
     assert "strategy" not in needed
@@ -172,12 +172,12 @@ POSIX = {
     "os": r"fork|forkpty|get(e?[ug]|pg|s)id|killpg|mkfifo|nice|sets?id|uname",
     "signal": r"SIG(?!ABRT$|FPE$|ILL$|INT$|SEGV$|TERM$|_DFL$|_IGN$)\w+",
 }
-"""What Windows has not, of the modules that it has."""
+"""Names that these modules lack on Windows."""
 FOREIGN = re.compile(r"(from|import) (fcntl|grp|pty|pwd|resource|termios)\b")
 
 
 def run_at_import(node):
-    """Yield what is run when a module is imported: not the bodies of functions."""
+    """Yield the code that runs when a module is imported, without function bodies."""
     yield node
     for field, value in ast.iter_fields(node):
         if field == "body" and isinstance(node, ast.FunctionDef | ast.Lambda):
@@ -202,14 +202,14 @@ def test_every_module_can_be_imported_on_windows(files):
     assert not found, "\n".join(found)
 
 
-def test_the_readme_leads_to_what_is_there():
+def test_links_in_the_readme_exist():
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", read("README.md"))
     assert targets
     assert not [target for target in targets if not (ROOT / target).exists()]
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
-def test_a_python_that_is_too_old_is_refused_with_what_to_do(tmp_path):
+def test_make_refuses_an_old_python_and_says_what_to_do(tmp_path):
     command = ["make", "lint", f"LINT={tmp_path}/venv", "PYTHON=false"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode
@@ -226,7 +226,7 @@ def test_a_test_is_named_and_marked_after_its_framework(request, name):
     assert marks & {"browser", *FRAMEWORKS} == {tag}
 
 
-def test_what_needs_a_browser_is_marked(request, chromium):
+def test_tests_that_need_a_browser_are_marked(request, chromium):
     assert request.node.get_closest_marker("browser")
 
 
@@ -235,5 +235,5 @@ def named():
     return os.environ.get("BOOKTOOLS_FRAMEWORK")
 
 
-def test_whatever_is_chosen_the_books_of_tests_have_all_frameworks(named):
+def test_the_books_of_tests_ignore_the_chosen_framework(named):
     assert named is None
