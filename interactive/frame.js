@@ -93,10 +93,19 @@ const bookInteractive = {
     return `<button type="button" ${attributes.join(" ")}>${content}</button>`;
   },
 
-  /* Replaces what an element holds; where the focus was, it stays. */
-  refill(element, html) {
+  /* Replaces what an element holds, if it is something else; where the focus was, it stays.
+     Further parts go into the elements within the last one that it holds: while a figure
+     plays, most of them stay as they are, and cost nothing. */
+  held: new WeakMap(),
+  refill(element, html, ...parts) {
+    const { held } = bookInteractive;
     const key = element.contains(document.activeElement) && document.activeElement.dataset.key;
-    element.innerHTML = html;
+    const put = (place, text) => {
+      if (held.get(place) !== text) place.innerHTML = text;
+      held.set(place, text);
+    };
+    put(element, html);
+    parts.forEach((part, i) => put(element.lastElementChild.children[i], part));
     if (key) element.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true });
   },
 
@@ -179,15 +188,17 @@ const bookInteractive = {
     if (still) place.previousElementSibling?.classList.add("interactive-still");
     let [playing, resting] = [0, 0];
 
-    const says = (what, text) => {
-      find(`[data-says=${what}]`).textContent = text;
-    };
+    /* Writes a text, if it is another one: the page lays itself out for each. */
+    function write(element, text) {
+      if (element.textContent !== text) element.textContent = text;
+    }
+    const says = (what, text) => write(find(`[data-says=${what}]`), String(text));
 
     /* While something plays, only who sees the status is told. */
     function tell(text) {
       const status = find(".interactive-status");
       status.setAttribute("aria-live", playing ? "off" : "polite");
-      if (status.textContent !== text) status.textContent = text;
+      write(status, text);
     }
 
     function redraw() {
@@ -322,15 +333,15 @@ const bookInteractive = {
   },
 
   /* Paints a square of so many pixels a side, whose values go from -most to most. */
+  pictures: {},
   paint(canvas, side, value, most) {
     if (canvas.width !== side) canvas.width = canvas.height = side;
     const colors = (bookInteractive.pixels[document.documentElement.dataset.theme] ??= bookInteractive.colors());
-    const context = canvas.getContext("2d");
-    const picture = context.createImageData(side, side);
+    const picture = (bookInteractive.pictures[side] ??= new ImageData(side, side));
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < pixels.length; i++)
       pixels[i] = colors[Math.round(255 + 255 * Math.max(-1, Math.min(1, value(i) / most || 0)))];
-    context.putImageData(picture, 0, 0);
+    canvas.getContext("2d").putImageData(picture, 0, 0);
   },
 
   /* Round values between two, a handful; of powers of ten on a logarithmic axis. */
@@ -358,7 +369,7 @@ const bookInteractive = {
 
   /* Axes in a drawing, in the size that it has on the screen; an axis is { low, high, label,
      log, ticks }. Returns what makes places of values (x, y) and values of places (back),
-     what draws lines and dots, and what fills the frame, which nothing leaves. */
+     what draws lines and dots, and what fills the frame, which nothing leaves, with parts. */
   axes(svg, across, up, margin = [6, 14, 34, 40]) {
     const [width, height] = bookInteractive.size(svg);
     const [top, right, bottom, left] = [margin[0], width - margin[1], height - margin[2], margin[3]];
@@ -379,11 +390,9 @@ const bookInteractive = {
       <text x="11" y="${middle}" text-anchor="middle" transform="rotate(-90 11 ${middle})">${up.label || ""}</text></g>`;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const frame = [left, top, right - left, bottom - top];
-    const fill = drawing =>
-      bookInteractive.refill(
-        svg,
-        `${ground}<svg x="${left}" y="${top}" width="${frame[2]}" height="${frame[3]}" viewBox="${frame.join(" ")}">${drawing}</svg>`
-      );
+    const inner = `<svg x="${left}" y="${top}" width="${frame[2]}" height="${frame[3]}" viewBox="${frame.join(" ")}">`;
+    const fill = (...parts) =>
+      bookInteractive.refill(svg, `${ground}${inner}${"<g></g>".repeat(parts.length)}</svg>`, ...parts);
     const points = pairs => pairs.map(([a, b]) => `${x(a)},${y(b)}`).join(" ");
     const line = (pairs, looks = "path") => `<polyline class="${looks}" points="${points(pairs)}"/>`;
     const dot = ([a, b], radius, looks = "step") =>

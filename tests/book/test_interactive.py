@@ -214,11 +214,30 @@ def test_examples_make_the_points_of_the_section(page, folder, example, steps, s
 
 def test_points_that_coincide_are_fanned(page, folder):
     plane = figure(page, folder, "plane", "#plane?n=1000")
-    places = plane.locator(".plane-hidden [data-point]").evaluate_all(
-        "all => all.map((point) => point.getBoundingClientRect().x + ' '"
-        " + point.getBoundingClientRect().y)"
+    drawings = plane.locator(".plane-hidden :is(.zero, .one)").evaluate_all(
+        "all => all.map(each => each.getAttribute('d'))"
     )
-    assert len(set(places)) == 4
+    places = [each.split("m")[0] for path in drawings for each in path.split("M")[1:]]
+    assert len(places) == len(set(places)) == 4
+
+
+def test_training_draws_only_what_changes(page, folder):
+    """The points, the axes, the nodes and the tiles are the same elements after it."""
+    plane = figure(page, folder, "plane", "#plane?h=4&a=tanh&n=10")
+    stay = plane.locator(
+        ".plane-output :is(.zero, .one), [data-panel=loss] .interactive-axes text,"
+        " .plane-network .node, .plane-tile"
+    )
+    change = plane.locator(".lines, .plane-hidden .zero, [data-panel=loss] polyline")
+    mark = "all => all.forEach(each => { each.stays = true; })"
+    count = "all => all.filter(each => each.stays).length"
+    stay.evaluate_all(mark)
+    change.evaluate_all(mark)
+    plane.get_by_role("button", name="Step", exact=True).click()
+    expect(status(plane)).to_contain_text("step 11")
+    assert stay.evaluate_all(count) == stay.count() > 12
+    assert change.evaluate_all(count) == 0
+    assert change.count() == 3
 
 
 def test_paper_shows_the_picture(page, folder):
