@@ -171,7 +171,8 @@ const bookInteractive = {
   /* A figure in its place on the page. `state` holds the value of each control by its
      data-name; `acts`, by data-do, what buttons do, which is shown then, unless they return
      something (as a promise, to show it themselves); `changed(name)` hears of a control.
-     `draw`, `say` (what the status says) and `keep` (what the address holds) show the state;
+     `draw`, `say` (what the status says) and `keep` (what the address holds) show the state,
+     and while it plays, draw(true) is called whenever all that is written is to follow;
      `code` returns what the code to copy is made of. A figure that runs through steps has a
      `course`: a pace (steps of a frame, ms between frames), advance, which says whether there
      is more, reset, and what is shown to readers who want nothing to move. */
@@ -206,9 +207,13 @@ const bookInteractive = {
       draw();
     }
 
+    function showValues() {
+      for (const control of controls) showValue(control, state[control.dataset.name]);
+    }
+
     function showAll() {
       redraw();
-      for (const control of controls) showValue(control, state[control.dataset.name]);
+      showValues();
       if (player) player.textContent = playing ? "Pause" : play;
     }
 
@@ -239,10 +244,12 @@ const bookInteractive = {
           pause();
           return show();
         }
-        draw();
-        if (now - told < 250) return;
+        const telling = now - told >= 250;
+        draw(telling);
+        if (!telling) return;
         told = now;
         tell(say());
+        showValues();
       };
       playing = requestAnimationFrame(frame);
     }
@@ -380,7 +387,7 @@ const bookInteractive = {
         ? `10<tspan dy="-4" font-size="9">${String(Math.round(Math.log10(tick))).replace("-", "−")}</tspan>`
         : String(tick).replace("-", "−");
     const ticks = ({ low, high, log, ticks }, room, mark) =>
-      (ticks || bookInteractive.ticks(low, high, log, Math.max(2, Math.floor(room)))).map(mark).join("");
+      (ticks || bookInteractive.ticks(low, high, log, Math.max(3, Math.floor(room)))).map(mark).join("");
     const middle = (top + bottom) / 2;
     const ground = `<g class="interactive-axes">
       ${ticks(across, width / 70, tick => `<path d="M${x(tick)} ${bottom}v4"/><text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle">${text(tick)}</text>`)}

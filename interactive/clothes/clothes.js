@@ -170,6 +170,7 @@ const bookClothes = {};
       aria-label="${i + 1}, ${NAMES[label]}"><canvas width="${SIDE}" height="${SIDE}"></canvas></label>`;
     panels.thumbs.innerHTML = Array.from(labels, thumb).join("");
     panels.thumbs.querySelectorAll("canvas").forEach((canvas, i) => gray(canvas, pixels(i + 1)));
+    panels.thumbs.scrollLeft = (state.i - 3.5) * (panels.thumbs.scrollWidth / IMAGES);
     markMistakes();
   }
 

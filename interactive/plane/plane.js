@@ -205,7 +205,7 @@
     const inputs = [1, 2].map(k => [18, (k * height) / 3]);
     const out = [width - 18, height / 2];
     const edges = middles.flatMap(([a, b], unit) => [
-      ...inputs.map((from, k) => ({ from, to: [a - side / 2, b], w: weightsOf(unit)[k], unit, at: k ? 0.3 : 0.65 })),
+      ...inputs.map((from, k) => ({ from, to: [a - side / 2, b], w: weightsOf(unit)[k], unit, at: 0.6 })),
       { from: [a + side / 2, b], to: out, w: pull(unit), unit, at: 0.5 }
     ]);
     if (!state.h) edges.push(...inputs.map((from, k) => ({ from, to: out, w: pull(k), unit: -1, at: 0.5 })));
@@ -301,7 +301,7 @@
     thumbs.forEach(({ scores }, i) => paintAnswer(panels.thumbs.children[i].firstChild, SMALL, scores));
   }
 
-  function draw() {
+  function draw(all = !ui.isPlaying()) {
     const outputs = forward(net, GRID);
     const [H, O] = [outputs[1], outputs.at(-1)];
     const seen = atPoints();
@@ -319,7 +319,7 @@
     drawLoss();
     for (const action of ["play", "step", "code"])
       ui.find(`[data-do=${action}]`).disabled = !points.length || (action === "step" && state.n >= MOST);
-    if (!ui.isPlaying()) describeUnits();
+    if (all) describeUnits();
   }
 
   /* What a screen reader says of the units, and the sliders of the pinned one. */

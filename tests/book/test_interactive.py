@@ -97,6 +97,12 @@ def number(pattern: str, text: str) -> float:
     return float(re.search(pattern, text)[1].replace("−", "-").replace(",", ""))
 
 
+def boxes(elements) -> list[dict]:
+    return elements.evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect().toJSON())"
+    )
+
+
 # -- plane ---------------------------------------------------------------------
 
 
@@ -219,6 +225,41 @@ def test_points_that_coincide_are_fanned(page, folder):
     )
     places = [each.split("m")[0] for path in drawings for each in path.split("M")[1:]]
     assert len(places) == len(set(places)) == 4
+
+
+def test_numbers_hide_neither_one_another_nor_a_node_on_a_phone(page, folder):
+    page.set_viewport_size({"width": 360, "height": 800})
+    plane = figure(page, folder, "plane")
+    expect(plane.locator(".plane-network .number")).to_have_count(6)
+    numbers = boxes(plane.locator(".plane-network .number"))
+    nodes = boxes(plane.locator(".plane-network .node"))
+    for i, one in enumerate(numbers):
+        for other in (*numbers[:i], *nodes):
+            beside = (
+                one["left"] > other["right"] + 4 or other["left"] > one["right"] + 4
+            )
+            # The boxes of texts are higher than digits.
+            over = (
+                one["bottom"] - 4 <= other["top"] or other["bottom"] <= one["top"] + 4
+            )
+            assert beside or over
+
+
+def test_each_axis_has_a_length(page, folder):
+    """That is, two values, which one tick would not say."""
+    plane = figure(page, folder, "plane")
+    labels = plane.locator(".plane-hidden .interactive-axes text").all_text_contents()
+    assert sum(label.isdecimal() for label in labels) >= 4, labels
+
+
+def test_what_is_said_of_a_unit_follows_the_training(page, folder):
+    plane = figure(page, folder, "plane", "#plane?h=4&u=1")
+    bias = plane.locator("[data-name=b]")
+    expect(bias).to_have_attribute("aria-valuetext", "0.00")
+    plane.get_by_role("button", name="Train").click()
+    expect(plane.locator("[data-says=unit]")).not_to_contain_text("bias 0.00")
+    expect(bias).not_to_have_attribute("aria-valuetext", "0.00")
+    assert plane.locator("[data-do=play]").inner_text() == "Pause"
 
 
 def test_training_draws_only_what_changes(page, folder):
@@ -466,6 +507,18 @@ def test_folds_obey_every_control(page, folder):
     assert distance(folds) == pytest.approx(0.2105)
 
 
+def test_the_buttons_of_folds_stand_in_a_row_on_a_phone(page, folder):
+    page.set_viewport_size({"width": 360, "height": 800})
+    folds = figure(page, folder, "folds")
+    buttons = folds.locator(".interactive-bar > button")
+    assert len({box["top"] for box in boxes(buttons)}) == 1
+    # They stay where they are, however many terms there are.
+    before = boxes(buttons)
+    folds.get_by_label("even knots").fill("11")
+    expect(folds.locator(".folds-terms svg")).to_have_count(12)
+    assert boxes(buttons) == before
+
+
 def test_worst_places_are_mended(page, folder):
     """Four times on the sine: its arcs are equally far from four even pieces."""
     folds = figure(page, folder, "folds")
@@ -595,12 +648,24 @@ def test_descent_obeys_every_control(page, folder):
     expect(said).to_contain_text("Step 0: w = 1.00, f = 4.00.")
     descent.get_by_role("button", name="Play").click()
     expect(said).to_have_text(re.compile("^Step [3-9]:"))
+    # The slider goes along.
+    steps = descent.get_by_label("steps")
+    expect(steps).to_have_attribute("aria-valuetext", re.compile("[3-9]"))
     descent.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(300)
     count = int(number(r"Step (\d+)", said.inner_text()))
     expect(descent.locator("[data-panel=path] .step")).to_have_count(count)
     # The start is a point too, and the last has a ring.
     expect(descent.locator("[data-panel=values] .step")).to_have_count(count + 2)
+
+
+def test_a_short_arrow_has_no_text_over_the_minimum(page, folder):
+    descent = figure(page, folder, "descent")
+    step = descent.get_by_text("−η∇f")
+    expect(step).to_have_count(1)
+    descent.get_by_label("steps").fill("5")
+    expect(status(descent)).to_contain_text("Step 5")
+    expect(step).to_have_count(0)
 
 
 def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
@@ -778,6 +843,13 @@ def opened(page, folder, address="#clothes?i=1"):
     clothes = figure(page, folder, "clothes", address)
     expect(clothes.locator("[data-unit]").first).to_be_visible()
     return clothes
+
+
+def test_the_chosen_image_is_in_sight(page, folder):
+    page.set_viewport_size({"width": 360, "height": 800})
+    clothes = opened(page, folder, "#clothes?i=100")
+    chosen = clothes.locator(".clothes-thumbs label:has(:checked)").bounding_box()
+    assert 0 <= chosen["x"] <= 360 - chosen["width"]
 
 
 def shown_probabilities(clothes) -> list[float]:
