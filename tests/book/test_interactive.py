@@ -228,7 +228,7 @@ def test_points_that_coincide_are_fanned(page, folder):
 
 
 def test_numbers_hide_neither_one_another_nor_a_node_on_a_phone(page, folder):
-    page.set_viewport_size({"width": 360, "height": 800})
+    page.set_viewport_size({"width": 344, "height": 800})  # as narrow as on its page
     plane = figure(page, folder, "plane")
     expect(plane.locator(".plane-network .number")).to_have_count(6)
     numbers = boxes(plane.locator(".plane-network .number"))
