@@ -111,13 +111,10 @@ const bookInteractive = {
 
   /* The values among which a control chooses: its options; the numbers in data-list; or those
      of data-range, "from to step". */
-  lists: new Map(),
   values({ options, dataset: { list, range } }) {
     if (options) return Array.from(options, option => option.value);
-    const { lists, numbers } = bookInteractive;
-    const text = list || range;
-    if (!lists.has(text)) lists.set(text, list ? numbers(list, " ") : bookInteractive.range(...numbers(range, " ")));
-    return lists.get(text);
+    const { numbers } = bookInteractive;
+    return list ? numbers(list, " ") : bookInteractive.range(...numbers(range, " "));
   },
 
   /* Lets a control show a value. A slider goes over the places in its list. */

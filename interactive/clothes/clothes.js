@@ -372,15 +372,8 @@ const bookClothes = {};
       const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const worker = new Worker(address);
       URL.revokeObjectURL(address);
-      training = {
-        worker,
-        epochs: state.e,
-        done: 0,
-        spent: 0,
-        curve: [],
-        tests: [],
-        epoch: { loss: 0, right: 0, n: 0 }
-      };
+      const epoch = { loss: 0, right: 0, n: 0 };
+      training = { worker, epoch, epochs: state.e, done: 0, spent: 0, curve: [], tests: [] };
       worker.onmessage = ({ data }) => hear(data);
       worker.onerror = () => stop("The training failed in this browser.");
       training.asked = performance.now();

@@ -70,6 +70,7 @@
   function weights(text) {
     return text.split("__").map(values => numbers(values, "_"));
   }
+
   /* A number with just the digits that 32 bits tell apart. */
   const exact = v => Number([v.toFixed(3), v.toPrecision(9)].find(text => Math.fround(text) === v));
 
@@ -410,14 +411,8 @@
       for (let n = 0; n < TRY; n++) bookNetwork.step(one, X, y, all, state.lr);
       const { right } = bookNetwork.gradients(one, X, y, all);
       const label = `Open start ${seed}: ${right} of ${all} right`;
-      const scores = forward(one, SMALL).at(-1);
-      thumbs.push({
-        text: right === all ? "✓" : `${right}/${all}`,
-        label,
-        scores,
-        opens: { seed, n: TRY },
-        first: null
-      });
+      const text = right === all ? "✓" : `${right}/${all}`;
+      thumbs.push({ text, label, scores: forward(one, SMALL).at(-1), opens: { seed, n: TRY }, first: null });
       if (right === all) solved++;
       drawThumbs();
     }
@@ -475,8 +470,8 @@
 
   // A unit is examined while a pointer or the focus is on it.
   function examine({ target, type }) {
-    const unit =
-      type === "pointerleave" || type === "focusout" ? -1 : Number(target.closest("[data-unit]")?.dataset.unit ?? -1);
+    const leaves = type === "pointerleave" || type === "focusout";
+    const unit = leaves ? -1 : Number(target.closest("[data-unit]")?.dataset.unit ?? -1);
     if (unit === hovered) return;
     hovered = unit;
     draw();
