@@ -257,13 +257,16 @@
     );
   }
 
-  /* The points as two hidden units see them; of other widths, the scores of the points. */
+  /* The points as two hidden units see them; of other widths, the scores of the points, a
+     little above and below one another. */
   function drawHidden([, H, O = H]) {
     const n = points.length;
     const two = state.h === 2;
     ui.says("hidden", two ? "what the hidden layer sees" : "the scores of the points");
     panels.hiddenAnswer.hidden = !two;
-    const seen = each(n, i => (two ? [H[2 * i], H[2 * i + 1]] : [O[2 * i + 1] - O[2 * i], y[i]]));
+    const seen = each(n, i =>
+      two ? [H[2 * i], H[2 * i + 1]] : [O[2 * i + 1] - O[2 * i], y[i] + 0.12 * ((i & ~1) % 5) - 0.24]
+    );
     const reach = k => {
       const all = seen.map(value => value[k]).filter(Number.isFinite);
       const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];

@@ -227,6 +227,14 @@ def test_points_that_coincide_are_fanned(page, folder):
     assert len(places) == len(set(places)) == 4
 
 
+def test_no_outline_cuts_through_a_point(page, folder):
+    """All points of a class are one shape, and those of the spiral overlap."""
+    plane = figure(page, folder, "plane", "#plane?d=spiral&h=16")
+    points = plane.locator("svg :is(.zero, .one)")
+    orders = points.evaluate_all("all => all.map(p => getComputedStyle(p).paintOrder)")
+    assert orders == ["stroke"] * 4
+
+
 def test_numbers_stand_in_a_column_on_a_phone(page, folder):
     """Off the nodes, and off one another."""
     page.set_viewport_size({"width": 360, "height": 800})
