@@ -1,4 +1,4 @@
-"""Checks and converts what callers pass."""
+"""Checks and conversions of arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything public that is the same in every framework, written once.
+"""The public functions, written once for all frameworks.
 
 The module of a framework holds one subclass of :class:`Backend`, which supplies what
 differs. It exports the bound methods of one instance as its functions, as the standard
@@ -454,7 +454,7 @@ class Backend(ABC):
     # Seeds and devices
 
     def set_seed(self, seed: int) -> None:
-        """Make everything random repeat itself: weights, shuffling, dropout.
+        """Make weights, shuffling and dropout the same in every run.
 
         It seeds the framework on every device, NumPy, Python and the order of the
         training batches. That order is then the same in every framework.

@@ -21,7 +21,7 @@ from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
 
-# If TensorFlow is imported later, it logs as JAX's C++ library was told to.
+# If TensorFlow is imported later, its log level is the one set for JAX's C++ library.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 jax = require("jax")
 jnp = jax.numpy
@@ -86,7 +86,7 @@ class _Loader:
 
 
 class JaxBackend(Backend):
-    """What JAX does in its own way."""
+    """The parts of the library that JAX does differently."""
 
     channel_axis, label_dtype = 3, np.int32
 

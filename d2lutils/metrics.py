@@ -1,4 +1,4 @@
-"""What a training loop counts, times and records."""
+"""Counters, timers and records for training loops."""
 
 from __future__ import annotations
 

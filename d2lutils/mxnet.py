@@ -55,7 +55,7 @@ autograd, gluon, np, npx = mxnet.autograd, mxnet.gluon, mxnet.np, mxnet.npx
 
 
 class MXNetBackend(Backend):
-    """What MXNet does in its own way."""
+    """The parts of the library that MXNet does differently."""
 
     channel_axis, label_dtype = 1, onp.int32
 

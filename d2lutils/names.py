@@ -37,7 +37,7 @@ EVERYWHERE = (
     *("try_all_gpus", "load_array", "synthetic_data", "linreg", "squared_loss"),
 )
 
-# Where that book defines what is not here.
+# Where that book defines the names that this library lacks.
 ELSEWHERE = {
     "the downloads of the section on house prices in Multilayer Perceptrons": (
         "DATA_HUB DATA_URL download download_all download_extract"

@@ -64,7 +64,7 @@ else:
 
 
 class TensorFlowBackend(Backend):
-    """What TensorFlow does in its own way."""
+    """The parts of the library that TensorFlow does differently."""
 
     channel_axis, label_dtype = 3, np.int32
 

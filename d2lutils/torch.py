@@ -19,7 +19,7 @@ nn = torch.nn
 
 
 class TorchBackend(Backend):
-    """What PyTorch does in its own way."""
+    """The parts of the library that PyTorch does differently."""
 
     channel_axis, label_dtype = 1, np.int64
 

@@ -93,22 +93,28 @@ const bookInteractive = {
     return `<button type="button" ${attributes.join(" ")}>${content}</button>`;
   },
 
-  /* Replaces what an element holds; where the focus was, it stays. */
-  refill(element, html) {
+  /* Replaces what an element holds, if it is something else; where the focus was, it stays.
+     Further parts go into the elements within the last one that it holds: while a figure
+     plays, most of them stay as they are, and cost nothing. */
+  held: new WeakMap(),
+  refill(element, html, ...parts) {
+    const { held } = bookInteractive;
     const key = element.contains(document.activeElement) && document.activeElement.dataset.key;
-    element.innerHTML = html;
+    const put = (place, text) => {
+      if (held.get(place) !== text) place.innerHTML = text;
+      held.set(place, text);
+    };
+    put(element, html);
+    parts.forEach((part, i) => put(element.lastElementChild.children[i], part));
     if (key) element.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true });
   },
 
   /* The values among which a control chooses: its options; the numbers in data-list; or those
      of data-range, "from to step". */
-  lists: new Map(),
   values({ options, dataset: { list, range } }) {
     if (options) return Array.from(options, option => option.value);
-    const { lists, numbers } = bookInteractive;
-    const text = list || range;
-    if (!lists.has(text)) lists.set(text, list ? numbers(list, " ") : bookInteractive.range(...numbers(range, " ")));
-    return lists.get(text);
+    const { numbers } = bookInteractive;
+    return list ? numbers(list, " ") : bookInteractive.range(...numbers(range, " "));
   },
 
   /* Lets a control show a value. A slider goes over the places in its list. */
@@ -162,7 +168,8 @@ const bookInteractive = {
   /* A figure in its place on the page. `state` holds the value of each control by its
      data-name; `acts`, by data-do, what buttons do, which is shown then, unless they return
      something (as a promise, to show it themselves); `changed(name)` hears of a control.
-     `draw`, `say` (what the status says) and `keep` (what the address holds) show the state;
+     `draw`, `say` (what the status says) and `keep` (what the address holds) show the state,
+     and while it plays, draw(true) is called whenever all that is written is to follow;
      `code` returns what the code to copy is made of. A figure that runs through steps has a
      `course`: a pace (steps of a frame, ms between frames), advance, which says whether there
      is more, reset, and what is shown to readers who want nothing to move. */
@@ -179,15 +186,17 @@ const bookInteractive = {
     if (still) place.previousElementSibling?.classList.add("interactive-still");
     let [playing, resting] = [0, 0];
 
-    const says = (what, text) => {
-      find(`[data-says=${what}]`).textContent = text;
-    };
+    /* Writes a text, if it is another one: the page lays itself out for each. */
+    function write(element, text) {
+      if (element.textContent !== text) element.textContent = text;
+    }
+    const says = (what, text) => write(find(`[data-says=${what}]`), String(text));
 
     /* While something plays, only who sees the status is told. */
     function tell(text) {
       const status = find(".interactive-status");
       status.setAttribute("aria-live", playing ? "off" : "polite");
-      if (status.textContent !== text) status.textContent = text;
+      write(status, text);
     }
 
     function redraw() {
@@ -195,9 +204,13 @@ const bookInteractive = {
       draw();
     }
 
+    function showValues() {
+      for (const control of controls) showValue(control, state[control.dataset.name]);
+    }
+
     function showAll() {
       redraw();
-      for (const control of controls) showValue(control, state[control.dataset.name]);
+      showValues();
       if (player) player.textContent = playing ? "Pause" : play;
     }
 
@@ -228,10 +241,12 @@ const bookInteractive = {
           pause();
           return show();
         }
-        draw();
-        if (now - told < 250) return;
+        const telling = now - told >= 250;
+        draw(telling);
+        if (!telling) return;
         told = now;
         tell(say());
+        showValues();
       };
       playing = requestAnimationFrame(frame);
     }
@@ -322,15 +337,15 @@ const bookInteractive = {
   },
 
   /* Paints a square of so many pixels a side, whose values go from -most to most. */
+  pictures: {},
   paint(canvas, side, value, most) {
     if (canvas.width !== side) canvas.width = canvas.height = side;
     const colors = (bookInteractive.pixels[document.documentElement.dataset.theme] ??= bookInteractive.colors());
-    const context = canvas.getContext("2d");
-    const picture = context.createImageData(side, side);
+    const picture = (bookInteractive.pictures[side] ??= new ImageData(side, side));
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < pixels.length; i++)
       pixels[i] = colors[Math.round(255 + 255 * Math.max(-1, Math.min(1, value(i) / most || 0)))];
-    context.putImageData(picture, 0, 0);
+    canvas.getContext("2d").putImageData(picture, 0, 0);
   },
 
   /* Round values between two, a handful; of powers of ten on a logarithmic axis. */
@@ -358,7 +373,7 @@ const bookInteractive = {
 
   /* Axes in a drawing, in the size that it has on the screen; an axis is { low, high, label,
      log, ticks }. Returns what makes places of values (x, y) and values of places (back),
-     what draws lines and dots, and what fills the frame, which nothing leaves. */
+     what draws lines and dots, and what fills the frame, which nothing leaves, with parts. */
   axes(svg, across, up, margin = [6, 14, 34, 40]) {
     const [width, height] = bookInteractive.size(svg);
     const [top, right, bottom, left] = [margin[0], width - margin[1], height - margin[2], margin[3]];
@@ -369,7 +384,7 @@ const bookInteractive = {
         ? `10<tspan dy="-4" font-size="9">${String(Math.round(Math.log10(tick))).replace("-", "−")}</tspan>`
         : String(tick).replace("-", "−");
     const ticks = ({ low, high, log, ticks }, room, mark) =>
-      (ticks || bookInteractive.ticks(low, high, log, Math.max(2, Math.floor(room)))).map(mark).join("");
+      (ticks || bookInteractive.ticks(low, high, log, Math.max(3, Math.floor(room)))).map(mark).join("");
     const middle = (top + bottom) / 2;
     const ground = `<g class="interactive-axes">
       ${ticks(across, width / 70, tick => `<path d="M${x(tick)} ${bottom}v4"/><text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle">${text(tick)}</text>`)}
@@ -379,11 +394,9 @@ const bookInteractive = {
       <text x="11" y="${middle}" text-anchor="middle" transform="rotate(-90 11 ${middle})">${up.label || ""}</text></g>`;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const frame = [left, top, right - left, bottom - top];
-    const fill = drawing =>
-      bookInteractive.refill(
-        svg,
-        `${ground}<svg x="${left}" y="${top}" width="${frame[2]}" height="${frame[3]}" viewBox="${frame.join(" ")}">${drawing}</svg>`
-      );
+    const inner = `<svg x="${left}" y="${top}" width="${frame[2]}" height="${frame[3]}" viewBox="${frame.join(" ")}">`;
+    const fill = (...parts) =>
+      bookInteractive.refill(svg, `${ground}${inner}${"<g></g>".repeat(parts.length)}</svg>`, ...parts);
     const points = pairs => pairs.map(([a, b]) => `${x(a)},${y(b)}`).join(" ");
     const line = (pairs, looks = "path") => `<polyline class="${looks}" points="${points(pairs)}"/>`;
     const dot = ([a, b], radius, looks = "step") =>

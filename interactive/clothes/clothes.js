@@ -170,6 +170,7 @@ const bookClothes = {};
       aria-label="${i + 1}, ${NAMES[label]}"><canvas width="${SIDE}" height="${SIDE}"></canvas></label>`;
     panels.thumbs.innerHTML = Array.from(labels, thumb).join("");
     panels.thumbs.querySelectorAll("canvas").forEach((canvas, i) => gray(canvas, pixels(i + 1)));
+    panels.thumbs.scrollLeft = (state.i - 3.5) * (panels.thumbs.scrollWidth / IMAGES);
     markMistakes();
   }
 
@@ -371,15 +372,8 @@ const bookClothes = {};
       const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const worker = new Worker(address);
       URL.revokeObjectURL(address);
-      training = {
-        worker,
-        epochs: state.e,
-        done: 0,
-        spent: 0,
-        curve: [],
-        tests: [],
-        epoch: { loss: 0, right: 0, n: 0 }
-      };
+      const epoch = { loss: 0, right: 0, n: 0 };
+      training = { worker, epoch, epochs: state.e, done: 0, spent: 0, curve: [], tests: [] };
       worker.onmessage = ({ data }) => hear(data);
       worker.onerror = () => stop("The training failed in this browser.");
       training.asked = performance.now();

@@ -113,14 +113,15 @@ const bookDescent = {
 
   const least = (a, b) => `<path class="least" d="M${a - 6} ${b}h12M${a} ${b - 6}v12"/>`;
 
-  /* An arrow with a head and a text, in places of the drawing; none where it is too short. */
+  /* An arrow with a head and a text, in places of the drawing, where it is long enough. */
   function arrow([a, b], [c, d], text) {
     const length = Math.hypot(c - a, d - b);
     if (length < 4) return "";
     const [u, v] = [(c - a) / length, (d - b) / length];
     const head = [4.5, -4.5].map(q => `${c - 9 * u - q * v} ${d - 9 * v + q * u}`);
-    return `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head.join("L")}L${c} ${d}"/>
-      <text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
+    const line = `<path class="arrow" d="M${a} ${b}L${c} ${d}L${head.join("L")}L${c} ${d}"/>`;
+    if (length < 20) return line;
+    return `${line}<text class="number" x="${c + 8 * u}" y="${d + 12 * v + 4}" text-anchor="${u < 0 ? "end" : "start"}">${text}</text>`;
   }
 
   function drawPath() {

@@ -70,6 +70,7 @@
   function weights(text) {
     return text.split("__").map(values => numbers(values, "_"));
   }
+
   /* A number with just the digits that 32 bits tell apart. */
   const exact = v => Number([v.toFixed(3), v.toPrecision(9)].find(text => Math.fround(text) === v));
 
@@ -115,10 +116,12 @@
   }
   const forward = (of, side) => bookNetwork.forward(of, plane(side), side * side);
 
+  /* What each layer gives for the points. */
+  const atPoints = () => bookNetwork.forward(net, X, points.length);
+
   /* The units that are 0 for every point: no gradient reaches them any more. */
-  function dead() {
+  function dead([, H] = atPoints()) {
     if (state.a !== "relu" || !state.h || !points.length) return [];
-    const H = bookNetwork.forward(net, X, points.length)[1];
     return each(state.h, j => j).filter(j => points.every((_, i) => H[i * state.h + j] === 0));
   }
 
@@ -140,16 +143,19 @@
 
   // What is seen
 
-  /* Colors a plane by the probabilities that scores mean, paler than the points. */
+  /* Colors a plane by the probabilities that scores mean, paler than the points: the
+     hyperbolic tangent is the difference of the two. */
   function paintAnswer(canvas, side, scores) {
-    const P = bookNetwork.softmax(scores, side * side);
-    paint(canvas, side, i => P[2 * i + 1] - 0.5, 0.7);
+    paint(canvas, side, i => Math.tanh((scores[2 * i + 1] - scores[2 * i]) / 2), 1.4);
   }
 
-  const mark = ([a, b], c, i) =>
-    c
-      ? `<rect data-point="${i}" x="${(a - 6).toFixed(1)}" y="${(b - 6).toFixed(1)}" width="12" height="12" class="one"/>`
-      : `<circle data-point="${i}" cx="${a.toFixed(1)}" cy="${b.toFixed(1)}" r="6.5" class="zero"/>`;
+  /* The points at these places: circles and squares, all of a class as one shape. */
+  const marks = places =>
+    ["m-6.5 0a6.5 6.5 0 1 0 13 0a6.5 6.5 0 1 0-13 0z", "m-6-6h12v12h-12z"].map((shape, c) => {
+      const mine = places.filter((_, i) => y[i] === c);
+      const drawing = mine.map(([a, b]) => `M${a.toFixed(1)} ${b.toFixed(1)}${shape}`);
+      return `<path class="${c ? "one" : "zero"}" d="${drawing.join("")}"/>`;
+    });
 
   /* Points that lie on one another, spread so that each is seen. */
   const fanned = places =>
@@ -159,16 +165,11 @@
       return [a + turn[0], b + turn[1]];
     });
 
-  const tiles = () => panels.network.querySelectorAll("button");
+  const tiles = () => panels.tiles.querySelectorAll("button");
 
   /* As many tiles as there are units, in columns of four. Returns the places of their
      middles, and their side. */
-  function drawTiles(H, most) {
-    if (tiles().length !== state.h) {
-      tiles().forEach(tile => tile.remove());
-      const all = each(state.h, j => button("pin", "<canvas></canvas>", { class: "plane-tile", "data-unit": j }));
-      panels.network.insertAdjacentHTML("beforeend", all.join(""));
-    }
+  function drawTiles(H, most, gone) {
     const [width, height] = size(panels.network);
     const columns = Math.ceil(state.h / 4) || 1;
     const rows = Math.ceil(state.h / columns) || 1;
@@ -178,11 +179,18 @@
       56 + (Math.floor(j / rows) + 0.5) * room,
       (height / rows) * ((j % rows) + 0.5)
     ]);
-    const gone = dead();
+    const all = middles.map(([a, b], j) =>
+      button("pin", "<canvas></canvas>", {
+        class: "plane-tile",
+        style: `left: ${a - side / 2}px; top: ${b - side / 2}px; width: ${side}px; height: ${side}px`,
+        "aria-label": `Unit ${j + 1}`,
+        "data-unit": j,
+        "data-key": j
+      })
+    );
+    refill(panels.tiles, all.join(""));
     const half = GRID / 2; // a tile is small: every other spot will do
     tiles().forEach((tile, j) => {
-      const [a, b] = middles[j];
-      tile.style.cssText = `left: ${a - side / 2}px; top: ${b - side / 2}px; width: ${side}px; height: ${side}px`;
       paint(tile.firstChild, half, i => H[2 * (Math.floor(i / half) * GRID + (i % half)) * state.h + j], most);
       tile.classList.toggle("dead", gone.includes(j));
       tile.classList.toggle("faded", examined() >= 0 && examined() !== j);
@@ -198,7 +206,7 @@
     const inputs = [1, 2].map(k => [18, (k * height) / 3]);
     const out = [width - 18, height / 2];
     const edges = middles.flatMap(([a, b], unit) => [
-      ...inputs.map((from, k) => ({ from, to: [a - side / 2, b], w: weightsOf(unit)[k], unit, at: k ? 0.3 : 0.65 })),
+      ...inputs.map((from, k) => ({ from, to: [a - side / 2, b], w: weightsOf(unit)[k], unit, at: 0.6 })),
       { from: [a + side / 2, b], to: out, w: pull(unit), unit, at: 0.5 }
     ]);
     if (!state.h) edges.push(...inputs.map((from, k) => ({ from, to: out, w: pull(k), unit: -1, at: 0.5 })));
@@ -219,7 +227,8 @@
       `<circle cx="${a}" cy="${b}" r="16" class="node"/><text x="${a}" y="${b + 5}" text-anchor="middle">${text}</text>`;
     const nodes = inputs.map((place, k) => node(place, `x<tspan dy="3" font-size="10">${k + 1}</tspan>`));
     panels.edges.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    panels.edges.innerHTML = [...lines, ...nodes, node(out, "o"), ...texts].join("");
+    const parts = [...lines, [...nodes, node(out, "o")].join(""), texts.join("")];
+    refill(panels.edges, `<g>${"<g></g>".repeat(parts.length)}</g>`, ...parts);
   }
 
   /* The network's answer in the plane, or a unit's values; with the lines at which units
@@ -241,19 +250,23 @@
       return `<path opacity="${Math.max(0.15, counts[j] / strongest || 0).toFixed(2)}" d="M${ends.join("L")}"/>`;
     });
     const [a, b] = spot(cross);
-    paper.fill(`<g class="lines">${lines.join("")}</g>
-      ${points.map((point, i) => mark(spot(point), point[2], i)).join("")}
-      <path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`);
+    paper.fill(
+      `<g class="lines">${lines.join("")}</g>`,
+      marks(points.map(spot)).join(""),
+      `<path class="cross" d="M${a - 9} ${b}h18M${a} ${b - 9}v18"/>`
+    );
   }
 
-  /* The points as two hidden units see them; of other widths, the scores of the points. */
-  function drawHidden() {
+  /* The points as two hidden units see them; of other widths, the scores of the points, a
+     little above and below one another. */
+  function drawHidden([, H, O = H]) {
     const n = points.length;
     const two = state.h === 2;
     ui.says("hidden", two ? "what the hidden layer sees" : "the scores of the points");
     panels.hiddenAnswer.hidden = !two;
-    const [, H, O = H] = n ? bookNetwork.forward(net, X, n) : [[], [], []];
-    const seen = each(n, i => (two ? [H[2 * i], H[2 * i + 1]] : [O[2 * i + 1] - O[2 * i], y[i]]));
+    const seen = each(n, i =>
+      two ? [H[2 * i], H[2 * i + 1]] : [O[2 * i + 1] - O[2 * i], y[i] + 0.12 * ((i & ~1) % 5) - 0.24]
+    );
     const reach = k => {
       const all = seen.map(value => value[k]).filter(Number.isFinite);
       const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
@@ -269,17 +282,18 @@
       paintAnswer(panels.hiddenAnswer, GRID, bookNetwork.forward(last, all, GRID * GRID)[1]);
     }
     const places = seen.map(([a, b]) => [x(a), above(b)]);
-    fill(`<g class="interactive-axes"><path d="M${x(0)} 0V400${two ? `M0 ${above(0)}H900` : ""}"/></g>
-      ${(two ? fanned(places) : places).map((place, i) => mark(place, y[i], i)).join("")}`);
+    const zero = `<g class="interactive-axes"><path d="M${x(0)} 0V400${two ? `M0 ${above(0)}H900` : ""}"/></g>`;
+    fill(zero, ...marks(two ? fanned(places) : places));
   }
 
   function drawLoss() {
     const up = { low: 0, high: within(losses[0] || 1, 1, 2) };
     const { x, y, fill, line } = axes(panels.loss, { low: 0, high: Math.max(100, losses.length), label: "step" }, up);
-    const every = Math.ceil(losses.length / 300);
-    const pairs = losses.map((loss, i) => [i, loss]).filter((_, i) => i % every === 0);
-    fill(`<path class="dashed" d="M0 ${y(Math.LN2)}H900"/>
-      <text x="${x(0) + 6}" y="${y(Math.LN2) - 5}">ln 2, a guess</text>${line(pairs)}`);
+    const every = Math.ceil(losses.length / 300) || 1;
+    const pairs = each(Math.ceil(losses.length / every), i => [i * every, losses[i * every]]);
+    const guess = `<path class="dashed" d="M0 ${y(Math.LN2)}H900"/>
+      <text x="${x(0) + 6}" y="${y(Math.LN2) - 5}">ln 2, a guess</text>`;
+    fill(guess, line(pairs));
   }
 
   function drawThumbs() {
@@ -291,24 +305,25 @@
     thumbs.forEach(({ scores }, i) => paintAnswer(panels.thumbs.children[i].firstChild, SMALL, scores));
   }
 
-  function draw() {
+  function draw(all = !ui.isPlaying()) {
     const outputs = forward(net, GRID);
     const [H, O] = [outputs[1], outputs.at(-1)];
+    const seen = atPoints();
     let most = 1e-6;
-    if (state.h) for (const value of H) if (Math.abs(value) > most) most = Math.abs(value);
+    for (let i = 0; state.h && i < H.length; i++) most = Math.max(most, Math.abs(H[i]) || 0);
     const [one, end] = [examined() + 1, shown(most, 1)];
     ui.says("low", `−${end}`);
     ui.says("high", end);
     ui.says("from", one ? `−${end}` : "class 0");
     ui.says("middle", one ? 0 : "½");
     ui.says("to", one ? `${end} unit ${one}` : "class 1");
-    drawEdges(drawTiles(H, most));
+    drawEdges(drawTiles(H, most, dead(seen)));
     drawOutput(H, O, most);
-    drawHidden();
+    drawHidden(seen);
     drawLoss();
     for (const action of ["play", "step", "code"])
       ui.find(`[data-do=${action}]`).disabled = !points.length || (action === "step" && state.n >= MOST);
-    if (!ui.isPlaying()) describeUnits();
+    if (all) describeUnits();
   }
 
   /* What a screen reader says of the units, and the sliders of the pinned one. */
@@ -399,14 +414,8 @@
       for (let n = 0; n < TRY; n++) bookNetwork.step(one, X, y, all, state.lr);
       const { right } = bookNetwork.gradients(one, X, y, all);
       const label = `Open start ${seed}: ${right} of ${all} right`;
-      const scores = forward(one, SMALL).at(-1);
-      thumbs.push({
-        text: right === all ? "✓" : `${right}/${all}`,
-        label,
-        scores,
-        opens: { seed, n: TRY },
-        first: null
-      });
+      const text = right === all ? "✓" : `${right}/${all}`;
+      thumbs.push({ text, label, scores: forward(one, SMALL).at(-1), opens: { seed, n: TRY }, first: null });
       if (right === all) solved++;
       drawThumbs();
     }
@@ -464,8 +473,8 @@
 
   // A unit is examined while a pointer or the focus is on it.
   function examine({ target, type }) {
-    const unit =
-      type === "pointerleave" || type === "focusout" ? -1 : Number(target.closest("[data-unit]")?.dataset.unit ?? -1);
+    const leaves = type === "pointerleave" || type === "focusout";
+    const unit = leaves ? -1 : Number(target.closest("[data-unit]")?.dataset.unit ?? -1);
     if (unit === hovered) return;
     hovered = unit;
     draw();

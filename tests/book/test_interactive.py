@@ -94,6 +94,12 @@ def number(pattern: str, text: str) -> float:
     return float(re.search(pattern, text)[1].replace("−", "-").replace(",", ""))
 
 
+def boxes(elements) -> list[dict]:
+    return elements.evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect().toJSON())"
+    )
+
+
 # -- plane ---------------------------------------------------------------------
 
 
@@ -211,11 +217,68 @@ def test_examples_are_the_points_of_the_section(page, folder, example, steps, sa
 
 def test_coinciding_points_are_fanned_out(page, folder):
     plane = figure(page, folder, "plane", "#plane?n=1000")
-    places = plane.locator(".plane-hidden [data-point]").evaluate_all(
-        "all => all.map((point) => point.getBoundingClientRect().x + ' '"
-        " + point.getBoundingClientRect().y)"
+    drawings = plane.locator(".plane-hidden :is(.zero, .one)").evaluate_all(
+        "all => all.map(each => each.getAttribute('d'))"
     )
-    assert len(set(places)) == 4
+    places = [each.split("m")[0] for path in drawings for each in path.split("M")[1:]]
+    assert len(places) == len(set(places)) == 4
+
+
+def test_no_outline_cuts_through_a_point(page, folder):
+    """All points of a class are one shape, and those of the spiral overlap."""
+    plane = figure(page, folder, "plane", "#plane?d=spiral&h=16")
+    points = plane.locator("svg :is(.zero, .one)")
+    orders = points.evaluate_all("all => all.map(p => getComputedStyle(p).paintOrder)")
+    assert orders == ["stroke"] * 4
+
+
+def test_numbers_stand_in_a_column_on_a_phone(page, folder):
+    """Off the nodes, and off one another."""
+    page.set_viewport_size({"width": 360, "height": 800})
+    plane = figure(page, folder, "plane")
+    expect(plane.locator(".plane-network .number")).to_have_count(6)
+    numbers = boxes(plane.locator(".plane-network .number"))
+    numbers = numbers[:2] + numbers[3:5]  # those of the inputs
+    middles = [(each["left"] + each["right"]) / 2 for each in numbers]
+    assert max(middles) - min(middles) < 1
+    tops = sorted(each["top"] for each in numbers)
+    assert min(np.diff(tops)) > 14
+
+
+def test_each_axis_has_a_length(page, folder):
+    """That is, two values, which one tick would not say."""
+    plane = figure(page, folder, "plane")
+    labels = plane.locator(".plane-hidden .interactive-axes text").all_text_contents()
+    assert sum(label.isdecimal() for label in labels) >= 4, labels
+
+
+def test_what_is_said_of_a_unit_follows_the_training(page, folder):
+    plane = figure(page, folder, "plane", "#plane?h=4&u=1")
+    bias = plane.locator("[data-name=b]")
+    expect(bias).to_have_attribute("aria-valuetext", "0.00")
+    plane.get_by_role("button", name="Train").click()
+    expect(plane.locator("[data-says=unit]")).not_to_contain_text("bias 0.00")
+    expect(bias).not_to_have_attribute("aria-valuetext", "0.00")
+    assert plane.locator("[data-do=play]").inner_text() == "Pause"
+
+
+def test_training_draws_only_what_changes(page, folder):
+    """The points, the axes, the nodes and the tiles are the same elements after it."""
+    plane = figure(page, folder, "plane", "#plane?h=4&a=tanh&n=10")
+    stay = plane.locator(
+        ".plane-output :is(.zero, .one), [data-panel=loss] .interactive-axes text,"
+        " .plane-network .node, .plane-tile"
+    )
+    change = plane.locator(".lines, .plane-hidden .zero, [data-panel=loss] polyline")
+    mark = "all => all.forEach(each => { each.stays = true; })"
+    count = "all => all.filter(each => each.stays).length"
+    stay.evaluate_all(mark)
+    change.evaluate_all(mark)
+    plane.get_by_role("button", name="Step", exact=True).click()
+    expect(status(plane)).to_contain_text("step 11")
+    assert stay.evaluate_all(count) == stay.count() > 12
+    assert change.evaluate_all(count) == 0
+    assert change.count() == 3
 
 
 def test_print_shows_the_still_picture(page, folder):
@@ -444,6 +507,18 @@ def test_every_control_of_folds_works(page, folder):
     assert distance(folds) == pytest.approx(0.2105)
 
 
+def test_the_buttons_of_folds_stand_in_a_row_on_a_phone(page, folder):
+    page.set_viewport_size({"width": 360, "height": 800})
+    folds = figure(page, folder, "folds")
+    buttons = folds.locator(".interactive-bar > button")
+    assert len({box["top"] for box in boxes(buttons)}) == 1
+    # They stay where they are, however many terms there are.
+    before = boxes(buttons)
+    folds.get_by_label("even knots").fill("11")
+    expect(folds.locator(".folds-terms svg")).to_have_count(12)
+    assert boxes(buttons) == before
+
+
 def test_adding_knots_at_the_worst_place_improves_the_fit(page, folder):
     """On the sine it takes four more, because its four arcs are equally far off."""
     folds = figure(page, folder, "folds")
@@ -573,12 +648,24 @@ def test_every_control_of_descent_works(page, folder):
     expect(said).to_contain_text("Step 0: w = 1.00, f = 4.00.")
     descent.get_by_role("button", name="Play").click()
     expect(said).to_have_text(re.compile("^Step [3-9]:"))
+    # The slider goes along.
+    steps = descent.get_by_label("steps")
+    expect(steps).to_have_attribute("aria-valuetext", re.compile("[3-9]"))
     descent.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(300)
     count = int(number(r"Step (\d+)", said.inner_text()))
     expect(descent.locator("[data-panel=path] .step")).to_have_count(count)
     # The start is a point too, and the last point has a ring.
     expect(descent.locator("[data-panel=values] .step")).to_have_count(count + 2)
+
+
+def test_a_short_arrow_has_no_text_over_the_minimum(page, folder):
+    descent = figure(page, folder, "descent")
+    step = descent.get_by_text("−η∇f")
+    expect(step).to_have_count(1)
+    descent.get_by_label("steps").fill("5")
+    expect(status(descent)).to_contain_text("Step 5")
+    expect(step).to_have_count(0)
 
 
 def test_descent_compares_an_optimizer_with_gradient_descent(page, folder):
@@ -755,6 +842,13 @@ def opened(page, folder, address="#clothes?i=1"):
     clothes = figure(page, folder, "clothes", address)
     expect(clothes.locator("[data-unit]").first).to_be_visible()
     return clothes
+
+
+def test_the_chosen_image_is_in_sight(page, folder):
+    page.set_viewport_size({"width": 360, "height": 800})
+    clothes = opened(page, folder, "#clothes?i=100")
+    chosen = clothes.locator(".clothes-thumbs label:has(:checked)").bounding_box()
+    assert 0 <= chosen["x"] <= 360 - chosen["width"]
 
 
 def shown_probabilities(clothes) -> list[float]:

@@ -56,7 +56,7 @@ function putShownFirst() {
    place, even if tabs above it change their length. Returns whether it is known. */
 function choose(framework, looked = lookedAt()) {
   if (!known.includes(framework)) return false;
-  const before = looked && looked.getBoundingClientRect().top;
+  const before = looked?.getBoundingClientRect().top;
   root.dataset.framework = framework;
   showChoice();
   keepChoice(framework);
@@ -202,7 +202,7 @@ function frameworkOf(panel) {
    some browsers store nothing between pages from disk, or if the link may open in
    another window. */
 function carryChoice(event) {
-  const link = event.target.closest && event.target.closest("a[href]");
+  const link = event.target.closest?.("a[href]");
   const elsewhere = event.type !== "click" || event.ctrlKey || event.metaKey || event.shiftKey;
   if (!(said() || elsewhere) || !link || link.getAttribute("href").startsWith("#")) return;
   const address = new URL(link.href);
