@@ -13,7 +13,7 @@ INSTALL_ID = "install-d2lutils"
 """The cell's id. Pages don't show the cell, because it is in no section."""
 
 SOURCE = """\
-# Where the book's package or a framework is missing, as in Colab, this installs it.
+# If the book's package or a framework is missing, as in Colab, this cell installs it.
 import importlib
 import sys
 from importlib.util import find_spec
