@@ -772,6 +772,13 @@ def test_a_hit_opens_where_its_words_are(page, server):
     caption = page.get_by_text("most confident mistakes, each with its true label")
     expect(caption).to_be_in_viewport()
     assert not any("import " in each for each in hits(page, server, "nn"))
+    # Formulas are plain, and of code there is the line.
+    found = hits(page, server, "relu")
+    assert not any("\\" in each for each in found)
+    assert any("ReLU(x) = max(x, 0)" in each for each in found)
+    lines = page.locator("#search-results .context code").all_inner_texts()
+    assert lines
+    assert all("relu" in line.lower() for line in lines)
 
 
 def test_reduced_motion_is_honoured(page, html):
