@@ -10,6 +10,7 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.builders.epub3 import Epub3Builder
+from sphinx.config import Config
 from sphinx.util.math import get_node_equation_number
 
 RENDERER = "mathml"
@@ -59,14 +60,22 @@ def _visit_block(translator: Any, node: nodes.math_block) -> None:
 
 
 def _formula(node: nodes.Element, display: str) -> str:
-    text = node.astext()
+    # The converter doesn't know that rows may be set apart.
+    text = re.sub(r"\\\\\[[\d.]+\w+\]", r"\\\\", node.astext())
     for known, alike in ALIKE.items():
         text = text.replace(f"{{{known}}}", f"{{{alike}}}")
     if r"\\" in text and r"\begin" not in text:
         text = rf"\begin{{split}}{text}\end{{split}}"
-    return convert(text, display=display)
+    formula = convert(text, display=display)
+    # As TeX does: ln 2, but ln(2).
+    return re.sub(r"(<mi>ln</mi>)(?=<m(?!o\b))", r'\1<mspace width="0.17em"/>', formula)
+
+
+def _add_styles(app: Sphinx, config: Config) -> None:
+    config.epub_css_files = [*config.epub_css_files, "booktools-epub.css"]
 
 
 def setup_epub(app: Sphinx) -> None:
     """Replace the EPUB builder."""
     app.add_builder(EpubBuilder, override=True)
+    app.connect("config-inited", _add_styles)

@@ -31,7 +31,8 @@ class Menus:
     def add(self, app: Sphinx, pagename: str, template: str, context, doctree) -> None:
         """Add menus with one entry per framework to the header of a section."""
         page = self.sources.book.find(pagename)
-        if page is None or page.section is None:
+        # An EPUB has no header, and one framework, which no reader can change.
+        if page is None or page.section is None or app.builder.name == "epub":
             return
         folder = context["pathto"](DOWNLOADS, 1)
         repository = self.sources.book.repository

@@ -343,6 +343,56 @@ def test_boxes_that_scroll_on_a_phone_show_it(page, html):
     assert unmarked == []
 
 
+def test_on_a_phone_the_names_of_neighbors_and_rows_fit(page, html):
+    page.set_viewport_size({"width": 360, "height": 800})
+    for name in PAGES:
+        page.goto(f"file://{html}/{name}.html", wait_until="domcontentloaded")
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll('.prev-next-area > a')]
+            .filter((link) => link.scrollWidth > link.clientWidth)
+            .map((link) => link.innerText)"""
+        )
+        assert cut == [], name
+    page.goto(f"file://{html}/chapters/performance.html")
+    rows = page.locator("[data-scrolls] > table:has(td.number) > tbody > tr")
+    names = rows.evaluate_all(
+        """rows => rows.map(({cells: [name]}) =>
+        [name.offsetWidth > 110, getComputedStyle(name).backgroundColor
+        === getComputedStyle(name.parentElement).backgroundColor])"""
+    )
+    assert {tuple(each) for each in names} == {(True, True)}
+
+
+def test_what_belongs_to_the_text_begins_where_it_does(page, html):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"file://{html}/{SECTION}.html")
+    text = page.locator("article p").first.bounding_box()
+    for each in (".exercise > section > p", ".tag_claim summary > p.collapsed"):
+        shown = page.locator(each).locator("visible=true").first
+        box = shown.bounding_box()
+        padding = shown.evaluate("p => parseFloat(getComputedStyle(p).paddingLeft)")
+        assert box["x"] + padding == text["x"], each
+    assert page.get_by_text("Show the code", exact=True).first.is_visible()
+
+
+def test_in_the_dark_outputs_and_links_in_tables_are_as_in_the_light(page, html):
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"file://{html}/{SECTION}.html")
+        fills = page.locator(".cell_output :is(pre, .highlight)").evaluate_all(
+            "boxes => boxes.map((box) => getComputedStyle(box).backgroundColor)"
+        )
+        assert set(fills) == {"rgba(0, 0, 0, 0)"}, scheme
+        page.goto(f"file://{html}/chapters/exercises.html")
+        colors = page.locator("article :is(td a, p a)").evaluate_all(
+            "links => links.map((link) => getComputedStyle(link).color)"
+        )
+        colors += page.locator(".prev-next-title").evaluate_all(
+            "links => links.map((link) => getComputedStyle(link).color)"
+        )
+        assert len(set(colors)) == 1, scheme
+
+
 def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):
     page.goto(f"file://{html}/{SECTION}.html?framework=jax")
     rows = page.evaluate(
@@ -704,13 +754,21 @@ def test_print_is_light_and_unfolds_everything(page, html):
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+def test_on_paper_no_label_stands_over_a_claim_that_is_left_out(page, html):
+    page.emulate_media(media="print")
+    page.goto(f"file://{html}/{SECTION}.html")
+    panels = page.locator(".sd-tab-content:not(:has(> :not(.tag_claim)))")
+    label = "panels => panels.map((each) => getComputedStyle(each, '::before').display)"
+    assert set(panels.evaluate_all(label)) == {"none"}
+
+
 def test_print_shows_only_the_chosen_framework(page, html):
     page.goto(f"file://{html}/{SECTION}.html?framework=tensorflow")
     settle(page)
     page.emulate_media(media="print")
     assert shown(page) == {"tensorflow"}
-    sets = page.locator(".frameworks.has-tensorflow").count()
-    assert page.locator(".framework-tensorflow:visible").count() == sets
+    printed = page.locator(".framework-tensorflow:has(> :not(.tag_claim))").count()
+    assert page.locator(".framework-tensorflow:visible").count() == printed > 0
     for other in ('[role="tab"]', ".framework-switch", ".copybtn", ".bd-sidebar"):
         assert page.locator(f"{other}:visible").count() == 0
     assert page.pdf()[:4] == b"%PDF"
@@ -772,6 +830,13 @@ def test_a_search_hit_opens_at_its_words(page, server):
     caption = page.get_by_text("most confident mistakes, each with its true label")
     expect(caption).to_be_in_viewport()
     assert not any("import " in each for each in hits(page, server, "nn"))
+    # Formulas are plain, and of code there is the line.
+    found = hits(page, server, "relu")
+    assert not any("\\" in each for each in found)
+    assert any("ReLU(x) = max(x, 0)" in each for each in found)
+    lines = page.locator("#search-results .context code").all_inner_texts()
+    assert lines
+    assert all("relu" in line.lower() for line in lines)
 
 
 def test_reduced_motion_is_respected(page, html):

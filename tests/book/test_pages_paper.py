@@ -85,8 +85,12 @@ def test_the_epub_has_formulas_one_framework_and_no_scripts(epub):
         ElementTree.fromstring(text.replace("<!DOCTYPE html>", "", 1))
         assert "framework-switch" not in text
         # The converter leaves unknown TeX commands unchanged.
-        left = r"\\\(|\\\[|\\mathbf|<m[ion]>(&amp;|\\)|newline"
+        left = r"\\\(|\\\[|\\mathbf|<m[ion]>(&amp;|\\)|newline|pt</mn>"
         assert not re.search(left, text), name
+        # There is no other framework to choose, and no theme to wrap code.
+        assert "There is no code in" not in text, name
+        assert "booktools-epub.css" in text or name == "nav.xhtml"
+    assert "ln</mi><mspace" in pages["chapters/softmax.xhtml"]
     page = pages["chapters/mlp-scratch.xhtml"]
     assert "torch" in page
     assert "gluon" not in page

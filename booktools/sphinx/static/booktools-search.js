@@ -33,16 +33,25 @@ function frameworksOf(link) {
   return frameworks ?? [];
 }
 
+/* Returns a formula as plain text, without the commands of TeX. */
+function plain(formula) {
+  const signs = { approx: "≈", cdot: "·", times: "×", le: "≤", ge: "≥", in: "∈", to: "→", partial: "∂" };
+  return formula
+    .replace(/\\[()[\]]/g, "")
+    .replace(/\\sqrt\{([^{}]*)\}/g, "√$1")
+    .replace(/\\d?frac\{([^{}]*)\}\{([^{}]*)\}/g, "$1/$2")
+    .replace(/\\(?:math\w+|text|operatorname|hat|bar|begin|end)\*?\{([^{}]*)\}/g, "$1")
+    .replace(/\\([a-zA-Z]+)/g, (_, name) => signs[name] ?? name)
+    .replace(/\\.|[{}&]/g, "");
+}
+
 /* Returns the block with the most search words. Among equals, blocks in the open tabs
    win. Imports in code don't count. */
 function bestPlace(article, sought) {
   let best = null;
   for (const block of article.querySelectorAll("h1, h2, h3, p, li, pre, figcaption, td, dt")) {
     const lines = block.textContent.trim().split("\n");
-    const text = lines
-      .filter(line => !/^(from|import)\s/.test(line))
-      .join("\n")
-      .replace(/\\[()]/g, "");
+    const text = lines.filter(line => !/^(from|import)\s/.test(line)).join("\n");
     const words = stems(text);
     const found = sought.filter(each => words.some(word => word.includes(each)));
     const panel = block.closest(".frameworks > .sd-tab-content");
@@ -53,12 +62,29 @@ function bestPlace(article, sought) {
   return best;
 }
 
+/* Returns what surrounds the word: in code its line, else some 240 characters. */
+function excerpt({ block, text, word }) {
+  const at = Math.max(text.toLowerCase().indexOf(word), 0);
+  if (block.matches("pre")) {
+    const line = document.createElement("code");
+    line.textContent = text
+      .slice(text.lastIndexOf("\n", at) + 1)
+      .split("\n", 1)[0]
+      .trim();
+    return line;
+  }
+  const start = Math.max(at - 120, 0);
+  const after = start + 240 < text.length ? " …" : "";
+  return `${start ? "… " : ""}${text.slice(start, start + 240).trim()}${after}`;
+}
+
 Search.makeSearchSummary = (html, keywords, anchor) => {
   const summary = document.createElement("p"); // Sphinx takes nothing else
   const page = new DOMParser().parseFromString(html, "text/html");
   const article = (anchor && page.querySelector(anchor)) || page.querySelector("article");
   if (!article) return summary;
   for (const each of article.querySelectorAll(".headerlink, .reveal, script, style")) each.remove();
+  for (const each of article.querySelectorAll(".math")) each.textContent = plain(each.textContent);
   const place = bestPlace(article, [...keywords]);
   if (!place) return summary;
   summary.className = "context";
@@ -68,9 +94,7 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
     where.textContent = heading.textContent;
     summary.append(where, ": ");
   }
-  const at = Math.max(place.text.toLowerCase().indexOf(place.word) - 120, 0);
-  const after = at + 240 < place.text.length ? " …" : "";
-  summary.append(`${at ? "… " : ""}${place.text.slice(at, at + 240).trim()}${after}`);
+  summary.append(excerpt(place));
   const target = place.block.closest("figure[id], section[id]");
   if (!anchor && target && target.parentElement !== article) summary.dataset.target = target.id;
   const framework = place.panel?.className.match(/framework-(\w+)/)[1];
@@ -93,7 +117,7 @@ function markHit(link) {
   const names = frameworks.map(each => document.querySelector(`select.framework-switch option[value="${each}"]`).text);
   const note = document.createElement("span");
   note.className = "hit-framework";
-  note.textContent = `in ${names.join(" and ")}`;
+  note.textContent = `in ${new Intl.ListFormat("en-GB").format(names)}`;
   link.after(" ", note);
   const address = new URL(link.href);
   address.searchParams.set("framework", frameworks.includes(shown) ? shown : frameworks[0]);
