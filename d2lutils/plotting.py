@@ -15,7 +15,7 @@ from matplotlib import colors, figure
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator
 
 from d2lutils.arguments import to_numpy
 
@@ -109,7 +109,8 @@ def set_axes(
     for axis, scale in ((axes.xaxis, xscale), (axes.yaxis, yscale)):
         if scale == "log":
             axis.set_major_formatter(_LogLabels())
-            axis.set_minor_formatter(_LogLabels(minor_thresholds=(2, 0.5)))
+            axis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axis.set_minor_formatter(_LogLabels(minor_thresholds=(1.7, 1.7)))
     if xlim is not None:
         axes.set_xlim(xlim)
     if ylim is not None:

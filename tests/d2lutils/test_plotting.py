@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 
 import matplotlib.pyplot as plt
@@ -346,6 +347,20 @@ def test_in_a_notebook_each_figure_is_one_reproducible_output(tmp_path):
 
 def size_of(svg: str) -> tuple[float, ...]:
     return tuple(map(float, re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2]))
+
+
+@pytest.mark.parametrize("values", [[8, 64, 512], [9, 128], [0.02, 0.1, 0.5], [1, 1600]])
+def test_labels_of_logarithmic_ticks_do_not_overlap(values):
+    plotting.plot(values, values, xscale="log", legend=["held-out accuracy"])
+    axes = plt.gca()
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    ticks = [*axes.xaxis.get_major_ticks(), *axes.xaxis.get_minor_ticks()]
+    labels = [t.label1 for t in ticks if low <= t.get_loc() <= high]
+    boxes = [label.get_window_extent() for label in labels if label.get_text()]
+    boxes.sort(key=lambda box: box.x0)
+    assert len(boxes) > 1
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("settings", [{}, {"xlim": (1, 6), "yscale": "log"}])
