@@ -349,7 +349,9 @@ def size_of(svg: str) -> tuple[float, ...]:
     return tuple(map(float, re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2]))
 
 
-@pytest.mark.parametrize("values", [[8, 64, 512], [9, 128], [0.02, 0.1, 0.5], [1, 1600]])
+@pytest.mark.parametrize(
+    "values", [[8, 64, 512], [9, 128], [0.02, 0.1, 0.5], [1, 1600]]
+)
 def test_labels_of_logarithmic_ticks_do_not_overlap(values):
     plotting.plot(values, values, xscale="log", legend=["held-out accuracy"])
     axes = plt.gca()
