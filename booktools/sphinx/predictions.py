@@ -73,6 +73,8 @@ def _cover(soup: BeautifulSoup, node: Tag, question: str) -> None:
     for output in node.select(SHOWN):
         _mark(output, question)
         output.insert(0, _button(soup, "output"))
+    for caption in node.select("figure:has(.cell_output) > figcaption"):
+        _mark(caption, question)
     whole = [node] if _is_drawn(node) or node.name in PROSE else _claims(node)
     for part in whole:
         cover = part.wrap(soup.new_tag("div"))

@@ -616,11 +616,12 @@ TABLE = "<div class='pst-scrollable-table-container'><table></table></div>"
     [
         # Nothing before the output or after the claim is part of the answer.
         (f"<p>a</p>{OUT.format(1)}<p>b</p>{CHECKED}<p>c</p>", "1 b Checked: it is so"),
-        # A picture, an output after it, the text between them, and claims in tabs.
+        # A picture and its caption, an output after it, the text between them, and
+        # claims in tabs.
         (
-            f"<figure>{OUT.format(1)}</figure><p>b</p>{OUT.format(2)}"
-            f"<div class='frameworks'>{CHECKED}</div>",
-            "1 b 2 Checked: it is so",
+            f"<figure>{OUT.format(1)}<figcaption>c</figcaption></figure><p>b</p>"
+            f"{OUT.format(2)}<div class='frameworks'>{CHECKED}</div>",
+            "1 c b 2 Checked: it is so",
         ),
         # Text without a claim, or before a formula or code, doesn't tell the result.
         (f"{OUT.format(1)}{OUT.format(2)}<p>b</p>", "1 2"),
