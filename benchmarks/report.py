@@ -91,6 +91,7 @@ peak memory, original, GB | d2l.memory * 1e-9
 peak memory, `d2lutils`, GB | d2lutils.memory * 1e-9
 """
 
+STYLE = {"font.size": 9}
 # Colors for the parts of an epoch, different from those of the frameworks.
 SHADES = {
     "making the batches": "#E69F00",
@@ -186,9 +187,9 @@ def texts(results: dict[str, Any]) -> dict[str, str]:
     }
 
 
+@plt.rc_context(STYLE)
 def draw(results: dict[str, Any], path: Path) -> None:
     """Draw seconds per epoch over what varies, one panel below the other."""
-    plt.rcParams["font.size"] = 9
     names = {who: TITLES[who] for who in results["samples"]} | {
         "numpy": "NumPy by hand"
     }
@@ -225,9 +226,9 @@ def draw(results: dict[str, Any], path: Path) -> None:
     _save(picture, results, path)
 
 
+@plt.rc_context(STYLE)
 def draw_parts(results: dict[str, Any], path: Path) -> None:
     """Draw how the time of an epoch divides into parts."""
-    plt.rcParams["font.size"] = 9
     _, rows = read_tables()["parts"]
     picture, ax = plt.subplots(figsize=(3.5, 3.6))
     place, names = 0.0, {}

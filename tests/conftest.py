@@ -102,7 +102,11 @@ def small_data(monkeypatch: pytest.MonkeyPatch) -> fashion_mnist.FashionMNIST:
 
 
 @pytest.fixture(autouse=True)
-def _no_figures_left() -> None:
-    """Close a test's figures, so they don't pile up."""
+def _no_figures_left() -> Iterator[None]:
+    """Close a test's figures, and let none change the style of those after it."""
+    before = dict.copy(plt.rcParams)
     yield
     plt.close("all")
+    now = dict.items(plt.rcParams)
+    changed = {name for name, value in now if value != before[name]}
+    assert changed <= {"figure.figsize"}  # as plotting.set_figsize should
