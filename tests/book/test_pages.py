@@ -133,6 +133,11 @@ LEFT_ALONE = """() => [...document.querySelectorAll('span.math')].filter((formul
     })
     .map((formula) => formula.textContent)"""
 
+# The names of the pages before and after this one.
+CUT_NAMES = """() => [...document.querySelectorAll('.prev-next-area > a')]
+    .filter((link) => link.scrollWidth > link.clientWidth)
+    .map((link) => link.innerText)"""
+
 # Code and outputs that are wider than their box.
 CUT_CODE = """() => [...document.querySelectorAll('article pre')]
     .filter((block) => block.checkVisibility() && block.scrollWidth > block.clientWidth)
