@@ -81,8 +81,7 @@ serve: book ## show the built book at http://127.0.0.1:8000 (PORT=...)
 	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 test: $(FULL)/ready ## run the unit tests, and every notebook against its stored outputs
-	OMP_NUM_THREADS=$(THREADS) $(FULL)/bin/python -m pytest --nbval -n $(JOBS) --dist loadfile \
-	  --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=$(THREADS) $(FULL)/bin/python -m pytest --nbval -n $(JOBS) --dist loadfile $(ARGS)
 
 notebooks: $(FULL)/ready ## write and run the notebooks that changed (ARGS=--force: all)
 	$(FULL)/bin/python -m booktools notebooks $(ARGS)

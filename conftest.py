@@ -178,6 +178,8 @@ def pytest_collect_file() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # xdist would mix the frameworks, and each worker would import them again and again.
+    config.option.loadscopereorder = False
     marks = {tag: f"needs {each.title}" for tag, each in FRAMEWORKS.items()}
     marks |= {"notebook": "runs a cell of a notebook", "browser": "needs Chromium"}
     for name, says in marks.items():

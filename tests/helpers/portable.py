@@ -152,10 +152,10 @@ def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "told.xml")
         options = ["-q", "-p", "portable", "-p", "no:cacheprovider", "--nbval"]
-        options += ["-n", jobs, "--dist", "loadfile", "--no-loadscope-reorder"]
+        options += ["-n", jobs, "--dist", "loadfile", f"--junitxml={told}"]
         said = []
         with subprocess.Popen(
-            [python, "-m", "pytest", *options, f"--junitxml={told}", *notebooks],
+            [python, "-m", "pytest", *options, *notebooks],
             cwd=ROOT,
             env=os.environ | own,
             stdout=subprocess.PIPE,
