@@ -215,8 +215,8 @@ def fix_html(body: str, files: dict[str, Path], arranged: bool = True) -> str:
         lines.name, lines["class"] = "span", "sig-lines"
         for line in lines("dd"):
             line.name = "span"
-    _keep_together(soup)
     if arranged:
+        _keep_together(soup)
         _align_figures(soup)
         _draw_bars(soup)
         _show_tabs_once(soup)

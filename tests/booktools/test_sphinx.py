@@ -643,6 +643,18 @@ def test_everything_that_answers_a_question_is_covered(after, covered):
     assert " ".join(parts).strip() == (covered or "")
 
 
+def test_short_code_and_punctuation_after_formulas_stay_on_their_line():
+    long = "a_name_that_is_longer_than_a_line_of_a_phone"
+    body = (
+        f'<p><code>relu</code> <code>{long}</code> <span class="math">x</span>, and '
+        '<span class="math">y</span> too</p>'
+        "<table><td><p><code>z</code></p></td></table>"
+    )
+    page = BeautifulSoup(fix_html(body, {}), "html.parser")
+    assert [part.get_text() for part in page.select(".together")] == ["relu", "x,"]
+    assert page.p.get_text() == f"relu {long} x, and y too"
+
+
 def test_seconds_in_a_table_get_bars():
     rows = (("b", "2.50", "–"), ("a", "0.50", "1.25"), ("b / a", "5.0", "–"))
     cells = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
