@@ -254,11 +254,12 @@ def test_each_axis_has_a_length(page, folder):
 
 def test_what_is_said_of_a_unit_follows_the_training(page, folder):
     plane = figure(page, folder, "plane", "#plane?h=4&u=1")
-    bias = plane.locator("[data-name=b]")
-    expect(bias).to_have_attribute("aria-valuetext", "0.00")
+    weight = plane.locator("[data-name=w1]")
+    at_first = weight.get_attribute("aria-valuetext")
+    said = plane.locator("[data-says=unit]").inner_text()
     plane.get_by_role("button", name="Train").click()
-    expect(plane.locator("[data-says=unit]")).not_to_contain_text("bias 0.00")
-    expect(bias).not_to_have_attribute("aria-valuetext", "0.00")
+    expect(weight).not_to_have_attribute("aria-valuetext", at_first)
+    expect(plane.locator("[data-says=unit]")).not_to_have_text(said)
     assert plane.locator("[data-do=play]").inner_text() == "Pause"
 
 
