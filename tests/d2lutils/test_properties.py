@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ def epoch(backend: BackendKit, batches) -> list[list[int]]:
 
 
 def order(backend: BackendKit, batches) -> list[int]:
-    return sum(epoch(backend, batches), [])
+    return [*itertools.chain(*epoch(backend, batches))]
 
 
 @relaxed
@@ -82,7 +83,7 @@ def test_a_seed_orders_the_examples_of_every_epoch(n, batch_size, seed):
         sizes = [batch_size] * full + [rest] * bool(rest)
         assert [[*map(len, each)] for each in epochs] == [sizes] * 2
         assert len(train_iter) == len(test_iter) == len(sizes)
-        first, second = (sum(each, []) for each in epochs)
+        first, second = ([*itertools.chain(*each)] for each in epochs)
         assert sorted(first) == sorted(second) == list(range(n))
         backend.d2l.set_seed(seed)
         assert [order(backend, whole) for _ in range(2)] == [first, second]
@@ -171,7 +172,7 @@ def test_threads_can_share_a_pass(backend: BackendKit):
     with ThreadPoolExecutor(8) as pool:
         shared = iter(train_iter)
         parts = [*pool.map(lambda _: [*shared], range(8))]
-    assert sorted(order(backend, sum(parts, []))) == list(range(70))
+    assert sorted(order(backend, itertools.chain(*parts))) == list(range(70))
 
 
 def test_a_seed_repeats_weights_and_batches(backend: BackendKit, monkeypatch):

@@ -340,7 +340,7 @@ class JaxKit(BackendKit):
         return [Cell(self.tensor(v)) for v in values]
 
     def own_updater(self, params, lr):
-        return CellUpdater(params, functools.partial(self.module.sgd, lr=lr))
+        return CellUpdater(params, functools.partial(self.d2l.sgd, lr=lr))
 
     def dense(self, *widths):
         eqx, jax = self.eqx, self.jax
