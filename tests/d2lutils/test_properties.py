@@ -7,6 +7,7 @@ import itertools
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from unittest import mock
 
 import numpy as np
@@ -166,13 +167,18 @@ def test_a_pickled_loader_continues(backend: BackendKit):
         assert epoch(backend, copy) == expected
 
 
-def test_threads_can_share_a_pass(backend: BackendKit):
-    with numbered_images(70):
-        train_iter, _ = backend.d2l.load_data_fashion_mnist(1)
-    with ThreadPoolExecutor(8) as pool:
-        shared = iter(train_iter)
-        parts = [*pool.map(lambda _: [*shared], range(8))]
-    assert sorted(order(backend, itertools.chain(*parts))) == list(range(70))
+def test_threads_can_share_a_pass():
+    met = Barrier(2)  # so both threads are in the middle of a batch
+
+    def pair(X, y):
+        met.wait(timeout=60)
+        return y
+
+    images, labels = np.zeros((6, 28, 28), np.uint8), np.arange(6)
+    shared = iter(minibatches.Minibatches(images, labels, 1, False, pair))
+    with ThreadPoolExecutor(2) as pool:
+        parts = [*pool.map(lambda _: [*shared], range(2))]
+    assert sorted(np.concatenate([*itertools.chain(*parts)])) == list(range(6))
 
 
 def test_a_seed_repeats_weights_and_batches(backend: BackendKit, monkeypatch):
