@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,59 +160,3 @@ def test_an_optimizer_may_evaluate_the_loss_several_times():
         backend.d2l.train_epoch_ch3(net, [(X, y)], loss, optimizer)
     gradient = torch.autograd.grad(loss(net(X), y).mean(), net.parameters())
     assert max(float(g.abs().max()) for g in gradient) < 1e-3
-
-
-# -- MXNet: settings made before its import --------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
-)
-def test_avx2_is_read_from_the_processor_flags(monkeypatch, flags, expected):
-    module = open_backend("mxnet").d2l
-
-    def read(path):
-        if flags is None:
-            raise FileNotFoundError(path)
-        return f"flags\t\t: {flags}\n"
-
-    monkeypatch.setattr(Path, "read_text", read)
-    assert module._has_avx2() is expected
-
-
-CORE_NAMES = """
-import ctypes, os, pathlib, mxnet
-path = pathlib.Path(mxnet.__file__).parent / "libopenblas.so.0"
-name = ctypes.CDLL(str(path)).openblas_get_corename
-name.restype = ctypes.c_char_p
-print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
-"""
-
-
-@pytest.mark.parametrize(
-    ("first", "chosen"), [("d2lutils", None), ("mxnet", "SANDYBRIDGE")]
-)
-def test_mxnets_openblas_uses_the_chosen_kernels(first, chosen):
-    """The user's choice wins, and so does MXNet's if it was imported first."""
-    module = open_backend("mxnet").d2l
-    if not module._has_avx2():
-        pytest.skip("this processor has no AVX2, or its flags cannot be read")
-    if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
-        pytest.skip("this build of MXNet contains no OpenBLAS")
-    imports = ["from d2lutils import mxnet as d2l", "from mxnet import np, npx"]
-    if first == "mxnet":
-        imports.reverse()
-    environment = {k: v for k, v in os.environ.items() if "OPENBLAS" not in k}
-    if chosen:
-        environment["OPENBLAS_CORETYPE"] = chosen
-    result = subprocess.run(
-        [sys.executable, "-c", "\n".join([*imports, CORE_NAMES])],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    core, left_behind = result.stdout.split()
-    assert left_behind == str(chosen)
-    if first == "d2lutils":
-        assert core == "Haswell"

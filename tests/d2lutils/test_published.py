@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,15 +85,12 @@ def run(*cells: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=300,
     )
 
 
 def cells(name: str) -> list[str]:
-    data = (
-        DATA.replace("100)", "100, jax.random.PRNGKey(0))") if name == "jax" else DATA
-    )
-    return [data, TRAINING[name], END]
+    more = ", jax.random.PRNGKey(0)" if name == "jax" else ""
+    return [DATA.replace("100)", f"100{more})"), TRAINING[name], END]
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -146,6 +144,48 @@ def test_triton_is_loaded_and_a_crash_explained(tmp_path):
     assert run("import tensorflow", package, PYTHONPATH=path).stdout == ""
 
 
+# -- MXNet: settings made before its import --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
+)
+def test_avx2_is_read_from_the_processor_flags(monkeypatch, flags, expected):
+    module = open_backend("mxnet").module
+
+    def read(path):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags\t\t: {flags}\n"
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert module._has_avx2() is expected
+
+
+CORE_NAMES = """
+    import ctypes, os, pathlib, mxnet
+    path = pathlib.Path(mxnet.__file__).parent / "libopenblas.so.0"
+    name = ctypes.CDLL(str(path)).openblas_get_corename
+    name.restype = ctypes.c_char_p
+    print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
+"""
+
+
+def test_mxnets_openblas_uses_the_chosen_kernels(monkeypatch):
+    """The user's choice wins, and so does MXNet's if it was imported first."""
+    module = open_backend("mxnet").module
+    if not module._has_avx2():
+        pytest.skip("this processor has no AVX2, or its flags cannot be read")
+    if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
+        pytest.skip("this build of MXNet contains no OpenBLAS")
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    imports = PACKAGE.format("mxnet"), IMPORTS["mxnet"]
+    assert run(*imports, CORE_NAMES).stdout == "Haswell None\n"
+    done = run(*imports[::-1], CORE_NAMES, OPENBLAS_CORETYPE="SANDYBRIDGE")
+    assert done.stdout.endswith(" SANDYBRIDGE\n")
+
+
 # -- names -----------------------------------------------------------------------
 
 
@@ -193,18 +233,23 @@ def test_a_missing_name_says_where_to_look(backend: BackendKit, name, said):
 # -- regression ------------------------------------------------------------------
 
 
-def synthetic_data(backend: BackendKit, n: int):
-    w = backend.tensor([1.0, -2.0, 0.5])
+def test_linear_data_have_noise_and_a_loss(backend: BackendKit):
+    """The last batch is smaller, and targets may be a column or not."""
+    d2l, w = backend.module, backend.tensor([1.0, -2.0, 0.5])
     key = [backend.jax.random.PRNGKey(0)] if backend.name == "jax" else []
-    return backend.module.synthetic_data(w, 3.0, n, *key)
-
-
-def test_synthetic_data_is_linear_with_noise(backend: BackendKit):
-    X, y = map(backend.numpy, synthetic_data(backend, 5000))
-    assert (X.shape, y.shape) == ((5000, 3), (5000, 1))
+    tensors = d2l.synthetic_data(w, 3.0, 5005, *key)
+    X, y = map(backend.numpy, tensors)
+    assert (X.shape, y.shape) == ((5005, 3), (5005, 1))
     noise = y[:, 0] - X @ [1.0, -2.0, 0.5] - 3
     assert X.std() == pytest.approx(1, abs=0.02)
     assert noise.std() == pytest.approx(0.01, rel=0.05)
+    ones = backend.tensor(np.ones((3, 1)))
+    model = [lambda w, X: X @ w, ones] if key else [lambda X: X @ ones]
+    for targets in (tensors[1], backend.tensor(y[:, 0])):
+        batches = d2l.load_array((tensors[0], targets), 1000, is_train=False)
+        found = d2l.evaluate_loss(*model, batches, d2l.squared_loss)
+        expected = ((X.sum(1) - y[:, 0]) ** 2 / 2).mean()
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("is_train", [True, False])
@@ -222,17 +267,3 @@ def test_every_pass_yields_all_of_an_array(backend: BackendKit, is_train):
     assert np.array_equal(*passes) is not is_train
     if is_train:  # shuffled over all examples
         assert passes[0][:100].max() > 200
-
-
-@pytest.mark.parametrize("column", [True, False])
-def test_the_mean_loss_counts_every_example_once(backend: BackendKit, column):
-    """The last batch is smaller, and targets may be a column or not."""
-    d2l = backend.module
-    X, y = map(backend.numpy, synthetic_data(backend, 25))
-    tensors = backend.tensor(X), backend.tensor(y if column else y[:, 0])
-    batches = d2l.load_array(tensors, 10, is_train=False)
-    w = backend.tensor(np.ones((3, 1)))
-    model = [lambda w, X: X @ w, w] if backend.name == "jax" else [lambda X: X @ w]
-    found = d2l.evaluate_loss(*model, batches, d2l.squared_loss)
-    expected = ((X.sum(1) - y[:, 0]) ** 2 / 2).mean()
-    assert found == pytest.approx(expected, rel=1e-5)
