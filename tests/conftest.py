@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 
 from booktools import FRAMEWORKS, chosen_frameworks
 from browser import browser, new_page
-from d2lutils import fashion_mnist
+from d2lutils import fashion_mnist, plotting  # noqa: F401 (sets a style at import)
 from frameworks import MODULES, BackendKit, open_backend
 
 CHOSEN = chosen_frameworks()

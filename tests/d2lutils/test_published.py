@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import itertools
 import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,70 +85,105 @@ def run(*cells: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=300,
     )
 
 
 def cells(name: str) -> list[str]:
-    data = (
-        DATA.replace("100)", "100, jax.random.PRNGKey(0))") if name == "jax" else DATA
-    )
-    return [data, TRAINING[name], END]
-
-
-MARK = "import sys; print('imported', file=sys.stderr, flush=True)"
-
-
-# d2lutils prepares the import of these. For MXNet, see test_as_written.py.
-@pytest.mark.parametrize("name", ["tensorflow", "jax"])
-def test_a_framework_may_be_imported_first(name):
-    open_backend(name)  # skips if it isn't installed
-    # TensorFlow reads this at import. Newer releases print a greeting anyway.
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = run(IMPORTS[name], MARK, PACKAGE.format(name), *cells(name), **quiet)
-    assert done.stdout == "2.0 -3.4 4.2\n", done.stderr
-    before, after = done.stderr.split("imported\n")
-    assert after == ""
-    assert name == "tensorflow" or before == ""
+    more = ", jax.random.PRNGKey(0)" if name == "jax" else ""
+    return [DATA.replace("100)", f"100{more})"), TRAINING[name], END]
 
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_frameworks_can_be_imported_together_in_any_order(step):
-    """They contain libraries with the same names, and some orders can crash."""
+    """They contain libraries with the same names, and some orders can crash.
+
+    Import and use one after the other, each before its package, or (in reverse order)
+    import all after their packages, and then use them.
+    """
     order = [name for name in IMPORTS if importlib.util.find_spec(name)][::step]
-    imports = {name: [PACKAGE.format(name), IMPORTS[name]] for name in order}
-    # Use each after its import, or (in reverse order) import all of them first.
-    parts = [*itertools.chain(*imports.values())] if step < 0 else []
+    imports = {name: [IMPORTS[name], PACKAGE.format(name)] for name in order}
+    parts = [part for each in imports.values() for part in each[::-1] if step < 0]
     for name in order:
         parts += [*imports[name], *cells(name)]
-    done = run(*parts)
+    # TensorFlow reads this at import. Newer releases print a greeting anyway.
+    done = run(*parts, **({"TF_CPP_MIN_LOG_LEVEL": "3"} if step > 0 else {}))
     assert done.stdout == "2.0 -3.4 4.2\n" * len(order), done.stderr
-    assert done.stderr == ""
+    assert step > 0 or done.stderr == ""
 
 
-# -- TensorFlow: messages during the import ----------------------------------------
+# -- TensorFlow: before and during the import ----------------------------------------
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_messages_of_an_import_are_shown_only_if_it_fails(capfd, fails):
+    module = open_backend("tensorflow").module
+    with contextlib.suppress(OSError), module._without_greeting():
+        os.write(2, b"reason\n")
+        if fails:
+            raise OSError
+    assert capfd.readouterr().err == "reason\n" * fails
+
+
+def test_triton_is_loaded_and_a_crash_explained(tmp_path):
+    """Triton crashes if it is imported after TensorFlow, so we import it before."""
+    for name, code in {
+        "triton": "print('loaded', flush=True)",
+        "tensorflow": """
+            import os, sys
+            os.write(2, b"reason\\n")
+            if "d2lutils" in sys.modules:
+                os.abort()
+        """,
+    }.items():
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    package = PACKAGE.format("tensorflow")
+    crashed = run(package, PYTHONPATH=path)
+    assert crashed.stdout == "loaded\n"
+    assert crashed.stderr.startswith("reason\n")
+    assert run("import tensorflow", package, PYTHONPATH=path).stdout == ""
+
+
+# -- MXNet: settings made before its import --------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("end", "said"),
-    [("os.abort()", "reason\n"), ("raise OSError('why')", "reason\n"), ("", "")],
+    ("flags", "expected"),
+    [("fpu avx2 fma", True), ("fpu avx fma", False), (None, False)],
 )
-def test_tensorflows_last_message_is_not_lost(tmp_path, end, said):
-    code = f"import os\nos.write(2, b'reason\\n')\n{end}\n"
-    (tmp_path / "tensorflow.py").write_text(code, encoding="utf-8")
-    path = os.pathsep.join([str(tmp_path), *sys.path])
-    done = run("from d2lutils import tensorflow", PYTHONPATH=path)
-    assert done.stderr.startswith(said) if said else "reason" not in done.stderr
+def test_avx2_is_read_from_the_processor_flags(monkeypatch, flags, expected):
+    module = open_backend("mxnet").module
+
+    def read(path):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags\t\t: {flags}\n"
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert module._has_avx2() is expected
 
 
-def test_a_triton_that_would_crash_is_not_loaded(tmp_path):
-    """Triton crashes if it is imported after TensorFlow, so we import it before."""
-    (tmp_path / "triton.py").write_text("print('loaded')", encoding="utf-8")
-    (tmp_path / "tensorflow.py").write_text("", encoding="utf-8")  # a fake
-    path = os.pathsep.join([str(tmp_path), *sys.path])
-    package = PACKAGE.format("tensorflow")
-    assert run(package, PYTHONPATH=path).stdout == "loaded\n"
-    assert run("import tensorflow", package, PYTHONPATH=path).stdout == ""
+CORE_NAMES = """
+    import ctypes, os, pathlib, mxnet
+    path = pathlib.Path(mxnet.__file__).parent / "libopenblas.so.0"
+    name = ctypes.CDLL(str(path)).openblas_get_corename
+    name.restype = ctypes.c_char_p
+    print(name().decode(), os.environ.get("OPENBLAS_CORETYPE"))
+"""
+
+
+def test_mxnets_openblas_uses_the_chosen_kernels(monkeypatch):
+    """The user's choice wins, and so does MXNet's if it was imported first."""
+    module = open_backend("mxnet").module
+    if not module._has_avx2():
+        pytest.skip("this processor has no AVX2, or its flags cannot be read")
+    if not (Path(module.mxnet.__file__).parent / "libopenblas.so.0").exists():
+        pytest.skip("this build of MXNet contains no OpenBLAS")
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    imports = PACKAGE.format("mxnet"), IMPORTS["mxnet"]
+    assert run(*imports, CORE_NAMES).stdout == "Haswell None\n"
+    done = run(*imports[::-1], CORE_NAMES, OPENBLAS_CORETYPE="SANDYBRIDGE")
+    assert done.stdout.endswith(" SANDYBRIDGE\n")
 
 
 # -- names -----------------------------------------------------------------------
@@ -197,49 +233,37 @@ def test_a_missing_name_says_where_to_look(backend: BackendKit, name, said):
 # -- regression ------------------------------------------------------------------
 
 
-def synthetic_data(backend: BackendKit, n: int):
-    w = backend.tensor([1.0, -2.0, 0.5])
+def test_linear_data_have_noise_and_a_loss(backend: BackendKit):
+    """The last batch is smaller, and targets may be a column or not."""
+    d2l, w = backend.module, backend.tensor([1.0, -2.0, 0.5])
     key = [backend.jax.random.PRNGKey(0)] if backend.name == "jax" else []
-    return backend.module.synthetic_data(w, 3.0, n, *key)
-
-
-def test_synthetic_data_is_linear_with_noise(backend: BackendKit):
-    X, y = map(backend.module.numpy, synthetic_data(backend, 5000))
-    assert (X.shape, y.shape) == ((5000, 3), (5000, 1))
+    tensors = d2l.synthetic_data(w, 3.0, 5005, *key)
+    X, y = map(backend.numpy, tensors)
+    assert (X.shape, y.shape) == ((5005, 3), (5005, 1))
     noise = y[:, 0] - X @ [1.0, -2.0, 0.5] - 3
     assert X.std() == pytest.approx(1, abs=0.02)
     assert noise.std() == pytest.approx(0.01, rel=0.05)
+    ones = backend.tensor(np.ones((3, 1)))
+    model = [lambda w, X: X @ w, ones] if key else [lambda X: X @ ones]
+    for targets in (tensors[1], backend.tensor(y[:, 0])):
+        batches = d2l.load_array((tensors[0], targets), 1000, is_train=False)
+        found = d2l.evaluate_loss(*model, batches, d2l.squared_loss)
+        expected = ((X.sum(1) - y[:, 0]) ** 2 / 2).mean()
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("is_train", [True, False])
 def test_every_pass_yields_all_of_an_array(backend: BackendKit, is_train):
-    numpy, X = backend.module.numpy, np.arange(2500, dtype=np.float32)
+    X = np.arange(250, dtype=np.float32)
     arrays = backend.tensor(X), backend.tensor(-X)
-    loader = backend.module.load_array(arrays, 1000, is_train)
-    passes = [[(numpy(x), numpy(y)) for x, y in loader] for _ in range(2)]
-    for batches in passes:
-        assert [len(y) for _, y in batches] == [1000, 1000, 500]
-        xs, ys = (np.concatenate(each) for each in zip(*batches, strict=True))
-        np.testing.assert_array_equal(xs, -ys)
-        np.testing.assert_array_equal(np.sort(xs), X)
-    first, second = (batches[0][0] for batches in passes)
-    assert np.array_equal(first, second) is not is_train
+    loader = backend.module.load_array(arrays, 100, is_train)
+    passes = []
+    for _ in range(2):
+        xs, ys = zip(*(map(backend.numpy, batch) for batch in loader), strict=True)
+        assert [*map(len, xs)] == [100, 100, 50]
+        passes.append(np.concatenate(xs))
+        np.testing.assert_array_equal(passes[-1], -np.concatenate(ys))
+        np.testing.assert_array_equal(np.sort(passes[-1]), X)
+    assert np.array_equal(*passes) is not is_train
     if is_train:  # shuffled over all examples
-        assert first.max() > 2400
-
-
-@pytest.mark.parametrize("column", [True, False])
-def test_the_mean_loss_counts_every_example_once(backend: BackendKit, column):
-    """The last batch is smaller, and targets may be a column or not."""
-    d2l = backend.module
-    X, y = (d2l.numpy(each) for each in synthetic_data(backend, 25))
-    targets = y if column else y[:, 0]
-    tensors = backend.tensor(X), backend.tensor(targets)
-    batches = d2l.load_array(tensors, 10, is_train=False)
-    w = backend.tensor(np.ones((3, 1)))
-    if backend.name == "jax":
-        found = d2l.evaluate_loss(lambda w, X: X @ w, w, batches, d2l.squared_loss)
-    else:
-        found = d2l.evaluate_loss(lambda X: X @ w, batches, d2l.squared_loss)
-    expected = ((X.sum(1) - y[:, 0]) ** 2 / 2).mean()
-    assert found == pytest.approx(expected, rel=1e-5)
+        assert passes[0][:100].max() > 200

@@ -1,13 +1,16 @@
-"""Tests of training steps: updaters, losses, shapes and regression."""
+"""Tests of training: steps, losses, mistakes, regression, curves, interruptions."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from frameworks import REDUCTIONS, BackendKit
+import reference
+from frameworks import BackendKit
 
 RNG = np.random.default_rng(1)
 W0 = RNG.normal(0, 0.05, (784, 10))
@@ -20,26 +23,6 @@ def images_and_labels(n: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.random((n, 28, 28)), rng.integers(0, 10, n)
 
 
-def softmax_steps(*parts: tuple[np.ndarray, np.ndarray]) -> tuple:
-    """Train for an epoch from W0 and B0 on the mean cross-entropy, in float64.
-
-    If P is the softmax of the scores and Y is one-hot, the gradient with respect to the
-    scores is (P - Y) / n. Return W, b, and the mean loss and accuracy, measured before
-    each step.
-    """
-    W, b, total, right, n = W0, B0, 0, 0, 0
-    for X, y in parts:
-        X = X.reshape(len(X), -1)
-        scores = X @ W + b
-        P = np.exp(scores - scores.max(axis=1, keepdims=True))
-        P /= P.sum(axis=1, keepdims=True)
-        delta = (P - np.eye(10)[y]) / len(y)
-        total -= np.log(P[np.arange(len(y)), y]).sum()
-        right += int((scores.argmax(axis=1) == y).sum())
-        W, b, n = W - LR * X.T @ delta, b - LR * delta.sum(axis=0), n + len(y)
-    return W, b, total / n, right / n
-
-
 def softmax(backend: BackendKit, updater: str = "own", W=W0, b=B0, lr: float = LR):
     """Return a model with one layer, its updater, and a function for its parameters."""
     if updater == "own":
@@ -47,7 +30,9 @@ def softmax(backend: BackendKit, updater: str = "own", W=W0, b=B0, lr: float = L
         read = lambda: [backend.numpy(param) for param in params]  # noqa: E731
         return backend.affine(*params), backend.own_updater(params, lr), read
     net = backend.layer(W, b)
-    return net, backend.optimizer(net, lr), lambda: backend.layer_weights(net)
+    tensors = backend.tensors(net)
+    read = lambda: [backend.turned(backend.numpy(t)) for t in tensors]  # noqa: E731
+    return net, backend.optimizer(net, lr), read
 
 
 def train(backend: BackendKit, net, updater, *pairs, loss=None):
@@ -57,15 +42,21 @@ def train(backend: BackendKit, net, updater, *pairs, loss=None):
     return backend.d2l.train_epoch_ch3(net, batches, loss, updater)
 
 
-def per_example(backend: BackendKit, y_hat, y):
-    return backend.losses(backend.loss("none"), y_hat, y)
+def assert_trained(figures, found, *pairs) -> None:
+    """Compare with training in NumPy, in float64."""
+    params = [W0.copy(), B0.copy()]
+    # A score is a sum of 784 products in float32, with errors of a few 1e-7.
+    expected = reference.train_epoch(pairs, params, LR)
+    assert figures == pytest.approx(expected, rel=1e-5)
+    for one, other in zip(found, params, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def one_number(backend: BackendKit, said: str):
     """Return a loss with a scalar result, which may or may not state its reduction."""
 
     def loss(y_hat, y, reduction="mean"):
-        total = backend.total(per_example(backend, y_hat, y))
+        total = backend.module.reduce_sum(backend.per_example(y_hat, y))
         return total if reduction == "sum" else total / y.shape[0]
 
     def silent(y_hat, y):
@@ -78,7 +69,6 @@ def one_number(backend: BackendKit, said: str):
     return {
         "default": loss,
         "bound": partial(loss, reduction="sum"),
-        "bound twice": partial(partial(loss, reduction="mean"), reduction="sum"),
         "attribute": marked,
         "attribute, bound": partial(marked),
         "unsaid": silent,
@@ -86,32 +76,43 @@ def one_number(backend: BackendKit, said: str):
     }[said]
 
 
-SAID = ("default", "bound", "bound twice", "attribute", "attribute, bound")
+OWN = ("none", "mean", "sum")
+SAID = ("default", "bound", "attribute", "attribute, bound")
 
 
-@pytest.mark.parametrize("kind", [*REDUCTIONS, *SAID])
+@pytest.mark.parametrize("kind", [*OWN, *SAID])
 @pytest.mark.parametrize("updater", ["own", "optimizer"])
 def test_every_updater_and_loss_takes_the_same_step(backend: BackendKit, kind, updater):
     """All use the gradient of the batch's mean loss, even for a smaller last batch."""
-    parts = [images_and_labels(8), images_and_labels(3)]
-    loss = backend.loss(kind) if kind in REDUCTIONS else one_number(backend, kind)
+    if kind in OWN and kind not in backend.reductions:
+        pytest.skip("the framework's own loss is one number per example")
+    pairs = [images_and_labels(8), images_and_labels(3)]
+    loss = backend.loss(kind) if kind in OWN else one_number(backend, kind)
     net, update, read = softmax(backend, updater)
-    mean, rate = train(backend, net, update, *parts, loss=loss)
-    W, b, *expected = softmax_steps(*parts)
-    # A score is a sum of 784 products in float32, with errors of a few 1e-7.
-    assert (mean, rate) == pytest.approx(expected, rel=1e-5)
-    for found, wanted in zip(read(), (W, b), strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert_trained(train(backend, net, update, *pairs, loss=loss), read(), *pairs)
 
 
-def test_an_optimizer_trains_a_plain_function(backend: BackendKit):
-    if backend.name != "tensorflow":
-        pytest.skip("other frameworks' optimizers already have their parameters")
-    net, _, read = softmax(backend)
-    train(backend, net, backend.optimizer(None, LR))
-    W, b, *_ = softmax_steps(images_and_labels(8))
-    for found, wanted in zip(read(), (W, b), strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-6)
+def test_plain_functions_run_as_written(backend: BackendKit):
+    """Each batch goes to net and loss as it is, so they may print or keep a state."""
+    if backend.name == "jax":
+        pytest.skip("test_pure_functions.py: a step is traced once per shape")
+    scores, updater, _ = softmax(backend)
+    batches, seen = backend.batches(*map(images_and_labels, (8, 8, 3))), []
+
+    def net(X):
+        if backend.name == "torch":  # nor does it change the precision
+            assert backend.torch.get_float32_matmul_precision() == "highest"
+        seen.append(X)
+        return scores(X)
+
+    def loss(y_hat, y):
+        seen.append(y)
+        return backend.per_example(y_hat, y)
+
+    backend.d2l.train_epoch_ch3(net, batches, loss, updater)
+    backend.d2l.evaluate_accuracy(net, batches)
+    given = [each for batch in batches for each in batch] + [X for X, _ in batches]
+    assert [id(each) for each in seen] == [id(each) for each in given]
 
 
 def test_scores_are_counted_before_their_memory_is_reused(backend: BackendKit):
@@ -130,17 +131,15 @@ def test_scores_are_counted_before_their_memory_is_reused(backend: BackendKit):
 
     pairs = [images_and_labels(8), (1 - images_and_labels(8)[0], np.arange(8))]
     figures = train(backend, net, backend.own_updater(params, LR), *pairs)
-    assert figures == pytest.approx(softmax_steps(*pairs)[2:], rel=1e-5)
+    assert_trained(figures, map(backend.numpy, params), *pairs)
 
 
 # -- mistakes ------------------------------------------------------------------
-
 
 NO_TENSOR = r"net\(X\) must return one tensor .* it returned a "
 NETS = {
     "too few rows": (lambda y: y[:-1], r"net\(X\) must return one row of scores"),
     "a vector": (lambda y: y[:, 0], r"net\(X\) must return one row of scores"),
-    "a tuple": (lambda y: (y, y), NO_TENSOR + "tuple"),
     "a list": (lambda y: [y], NO_TENSOR + "list"),
     "None": (lambda y: None, NO_TENSOR + "NoneType"),
 }
@@ -158,34 +157,30 @@ def test_a_wrong_output_of_net_is_reported(backend: BackendKit, change, said):
                 use(net, backend.batches(images_and_labels(8)))
 
 
+SHAPE = r"of shape \(8,\) or \(8, 1\), or .* shape "
 LOSSES = {
-    "(1,)": lambda backend, y_hat, y: per_example(backend, y_hat, y)[:1],
-    "(5,)": lambda backend, y_hat, y: per_example(backend, y_hat, y)[:5],
-    "(8, 10)": lambda backend, y_hat, y: y_hat,
-    "no tensor": lambda backend, y_hat, y: 0.5,
+    "(1,)": (lambda y_hat, losses: losses[:1], SHAPE + r"\(1,\)\."),
+    "(8, 10)": (lambda y_hat, losses: y_hat, SHAPE + r"\(8, 10\)\. \(It is a square"),
+    "no tensor": (lambda y_hat, losses: 0.5, r"loss must return a tensor, got 0\.5"),
 }
 
 
-@pytest.mark.parametrize("returned", [*LOSSES, "unsaid", "unsaid, bound"])
-@pytest.mark.parametrize("kind", ["own", "optimizer"])
-def test_a_wrong_output_of_loss_is_reported(backend: BackendKit, kind, returned):
+@pytest.mark.parametrize("kind", [*LOSSES, "unsaid", "unsaid, bound"])
+def test_a_wrong_output_of_loss_is_reported(backend: BackendKit, kind):
     """Even a scalar is wrong if the loss doesn't state its reduction."""
-    net, updater, read = softmax(backend, kind)
-    if returned in LOSSES:
-        loss = partial(LOSSES[returned], backend)
-        said = rf"of shape \(8,\) or \(8, 1\), or .* shape {returned}\."
-        said = said.replace(returned, returned.replace("(", r"\(").replace(")", r"\)"))
-        if returned == "no tensor":
-            said = r"loss must return a tensor, got 0\.5"
+    net, updater, read = softmax(backend)
+    if kind in LOSSES:
+        change, said = LOSSES[kind]
+        loss = lambda y_hat, y: change(y_hat, backend.per_example(y_hat, y))  # noqa: E731
     else:
-        loss, said = one_number(backend, returned), r"one number .*\.reduction"
+        loss, said = one_number(backend, kind), r"one number .*\.reduction"
     with pytest.raises((TypeError, ValueError), match=said):
         train(backend, net, updater, loss=loss)
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
-    if returned not in LOSSES:  # for a single example, sum and mean are equal
-        mean, _ = train(backend, net, updater, images_and_labels(1), loss=loss)
-        expected = softmax_steps(images_and_labels(1))[2]
-        assert mean == pytest.approx(expected, rel=1e-5)
+    if kind not in LOSSES:  # for a single example, sum and mean are equal
+        pair = images_and_labels(1)
+        figures = train(backend, net, updater, pair, loss=loss)
+        assert_trained(figures, read(), pair)
 
 
 @pytest.mark.parametrize("label", [-1, 10])
@@ -198,14 +193,19 @@ def test_a_label_out_of_range_is_reported(backend: BackendKit, label):
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
 
 
-def test_an_empty_batch_is_reported(backend: BackendKit):
+def test_empty_batches_and_iterators_are_reported(backend: BackendKit):
     net, updater, _ = softmax(backend)
     (X, y), d2l = images_and_labels(8), backend.d2l
-    pairs = (X, y), (X[:0], y[:0])
-    with pytest.raises(ValueError, match="y holds no label"):
-        train(backend, net, updater, *pairs)
-    with pytest.raises(ValueError, match="y holds no label"):
-        d2l.evaluate_accuracy(net, backend.batches(*pairs))
+    batches, holed = backend.batches((X, y)), backend.batches((X, y), (X[:0], y[:0]))
+    for train_iter, test_iter, said in [
+        (holed, batches, "y holds no label"),
+        (batches, holed, "y holds no label"),
+        ([], batches, "train_iter yielded no batch"),
+        (batches, [], "data_iter yielded no batch"),
+        (iter(batches), batches, "a generator is used up after one pass"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            d2l.train_ch3(net, train_iter, test_iter, backend.loss("none"), 2, updater)
 
 
 def test_a_parameter_without_a_gradient_is_reported(backend: BackendKit):
@@ -220,19 +220,10 @@ def test_a_parameter_without_a_gradient_is_reported(backend: BackendKit):
         with pytest.raises(ValueError, match="Every parameter of the updater has no g"):
             train(backend, backend.layer(W0, B0), other)
     # A net of plain numbers doesn't depend on parameters either.
-    still = [backend.tensor(W0), backend.tensor(B0)]
-    reshape = backend.module.reshape
-    net = lambda X: reshape(X, (-1, 784)) @ still[0] + still[1]  # noqa: E731
+    still = backend.affine(backend.tensor(W0), backend.tensor(B0))
     updater = backend.own_updater(backend.parameters(W0), LR)
     with pytest.raises(ValueError, match="has no gradient: the loss does not depend"):
-        train(backend, net, updater)
-
-
-def test_an_updater_without_params_is_refused(backend: BackendKit):
-    if backend.name != "tensorflow":
-        pytest.skip("other frameworks accept any function of the batch size")
-    with pytest.raises(TypeError, match="updater must be an optimizer"):
-        train(backend, softmax(backend)[0], lambda batch_size: None)
+        train(backend, still, updater)
 
 
 # -- regression ----------------------------------------------------------------
@@ -271,21 +262,15 @@ def test_regression_with_one_output_is_trained_and_counted(
     assert b[0] == pytest.approx(1 - 0.01 * gradient.sum())
 
 
-@pytest.mark.parametrize(
-    ("single", "said"),
-    [(False, r"it returned shape \(6, 6\)\. \(It is a square"),
-     (True, r"has shape \(6, 1\), but y has shape \(6,\)")],
-)  # fmt: skip
-def test_broadcast_losses_are_reported(backend: BackendKit, single, said):
+def test_a_broadcast_loss_is_reported(backend: BackendKit):
     *_, batch, start = regression(backend, (6,))
     net, updater, _ = softmax(backend, **start)
 
     def loss(y_hat, y):
-        square = (y_hat - y) ** 2
-        return backend.total(square) / 36 if single else square
+        return backend.module.reduce_sum((y_hat - y) ** 2) / 36
 
     loss.reduction = "mean"
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=r"shape \(6, 1\), but y has shape \(6,\)"):
         backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
 
 
@@ -296,3 +281,112 @@ def test_targets_that_are_not_classes_are_reported(backend: BackendKit):
     loss = lambda y_hat, y: y_hat[:, 0] - y  # noqa: E731
     with pytest.raises(ValueError, match=r"y holds .*\.5, .* net\(X\) returns scores"):
         backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
+
+
+# -- several epochs --------------------------------------------------------------
+
+
+def run_train_ch3(backend, train_iter, test_iter, num_epochs=2, lr=0.1, **options):
+    net, updater, _ = softmax(backend, lr=lr)
+    arguments = net, train_iter, test_iter, backend.loss("none"), num_epochs, updater
+    return backend.d2l.train_ch3(*arguments, **options)
+
+
+def test_train_ch3_records_draws_and_prints(backend: BackendKit, capsys, monkeypatch):
+    # Outside a notebook, the figure is closed when training ends.
+    close = "d2lutils.backend.Animator.close"
+    monkeypatch.setattr(close, lambda animator: None)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)  # terminals get a bar
+    pairs = images_and_labels(8), images_and_labels(3)
+    batches, expected = backend.batches(*pairs), [W0.copy(), B0.copy()]
+    losses = [reference.train_epoch(pairs, expected, LR)[0] for _ in range(3)]
+    quiet = run_train_ch3(backend, batches, batches, 3, draw=False)
+    assert plt.get_fignums() == []
+    assert capsys.readouterr() == ("", "")
+    history = run_train_ch3(backend, batches, batches, 3)
+    assert quiet == history
+    assert history.epochs == [1, 2, 3]
+    assert history.train_loss == pytest.approx(losses, rel=1e-5)
+    printed = capsys.readouterr()
+    assert printed.out == f"{history}\n"
+    assert "epoch/s" in printed.err
+    axes = plt.gcf().axes[0]
+    names = [text.get_text() for text in axes.texts]
+    assert names == ["train loss", "train acc", "test acc"]
+    curves = [history.train_loss, history.train_accuracy, history.test_accuracy]
+    assert [list(line.get_ydata()) for line in axes.lines] == curves
+    # Curves differ even without color.
+    assert len({line.get_linestyle() for line in axes.lines}) == 3
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[int]:
+    """The length of the curves in each drawing."""
+    lengths: list[int] = []
+    redraw = lambda animator: lengths.append(len(animator.X[0]))  # noqa: E731
+    monkeypatch.setattr("d2lutils.plotting.Animator.redraw", redraw)
+    return lengths
+
+
+class Batches(list):
+    """Batches that count passes, and may interrupt one before its last batch."""
+
+    passes, interrupted = 0, None
+
+    def __iter__(self):
+        self.passes += 1
+        *most, last = list.__iter__(self)
+        yield from most
+        if self.passes == self.interrupted:
+            raise KeyboardInterrupt
+        yield last
+
+
+@pytest.mark.parametrize(
+    ("seconds", "drawn"), [(0.04, [1, 8, 10]), (0.3, list(range(1, 11)))]
+)
+def test_every_epoch_is_drawn_but_not_too_often(
+    backend: BackendKit, monkeypatch, shown, seconds, drawn
+):
+    batches = backend.batches(images_and_labels(8))
+    slow = Batches(batches)
+    clock = lambda: slow.passes * seconds  # noqa: E731
+    monkeypatch.setattr("d2lutils.backend.time.perf_counter", clock)
+    run_train_ch3(backend, slow, batches, num_epochs=10)
+    assert shown == drawn
+
+
+def test_an_interruption_keeps_the_progress(backend: BackendKit, capsys, shown):
+    pairs = images_and_labels(8), images_and_labels(3)
+    batches, loss = backend.batches(*pairs), backend.loss("none")
+    net, updater, read = softmax(backend)
+
+    train_iter = Batches(batches)
+    train_iter.interrupted = 3
+    arguments = net, train_iter, batches, loss, 5, updater
+    with pytest.raises(KeyboardInterrupt) as error:
+        backend.d2l.train_ch3(*arguments)
+    # Two epochs are drawn, printed and in the history.
+    history = error.value.history
+    assert history.epochs == [1, 2]
+    assert f"interrupted; {history}" in capsys.readouterr().out
+    assert shown[-1] == 2
+    assert plt.get_fignums() == []
+    # The parameters include one step of the third.
+    expected = [W0.copy(), B0.copy()]
+    reference.train_epoch([*pairs, *pairs, pairs[0]], expected, LR)
+    for one, other in zip(read(), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    # The same can train again.
+    assert backend.d2l.train_ch3(*arguments).epochs == [1, 2, 3, 4, 5]
+
+
+def test_train_ch3_reports_a_loss_that_is_not_finite(backend: BackendKit, capsys):
+    """A learning rate that is too large isn't an error."""
+    batches = backend.batches(images_and_labels(8), images_and_labels(8))
+    history = run_train_ch3(backend, batches, batches, num_epochs=3, lr=1e38)
+    assert len(history.train_loss) == 3
+    assert not math.isfinite(history.train_loss[-1])
+    told = [line for line in capsys.readouterr().out.splitlines() if "finite" in line]
+    assert len(told) == 1
+    assert "smaller learning rate" in told[0]

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import ModuleType
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from booktools import FRAMEWORKS
+from d2lutils.arguments import to_numpy
 
 MODULES = tuple(framework.module for framework in FRAMEWORKS.values())
-REDUCTIONS = ("none", "mean", "sum")
 
 
 def open_backend(name: str) -> BackendKit:
@@ -30,36 +31,51 @@ def open_backend(name: str) -> BackendKit:
         pytest.skip(str(error))
 
 
+@dataclass
+class Cell:
+    """Stands in for a tensor that can change in place, because JAX has none."""
+
+    value: Any
+
+
+def contents(tensor: Any) -> Any:
+    return tensor.value if isinstance(tensor, Cell) else tensor
+
+
 class BackendKit:
-    """Everything tests need from a framework besides its module ``d2l``."""
+    """Everything tests need from a framework besides its module ``d2l``.
+
+    A subclass adds these methods:
+        tensor: Returns a tensor with these values.
+        parameters: Returns trainable tensors that start at these values.
+        dense: Returns a model that flattens its input, with one layer of these widths.
+        tensors: Returns the parameters of such a model, weights before biases.
+        assign: Sets a parameter to values, in place.
+        optimizer: Returns the framework's own gradient descent for a model.
+        loss: Returns its cross-entropy on logits, with one of its ``reductions``.
+        squared_error: Returns its squared error, one number per example.
+    """
 
     name: str
     module: ModuleType  # of d2lutils
-    d2l: ModuleType  # the same module, adapted
-    label_dtype: str
-    channel_axis: int
-    layers_transpose: bool  # whether layers keep weights as (outputs, inputs)
-
-    def tensor(self, values: Any, dtype: Any = np.float32) -> Any:
-        """Return a tensor with these values."""
-        raise NotImplementedError
+    d2l: Any  # the same module, adapted
+    label_dtype = "int32"
+    channel_axis = 1
+    layers_transpose = True  # whether layers keep weights as (outputs, inputs)
+    reductions: tuple[str, ...] = ("none",)
 
     def numpy(self, tensor: Any) -> np.ndarray:
         """Return the values of a tensor."""
-        raise NotImplementedError
-
-    def parameters(self, *values: np.ndarray) -> list[Any]:
-        """Return trainable tensors that start at these values."""
-        raise NotImplementedError
+        return to_numpy(contents(tensor))
 
     def affine(self, W: Any, b: Any) -> Callable[[Any], Any]:
         """Return the model ``flatten(X) W + b`` with these parameters."""
-        raise NotImplementedError
+        flatten = lambda X: self.module.reshape(X, (len(X), -1))  # noqa: E731
+        return lambda X: flatten(X) @ contents(W) + contents(b)
 
-    def own_updater(self, params: list[Any], lr: float, module: Any = None) -> Any:
-        """Return the updater of ``d2lutils``, or of another module, for parameters."""
-        sgd = (module or self.d2l).sgd
-        return lambda batch_size: sgd(params, lr, batch_size)
+    def own_updater(self, params: list[Any], lr: float) -> Any:
+        """Return the updater of ``d2lutils`` for parameters."""
+        return lambda batch_size: self.d2l.sgd(params, lr, batch_size)
 
     def adapt(self, module: Any) -> Any:
         """Return a module, such as a section's, with calls that suit all frameworks."""
@@ -69,45 +85,20 @@ class BackendKit:
         """Return the arguments of a section's ``train_ch3`` for an adapted module."""
         return arguments
 
-    def layer(self, W: np.ndarray, b: np.ndarray) -> Any:
+    def layer(self, *values: np.ndarray) -> Any:
         """Return the model of :meth:`affine`, made of the framework's own layer."""
-        raise NotImplementedError
+        model = self.dense(*values[0].shape)
+        for tensor, each in zip(self.tensors(model), values, strict=True):
+            self.assign(tensor, self.turned(each))
+        return model
 
-    def optimizer(self, layer: Any, lr: float) -> Any:
-        """Return the framework's own gradient descent for a layer."""
-        raise NotImplementedError
+    def turned(self, values: np.ndarray) -> np.ndarray:
+        """Convert weights between ``(inputs, outputs)`` and the layers' own shape."""
+        return values.T if self.layers_transpose else values
 
-    def layer_weights(self, layer: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the weights ``(inputs, outputs)`` and biases of a layer as arrays."""
-        raise NotImplementedError
-
-    def tensors(self, model: Any) -> list[Any]:
-        """Return the parameters of a model made of layers, weights before biases."""
-        raise NotImplementedError
-
-    def assign(self, tensor: Any, values: np.ndarray) -> None:
-        """Set a parameter to values, in place."""
-        raise NotImplementedError
-
-    def losses(self, loss: Any, y_hat: Any, y: Any) -> Any:
-        """Return a loss's result, whatever the order of its arguments."""
-        return loss(y_hat, y)
-
-    def total(self, losses: Any) -> Any:
-        """Return the sum of a tensor."""
-        return losses.sum()
-
-    def loss(self, reduction: str) -> Any:
-        """Return cross-entropy on logits; skip if the framework lacks the reduction."""
-        raise NotImplementedError
-
-    def squared_error(self) -> Any:
-        """Return the framework's own squared error, one number per example."""
-        raise NotImplementedError
-
-    def seed_itself(self, seed: int) -> None:
-        """Seed the framework as its users do, or NumPy if it has no seed."""
-        raise NotImplementedError
+    def per_example(self, y_hat: Any, y: Any) -> Any:
+        """Return the cross-entropy of each example."""
+        return self.loss("none")(y_hat, y)
 
     def batches(self, *pairs: tuple[np.ndarray, np.ndarray]) -> list[tuple[Any, Any]]:
         """Return batches of images ``(B, 28, 28)`` and labels as loaders do."""
@@ -121,8 +112,8 @@ class BackendKit:
 
 
 class TorchKit(BackendKit):
-    name, label_dtype, channel_axis = "torch", "int64", 1
-    layers_transpose = True
+    name, label_dtype = "torch", "int64"
+    reductions = ("none", "mean", "sum")
 
     def __init__(self):
         from d2lutils import torch as d2l
@@ -133,35 +124,22 @@ class TorchKit(BackendKit):
     def tensor(self, values, dtype=np.float32):
         return self.torch.tensor(np.asarray(values, dtype))
 
-    def numpy(self, tensor):
-        return tensor.detach().numpy()
-
     def parameters(self, *values):
         return [self.torch.nn.Parameter(self.tensor(v)) for v in values]
 
-    def affine(self, W, b):
-        return lambda X: X.reshape((len(X), -1)) @ W + b
-
-    def layer(self, W, b):
+    def dense(self, *widths):
         nn = self.torch.nn
-        linear = nn.Linear(*W.shape)
-        linear.weight.data = self.tensor(W.T)
-        linear.bias.data = self.tensor(b)
-        return nn.Sequential(nn.Flatten(), linear)
-
-    def optimizer(self, layer, lr):
-        return self.torch.optim.SGD(layer.parameters(), lr=lr)
-
-    def layer_weights(self, layer):
-        return self.numpy(layer[1].weight).T, self.numpy(layer[1].bias)
+        return nn.Sequential(nn.Flatten(), nn.Linear(*widths))
 
     def tensors(self, model):
         return list(model.parameters())
 
     def assign(self, tensor, values):
-        with self.torch.no_grad():
-            tensor.copy_(self.tensor(values))
+        tensor.data = self.tensor(values)
         tensor.grad = None  # otherwise the next backward adds to it
+
+    def optimizer(self, model, lr):
+        return self.torch.optim.SGD(model.parameters(), lr=lr)
 
     def loss(self, reduction):
         return self.torch.nn.CrossEntropyLoss(reduction=reduction)
@@ -169,13 +147,9 @@ class TorchKit(BackendKit):
     def squared_error(self):
         return self.torch.nn.MSELoss(reduction="none")
 
-    def seed_itself(self, seed):
-        self.torch.manual_seed(seed)
-
 
 class MXNetKit(BackendKit):
-    name, label_dtype, channel_axis = "mxnet", "int32", 1
-    layers_transpose = True
+    name = "mxnet"
 
     def __init__(self):
         from d2lutils import mxnet as d2l
@@ -187,31 +161,16 @@ class MXNetKit(BackendKit):
     def tensor(self, values, dtype=np.float32):
         return self.mxnet.np.array(np.asarray(values), dtype=dtype)
 
-    def numpy(self, tensor):
-        return tensor.asnumpy()
-
     def parameters(self, *values):
         params = [self.tensor(v) for v in values]
         for param in params:
             param.attach_grad()
         return params
 
-    def affine(self, W, b):
-        return lambda X: self.mxnet.np.dot(X.reshape((len(X), -1)), W) + b
-
-    def layer(self, W, b):
-        dense = self.mxnet.gluon.nn.Dense(W.shape[1], in_units=W.shape[0])
-        dense.initialize()
-        dense.weight.set_data(self.tensor(W.T))
-        dense.bias.set_data(self.tensor(b))
-        return dense
-
-    def optimizer(self, layer, lr):
-        params = layer.collect_params()
-        return self.mxnet.gluon.Trainer(params, "sgd", {"learning_rate": lr})
-
-    def layer_weights(self, layer):
-        return self.numpy(layer.weight.data()).T, self.numpy(layer.bias.data())
+    def dense(self, inputs, outputs):
+        model = self.mxnet.gluon.nn.Dense(outputs, in_units=inputs)
+        model.initialize()
+        return model
 
     def tensors(self, model):
         return [param.data() for param in model.collect_params().values()]
@@ -219,29 +178,21 @@ class MXNetKit(BackendKit):
     def assign(self, tensor, values):
         tensor[:] = self.tensor(values)
 
+    def optimizer(self, model, lr):
+        params = model.collect_params()
+        return self.mxnet.gluon.Trainer(params, "sgd", {"learning_rate": lr})
+
     def loss(self, reduction):
-        per_example = self.mxnet.gluon.loss.SoftmaxCrossEntropyLoss()
-        if reduction == "sum":
-            pytest.skip("Gluon has no summed loss: every loss is per example")
-        if reduction == "mean":
-
-            def mean(y_hat, y):
-                return per_example(y_hat, y).mean()
-
-            mean.reduction = "mean"
-            return mean
-        return per_example
+        return self.mxnet.gluon.loss.SoftmaxCrossEntropyLoss()
 
     def squared_error(self):
         return self.mxnet.gluon.loss.L2Loss(weight=2)  # by default it is halved
 
-    def seed_itself(self, seed):
-        self.mxnet.random.seed(seed)
-
 
 class TensorFlowKit(BackendKit):
-    name, label_dtype, channel_axis = "tensorflow", "int32", 3
+    name, channel_axis = "tensorflow", 3
     layers_transpose = False
+    reductions = ("none", "mean", "sum")
 
     def __init__(self):
         from d2lutils import tensorflow as d2l
@@ -252,31 +203,17 @@ class TensorFlowKit(BackendKit):
     def tensor(self, values, dtype=np.float32):
         return self.tf.constant(np.asarray(values, dtype))
 
-    def numpy(self, tensor):
-        return tensor.numpy()
-
     def parameters(self, *values):
         return [self.tf.Variable(self.tensor(v)) for v in values]
 
-    def affine(self, W, b):
-        return lambda X: self.tf.reshape(X, (len(X), -1)) @ W + b
+    def own_updater(self, params, lr):
+        return self.d2l.Updater(params, lr)
 
-    def own_updater(self, params, lr, module=None):
-        return (module or self.d2l).Updater(params, lr)
-
-    def layer(self, W, b):
+    def dense(self, inputs, outputs):
         layers = self.tf.keras.layers
-        dense = layers.Dense(W.shape[1])
-        model = self.tf.keras.Sequential([layers.Flatten(), dense])
+        model = self.tf.keras.Sequential([layers.Flatten(), layers.Dense(outputs)])
         model.build((None, 28, 28, 1))
-        dense.set_weights([W, b])
         return model
-
-    def optimizer(self, layer, lr):
-        return self.tf.keras.optimizers.SGD(lr)
-
-    def layer_weights(self, layer):
-        return tuple(layer.layers[-1].get_weights())
 
     def tensors(self, model):
         return list(model.trainable_variables)
@@ -284,78 +221,52 @@ class TensorFlowKit(BackendKit):
     def assign(self, tensor, values):
         tensor.assign(values)
 
-    def total(self, losses):
-        return self.tf.reduce_sum(losses)
-
-    def losses(self, loss, y_hat, y):
-        if isinstance(loss, self.tf.keras.losses.Loss):
-            return loss(y, y_hat)
-        return loss(y_hat, y)
+    def optimizer(self, model, lr):
+        return self.tf.keras.optimizers.SGD(lr)
 
     def loss(self, reduction):
-        names = {"none": "none", "mean": "sum_over_batch_size", "sum": "sum"}
+        names = {"mean": "sum_over_batch_size"}
         return self.tf.keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction=names[reduction]
+            from_logits=True, reduction=names.get(reduction, reduction)
         )
+
+    def per_example(self, y_hat, y):
+        return self.loss("none")(y, y_hat)
 
     def squared_error(self):
         return self.tf.keras.losses.MeanSquaredError(reduction="none")
 
-    def seed_itself(self, seed):
-        self.tf.random.set_seed(seed)
 
-
-class Cell:
-    """Stands in for a tensor that can change in place, because JAX has none."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
+@dataclass
 class CellUpdater:
     """Updates cells by a function from parameters and gradients to new parameters."""
 
-    def __init__(self, cells: list[Cell], function: Any) -> None:
-        self.cells, self.function = cells, function
+    cells: list[Cell]
+    function: Any
+
+
+def fill(cells: list[Cell], values: list[Any]) -> None:
+    for cell, value in zip(cells, values, strict=False):
+        cell.value = value
 
 
 class CellNet:
     """Makes a function of ``X`` from a pure function and cells for its parameters."""
 
     def __init__(self, function: Callable[[Any, Any], Any], params: Any, tree: Any):
-        leaves, self.structure = tree.tree_flatten(params)
+        leaves, structure = tree.tree_flatten(params)
         self.cells = [Cell(leaf) for leaf in leaves]
-        self.function, self.tree = function, tree
+        self.function = function
+        self.restored = functools.partial(tree.tree_unflatten, structure)
 
     def __call__(self, X: Any) -> Any:
-        leaves = [cell.value for cell in self.cells]
-        return self.function(self.tree.tree_unflatten(self.structure, leaves), X)
-
-
-class Adapted:
-    """A module with some functions replaced."""
-
-    def __init__(self, module: Any, *functions: Callable) -> None:
-        vars(self)["module"] = module
-        for function in functions:
-            if original := getattr(module, function.__name__, None):
-                vars(self)[function.__name__] = functools.wraps(original)(function)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.module, name, value)
-
-    def __dir__(self) -> list[str]:
-        return dir(self.module)
+        return self.function(self.restored([cell.value for cell in self.cells]), X)
 
 
 class JaxKit(BackendKit):
     """Keeps parameters in cells, because the tests change them in place."""
 
-    name, label_dtype, channel_axis = "jax", "int32", 3
-    layers_transpose = True
+    name, channel_axis = "jax", 3
 
     def __init__(self):
         import equinox
@@ -367,102 +278,77 @@ class JaxKit(BackendKit):
         self.module, self.jax, self.eqx, self.optax = module, jax, equinox, optax
         self.d2l = self.adapt(module)
 
-    def pure(self, net, cells):
-        def function(params, X):
-            kept = [cell.value for cell in cells]
-            try:
-                for cell, value in zip(cells, params, strict=False):
-                    cell.value = value
-                return net(X)
-            finally:
-                for cell, value in zip(cells, kept, strict=True):
-                    cell.value = value
-
-        return function
-
     def adapt(self, module):
         nothing = [self.jax.numpy.zeros(1)]
 
-        def trained(train, net, *rest, updater):
-            cells = getattr(updater, "cells", [])
-            function = getattr(updater, "function", updater)
-            params = [cell.value for cell in cells] or nothing
-            try:
-                params, found = train(self.pure(net, cells), params, *rest, function)
-            except KeyboardInterrupt as interruption:
-                params = interruption.params
-                raise
-            finally:
-                for cell, value in zip(cells, params, strict=False):
-                    cell.value = value
-            return found
+        def pure(net, cells):
+            def function(params, X):
+                fill(cells, params)
+                return net(X)
 
-        def evaluate_accuracy(net, data_iter):
-            return module.evaluate_accuracy(self.pure(net, []), nothing, data_iter)
+            return function
 
-        def predict_ch3(net, test_iter, **options):
-            module.predict_ch3(self.pure(net, []), nothing, test_iter, **options)
-
-        def train_epoch_ch3(net, train_iter, loss, updater):
-            return trained(
-                module.train_epoch_ch3, net, train_iter, loss, updater=updater
+        def using(function):
+            return lambda net, *rest, **options: function(
+                pure(net, []), nothing, *rest, **options
             )
 
-        def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater, **options):
-            rest = (train_iter, test_iter, loss, num_epochs)
-            train = functools.partial(module.train_ch3, **options)
-            return trained(train, net, *rest, updater=updater)
+        def training(function):
+            def train(net, *rest, **options):
+                *rest, updater = rest
+                cells = getattr(updater, "cells", [])
+                params = [cell.value for cell in cells] or nothing
+                rest.append(getattr(updater, "function", updater))
+                try:
+                    params, found = function(pure(net, cells), params, *rest, **options)
+                except KeyboardInterrupt as interruption:
+                    params = interruption.params
+                    raise
+                finally:
+                    fill(cells, params)
+                return found
 
-        return Adapted(
-            module, evaluate_accuracy, predict_ch3, train_epoch_ch3, train_ch3
-        )
+            return train
+
+        adapted = SimpleNamespace(**vars(module))
+        for name, adapt in {
+            "evaluate_accuracy": using,
+            "predict_ch3": using,
+            "train_epoch_ch3": training,
+            "train_ch3": training,
+        }.items():
+            if name in vars(module):
+                setattr(adapted, name, adapt(vars(module)[name]))
+        return adapted
 
     def training(self, net, params, *rest):
-        net = CellNet(net, params, self.jax.tree_util)
-        restored = functools.partial(self.jax.tree_util.tree_unflatten, net.structure)
+        *rest, updater = rest
+        tree = self.jax.tree_util
+        net = CellNet(net, params, tree)
 
         def update(leaves, grads, batch_size):
-            new = rest[-1](restored(leaves), restored(grads), batch_size=batch_size)
-            return self.jax.tree_util.tree_leaves(new)
+            params, grads = net.restored(leaves), net.restored(grads)
+            return tree.tree_leaves(updater(params, grads, batch_size=batch_size))
 
-        is_optimizer = hasattr(rest[-1], "init")
-        updater = CellUpdater(net.cells, rest[-1] if is_optimizer else update)
-        return net, *rest[:-1], updater
+        is_optimizer = hasattr(updater, "init")
+        return net, *rest, CellUpdater(net.cells, updater if is_optimizer else update)
 
     def tensor(self, values, dtype=np.float32):
         return self.jax.numpy.asarray(np.asarray(values, dtype))
 
-    def numpy(self, tensor):
-        return np.asarray(getattr(tensor, "value", tensor))
-
     def parameters(self, *values):
         return [Cell(self.tensor(v)) for v in values]
 
-    def affine(self, W, b):
-        return lambda X: X.reshape((len(X), -1)) @ W.value + b.value
+    def own_updater(self, params, lr):
+        return CellUpdater(params, functools.partial(self.d2l.sgd, lr=lr))
 
-    def own_updater(self, params, lr, module=None):
-        return CellUpdater(
-            params, functools.partial((module or self.module).sgd, lr=lr)
-        )
-
-    def layer(self, W, b):
-        eqx, key = self.eqx, self.jax.random.key(0)
-        linear = eqx.tree_at(
-            lambda layer: (layer.weight, layer.bias),
-            eqx.nn.Linear(*W.shape, key=key),
-            (self.tensor(W.T), self.tensor(b)),
-        )
-        model = eqx.nn.Sequential([eqx.nn.Lambda(self.jax.numpy.ravel), linear])
+    def dense(self, *widths):
+        eqx, jax = self.eqx, self.jax
+        linear = eqx.nn.Linear(*widths, key=jax.random.key(0))
+        model = eqx.nn.Sequential([eqx.nn.Lambda(jax.numpy.ravel), linear])
         params, static = eqx.partition(model, eqx.is_array)
-        apply = lambda params, X: self.jax.vmap(eqx.combine(params, static))(X)  # noqa: E731
-        return CellNet(apply, params, self.jax.tree_util)
-
-    def optimizer(self, layer, lr):
-        return CellUpdater(layer.cells, self.optax.sgd(lr))
-
-    def layer_weights(self, layer):
-        return self.numpy(layer.cells[0]).T, self.numpy(layer.cells[1])
+        apply = lambda params, X: jax.vmap(eqx.combine(params, static))(X)  # noqa: E731
+        return CellNet(apply, params, jax.tree_util)
 
     def tensors(self, model):
         return model.cells
@@ -470,19 +356,11 @@ class JaxKit(BackendKit):
     def assign(self, tensor, values):
         tensor.value = self.tensor(values)
 
+    def optimizer(self, model, lr):
+        return CellUpdater(model.cells, self.optax.sgd(lr))
+
     def loss(self, reduction):
-        per_example = self.optax.softmax_cross_entropy_with_integer_labels
-        if reduction == "none":
-            return per_example
-
-        def loss(y_hat, y):
-            return getattr(per_example(y_hat, y), reduction)()
-
-        loss.reduction = reduction
-        return loss
+        return self.optax.softmax_cross_entropy_with_integer_labels
 
     def squared_error(self):
         return self.optax.squared_error
-
-    def seed_itself(self, seed):
-        np.random.seed(seed)

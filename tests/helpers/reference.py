@@ -24,17 +24,10 @@ def layers(params: Params) -> list[tuple[Array, Array]]:
 
 
 def forward(X: Array, params: Params) -> tuple[list[Array], Array]:
-    """Return the inputs of every layer, and the scores.
+    """Return the inputs of every layer, ``H_k``, and the scores, ``(n, classes)``.
 
-    With ``H_1 = X``, flattened, each layer but the last computes ::
-
-        Z_k = H_k W_k + b_k        (n, d_{k+1})
-        H_{k+1} = max(Z_k, 0)      (n, d_{k+1})
-
-    and the last one the scores ``O = H_K W_K + b_K``, ``(n, classes)``.
-
-    Returns:
-        ``[H_1, ..., H_K]`` and ``O``.
+    ``H_1`` is ``X``, flattened, ``H_{k+1} = max(H_k W_k + b_k, 0)``, and the last layer
+    gives the scores ``H_K W_K + b_K``.
     """
     H = X.reshape(len(X), -1).astype(params[0].dtype, copy=False)
     inputs = [H]
@@ -46,13 +39,8 @@ def forward(X: Array, params: Params) -> tuple[list[Array], Array]:
 
 
 def log_softmax(scores: Array) -> Array:
-    """Return the logarithms of the predicted probabilities, ``(n, classes)``.
-
-    ``log softmax(o)_j = o_j - log(sum_i exp(o_i))`` stays the same if we subtract a
-    constant from all scores of a row. We subtract their maximum. Then every exponent
-    is at most 0, so nothing overflows, and one is 0, so the sum is at least 1.
-    """
-    shifted = scores - scores.max(axis=1, keepdims=True)
+    """Return the logarithms of the predicted probabilities, ``(n, classes)``."""
+    shifted = scores - scores.max(axis=1, keepdims=True)  # so that nothing overflows
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
@@ -64,23 +52,10 @@ def losses(scores: Array, y: Array) -> Array:
 def gradients(X: Array, y: Array, params: Params) -> Params:
     """Return the gradients of the **mean** loss, each in the shape of its parameter.
 
-    Let ``L = 1/n sum_i l_i``. One example has the loss ``l = log(sum_j exp(o_j)) -
-    o_y``. With respect to ``o_j``, the first term has the derivative ``exp(o_j) /
-    sum_i exp(o_i)``, which is softmax, ``y_hat_j``. The second one has -1 if ``j = y``,
-    else 0. So ::
-
-        dL/dO = (Y_hat - Y) / n =: D_K               (n, classes)
-
-    where ``Y`` holds the one-hot labels. A layer ``Z = H W + b`` means ``Z_ij = sum_m
-    H_im W_mj + b_j``. By the chain rule, with ``D = dL/dZ``, ``(n, d_{k+1})``, ::
-
-        dL/dW_mj = sum_i H_im D_ij,   dL/dW = H^T D      (d_k, d_{k+1})
-        dL/db_j = sum_i D_ij,         dL/db = 1^T D      (d_{k+1},)
-        dL/dH_im = sum_j D_ij W_mj,   dL/dH = D W^T      (n, d_k)
-
-    The layer below computes ``H = max(Z, 0)``. Its slope is 1 for positive ``Z``, 0
-    for negative ``Z``, and by convention 0 at ``Z = 0``, so it is 1 just where ``H >
-    0``. The next ``D`` is therefore ``dL/dH`` where ``H > 0``, and 0 elsewhere.
+    With respect to the scores, the gradient is ``D = (softmax(O) - Y) / n``, where
+    ``Y`` holds the one-hot labels. A layer ``H W + b`` turns the gradient ``D`` of its
+    outputs into ``H^T D`` for ``W``, the sum of the rows of ``D`` for ``b``, and ``D
+    W^T`` for ``H``. Its ReLU lets that pass just where ``H > 0``.
     """
     inputs, scores = forward(X, params)
     D = np.exp(log_softmax(scores))
@@ -104,17 +79,10 @@ def train_epoch(
     batches: Iterable[tuple[Array, Array]], params: Params, lr: float
 ) -> tuple[float, float]:
     """Train for one epoch; return mean loss and accuracy, measured before each step."""
-    total = right = count = 0.0
+    found = []
     for X, y in batches:
         scores = forward(X, params)[1]
-        total += float(losses(scores, y).sum())
-        right += float((scores.argmax(axis=1) == y).sum())
-        count += len(y)
+        found += zip(losses(scores, y), scores.argmax(axis=1) == y, strict=True)
         step(X, y, params, lr)
-    return total / count, right / count
-
-
-def accuracy(batches: Iterable[tuple[Array, Array]], params: Params) -> float:
-    """Return the share of correct predictions over all batches."""
-    right = [forward(X, params)[1].argmax(axis=1) == y for X, y in batches]
-    return float(np.concatenate(right).mean())
+    loss, rate = np.mean(found, axis=0)
+    return float(loss), float(rate)
