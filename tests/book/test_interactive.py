@@ -10,6 +10,7 @@ import re
 from functools import partial
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -76,8 +77,10 @@ def says(figure, text: str | re.Pattern) -> None:
     expect(status(figure)).to_contain_text(text)
 
 
-def press(figure, name: str) -> None:
+def press(figure, name: str, then: str = "") -> None:
+    """Press a button, and assert what the figure says then."""
     figure.get_by_role("button", name=name, exact=True).click()
+    says(figure, then)
 
 
 def survives_a_reload(figure, address: str) -> None:
@@ -116,6 +119,16 @@ def boxes(elements) -> list[dict]:
     return elements.evaluate_all(
         "all => all.map(each => each.getBoundingClientRect().toJSON())"
     )
+
+
+def functions_of(notebook: str, *wanted: str, **names) -> dict:
+    """Return functions that a notebook defines, which see these names."""
+    read = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)
+    for cell in read.cells:
+        for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
+            if isinstance(node, ast.FunctionDef) and node.name in wanted:
+                exec(ast.unparse(node), names)
+    return names
 
 
 def copied(figure, framework: str) -> str:
@@ -164,8 +177,7 @@ def test_figures_respect_reduced_motion(page, show):
     press(descent, "Play")
     expect(descent.locator("[data-panel=path] .step")).to_have_count(30)
     plane = show("plane")
-    press(plane, "Train")
-    says(plane, "step 1,000")
+    press(plane, "Train", "step 1,000")
     stills = plane.locator(".plane-thumbs button")
     expect(stills).to_have_text(["0", "250", "500", "750", "1,000"])
     stills.nth(1).click()
@@ -189,8 +201,7 @@ def test_every_control_of_plane_works(page, show):
         ("Reset", "Start 3, step 0"),
         ("New start", "Start 4, step 0"),
     ):
-        press(plane, button)
-        says(plane, text)
+        press(plane, button, text)
         assert (lines.inner_html() == before) == (button == "Reset")
     plane.get_by_text("More settings").click()
     for label, key, text in (("learning rate", "End", "5"), ("scale", "Home", "0.01")):
@@ -249,8 +260,7 @@ def test_a_unit_can_be_examined_pinned_and_moved(show):
     bias.press("ArrowRight")
     expect(bias).to_have_attribute("aria-valuetext", "0.10")
     says(plane, "Your weights, step 0")
-    press(plane, "Step")
-    says(plane, "Your weights, step 1")
+    press(plane, "Step", "Your weights, step 1")
     survives_a_reload(plane, "n=1&.*w=")
     expect(unit(plane, 1)).to_have_attribute("aria-pressed", "true")
     expect(plane.locator(".plane-unit")).to_be_visible()
@@ -314,8 +324,7 @@ def test_training_draws_only_what_changes(show):
     change = plane.locator(".lines, .plane-hidden .zero, [data-panel=loss] polyline")
     for elements in (stay, change):
         elements.evaluate_all("all => all.forEach(each => { each.stays = true; })")
-    press(plane, "Step")
-    says(plane, "step 11")
+    press(plane, "Step", "step 11")
     count = "all => all.filter(each => each.stays).length"
     assert stay.evaluate_all(count) == stay.count() > 12
     assert change.evaluate_all(count) == 0
@@ -343,12 +352,8 @@ def test_plane_trains_until_it_is_paused(page, show):
     assert curve.get_attribute("points") == points
     # The curve ends at the step in the status.
     step = int(number(r"step ([\d,]+)", said.inner_text()))
-    width = float(
-        plane.locator("[data-panel=loss]").get_attribute("viewBox").split()[2]
-    )
     every = -(-step // 300)
-    end = 40 + (width - 54) * ((step - 1) // every * every) / max(100, step)
-    assert float(points.split()[-1].split(",")[0]) == pytest.approx(end, abs=1)
+    assert len(points.split()) == -(-step // every)
     # It pauses by itself if it's out of view.
     press(plane, "Train")
     expect(plane.locator("[data-do=play]")).to_have_text("Pause")
@@ -431,12 +436,10 @@ def test_the_code_of_plane_reaches_the_same_loss(show, framework, state, capsys)
 
 
 def test_folds_match_the_section(page, show):
-    notebook = nbformat.read(ROOT / "notebooks/jax/mlp.ipynb", as_version=4)
-    (cell,) = (c for c in notebook.cells if "def approximate" in c.source)
-    source = cell.source.replace("jnp.", "np.").replace("jax.nn.relu", "relu")
-    names = {"np": np, "relu": lambda z: np.maximum(z, 0)}
-    exec(source, names)
-    outputs = nbformat.writes(notebook)
+    relu = SimpleNamespace(relu=lambda z: np.maximum(z, 0))
+    names = {"jnp": np, "jax": SimpleNamespace(nn=relu)}
+    approximate = functions_of("jax/mlp", "approximate", **names)["approximate"]
+    outputs = (ROOT / "notebooks/jax/mlp.ipynb").read_text("utf-8")
     printed = re.search(r"4 hidden units: largest error ([\d.]+)", outputs)
     says(show("folds"), f"largest distance {printed[1]}")
     x = np.linspace(0, 2 * np.pi, 50)
@@ -446,7 +449,7 @@ def test_folds_match_the_section(page, show):
             " return x.map((at) => bookFolds.sum(folds, at)); }",
             [units, x.tolist()],
         )
-        expected = names["approximate"](np.sin, units, 0, 2 * np.pi)(x)
+        expected = approximate(np.sin, units, 0, 2 * np.pi)(x)
         np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-8)
 
 
@@ -482,43 +485,32 @@ def test_adding_knots_at_the_worst_place_improves_the_fit(show):
     says(folds, "Can you beat even knots (0.2105)?")
     for units in (5, 6, 7, 8):  # each click ends the previous animation
         assert number(r"distance ([\d.]+\d)", status(folds).inner_text()) == 0.2105
-        press(folds, "Add at the worst place")
-        says(folds, f"{units} hidden units")
+        press(folds, "Add at the worst place", f"{units} hidden units")
     says(folds, "largest distance 0.0556. Better than even knots (0.0704).")
 
 
 def test_vertices_can_be_moved_by_mouse_and_keyboard(page, show):
     """The others stay in place."""
     folds = show("folds")
-    vertex = folds.locator("[data-vertex='1']")
+    vertices = folds.locator("[data-vertex]")
+    vertex = vertices.nth(1)
 
-    def kept() -> list[list[float]]:
-        """Return the vertices in the address, once it holds what is shown."""
-        return page.wait_for_function(
-            """() => {
-              const asked = new URLSearchParams(location.hash.split('?')[1]);
-              if (!asked.has('t')) return null;
-              const list = name => asked.get(name).split('_').map(Number);
-              const all = bookFolds.vertices({ t: list('t'), w: list('w'), b: 0 });
-              const shown = document.querySelector("[data-vertex='1']").ariaValueText;
-              return shown.endsWith(all[1][1].toFixed(2)) ? all : null;
-            }"""
-        ).json_value()
+    def places() -> np.ndarray:
+        said = vertices.evaluate_all("all => all.map(each => each.ariaValueText)")
+        return np.array([re.findall(r"[\d.]+\d", each) for each in said], float)
 
+    before = places()
     drag(page, *middle(vertex.locator("circle").last), -20, -20)
-    moved = kept()
-    assert moved[1][0] < np.pi / 2 - 0.04
-    assert moved[1][1] > 1.09
+    dragged = places()
+    assert dragged[1, 0] < before[1, 0] - 0.04
+    assert dragged[1, 1] > before[1, 1] + 0.09
     for key in ("ArrowLeft", "ArrowUp", "ArrowUp"):
         vertex.press(key)
     expect(vertex).to_be_focused()
-    nudged = kept()
-    assert np.subtract(nudged[1], moved[1]) == pytest.approx([-0.05, 0.1])
-    for after, j in product((moved, nudged), (0, 2, 3, 4)):
-        expected = [j * np.pi / 2, np.sin(j * np.pi / 2)]
-        assert after[j] == pytest.approx(expected, abs=1e-9)
+    assert places()[1] - dragged[1] == pytest.approx([-0.05, 0.1], abs=0.011)
+    assert np.delete(places(), 1, axis=0).tolist() == np.delete(before, 1, 0).tolist()
     vertex.press("Delete")
-    expect(folds.locator("[data-vertex]")).to_have_count(4)
+    expect(vertices).to_have_count(4)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -540,21 +532,10 @@ def test_the_code_of_folds_draws_the_sum(show, framework):
 OPTIMIZERS = ("descent", "momentum", "rmsprop", "adam")
 
 
-def functions_of(section: str, *wanted: str) -> dict:
-    """Return functions that a section's cells define."""
-    notebook = nbformat.read(ROOT / f"notebooks/pytorch/{section}.ipynb", as_version=4)
-    names = {"numpy": np}
-    for cell in notebook.cells:
-        for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
-            if isinstance(node, ast.FunctionDef) and node.name in wanted:
-                exec(ast.unparse(node), names)
-    return names
-
-
 def test_paths_of_descent_match_the_sections(page, show):
     show("descent")
-    first = functions_of("gradient-descent", "descend", "walk")
-    second = functions_of("optimizers", "walk", *OPTIMIZERS)
+    first = functions_of("pytorch/gradient-descent", "descend", "walk", numpy=np)
+    second = functions_of("pytorch/optimizers", "walk", *OPTIMIZERS, numpy=np)
     for rate in (0.02, 0.15, 0.205, 0.5, 1.1):
         paths = [
             (["parabola", [1], rate, 12], first["descend"](rate, 12)),
@@ -599,8 +580,7 @@ def test_every_control_of_descent_works(page, show):
     steps.fill("29")
     press(descent, "Step")
     expect(descent.get_by_role("button", name="Step")).to_be_disabled()
-    press(descent, "Reset")
-    says(descent, "Step 0: w = 1.00, f = 4.00.")
+    press(descent, "Reset", "Step 0: w = 1.00, f = 4.00.")
     press(descent, "Play")
     expect(said).to_have_text(re.compile(r"^Step ([3-9]|\d\d):"))
     # The slider goes along.
