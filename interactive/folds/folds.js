@@ -212,13 +212,12 @@ const bookFolds = {
     return at => move(Number(vertex.dataset.vertex), paper.back(at));
   });
   const at = target => Number(target.dataset.vertex);
-  const nudge = (by, target) =>
-    move(
-      at(target),
-      bookFolds.vertices(state)[at(target)].map((v, k) => v + GAP * by[k])
-    );
   keys(panels.sum, {
-    move: nudge,
+    move(by, target) {
+      const vertex = bookFolds.vertices(state)[at(target)];
+      const moved = vertex.map((v, k) => v + GAP * by[k]);
+      move(at(target), moved);
+    },
     Delete(target) {
       remove(at(target));
       ui.show();
