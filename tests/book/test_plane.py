@@ -100,6 +100,16 @@ def test_a_thousand_steps_match_the_reference(page):
         np.testing.assert_allclose(end, param.ravel(), rtol=0, atol=1e-4)
 
 
+def test_random_numbers_are_normal_and_repeat(page):
+    drawn = "seed => Array.from({ length: 20000 }, bookNetwork.random(seed).normal)"
+    numbers = np.array(page.evaluate(drawn, 1))
+    assert page.evaluate(drawn, 1) == numbers.tolist()
+    assert page.evaluate(drawn, 2) != numbers.tolist()
+    assert abs(numbers.mean()) < 0.03
+    assert abs(numbers.std() - 1) < 0.03
+    assert abs((np.abs(numbers) < 1).mean() - 0.6827) < 0.015
+
+
 COUNT = """width => {
   const X = Float32Array.from([0, 0, 0, 1, 1, 0, 1, 1]);
   const y = [0, 1, 1, 0];
@@ -115,7 +125,6 @@ COUNT = """width => {
 
 @pytest.mark.parametrize(("width", "percent"), [(2, 19), (4, 61), (8, 93)])
 def test_xor_success_rates_match_the_text(page, width, percent):
-    """So the initial weights are normal, and a seed decides them."""
     assert f"{percent}%" in (ROOT / "chapters/mlp.md").read_text("utf-8")
     # Borderline starts may end differently on another processor.
     assert page.evaluate(COUNT, width) == pytest.approx(4 * percent, abs=4)
