@@ -322,13 +322,8 @@ const bookInteractive = {
   pixels: {},
   colors() {
     const style = getComputedStyle(document.querySelector(".interactive"));
-    const rgb = end =>
-      style
-        .getPropertyValue(`--interactive-${end}`)
-        .match(/\w\w/g)
-        .slice(-3)
-        .map(pair => Number.parseInt(pair, 16));
-    const [low, middle, high] = ["low", "middle", "high"].map(rgb);
+    const hex = end => style.getPropertyValue(`--interactive-${end}`).match(/\w\w/g);
+    const [low, middle, high] = ["low", "middle", "high"].map(end => hex(end).map(pair => Number.parseInt(pair, 16)));
     return Uint32Array.from({ length: 511 }, (_, i) => {
       const share = Math.abs(i - 255) / 255;
       const [r, g, b] = middle.map((m, k) => Math.round(m + share * ((i < 255 ? low : high)[k] - m)));

@@ -92,47 +92,39 @@ function makeBookNetwork() {
     return outputs;
   }
 
-  /* The class of each of n examples, the one with the largest score. */
-  function answers(net, X, n) {
-    const scores = forward(net, X, n).at(-1);
+  /* What the scores of n examples mean: the probabilities of the classes, n rows; each
+     example's answer, the class with the largest score; and -log of the probability of its
+     label, if y holds the labels. The largest score is taken off first, so that nothing
+     overflows. */
+  function read(scores, n, y) {
     const classes = scores.length / n;
-    const rows = Array.from({ length: n }, (_, i) => scores.subarray(i * classes, (i + 1) * classes));
-    return rows.map(row => row.indexOf(Math.max(...row)));
-  }
-
-  /* Probabilities of the classes, n rows, from the scores. The largest score of a row
-     is taken off first, so that nothing overflows. */
-  function softmax(scores, n) {
-    const classes = scores.length / n;
-    const P = new Float32Array(scores.length);
+    const probabilities = new Float32Array(scores.length);
+    const answers = [];
+    const losses = [];
     for (let i = 0; i < n; i++) {
       const row = scores.subarray(i * classes, (i + 1) * classes);
-      const most = Math.max(...row);
+      const most = row.reduce((one, other) => Math.max(one, other));
       let sum = 0;
       for (let j = 0; j < classes; j++) sum += Math.exp(row[j] - most);
-      for (let j = 0; j < classes; j++) P[i * classes + j] = Math.exp(row[j] - most) / sum;
+      for (let j = 0; j < classes; j++) probabilities[i * classes + j] = Math.exp(row[j] - most) / sum;
+      answers.push(row.indexOf(most));
+      if (y) losses.push(Math.log(sum) + most - row[y[i]]);
     }
-    return P;
+    return { probabilities, answers, losses };
   }
+
+  const answers = (net, X, n) => read(forward(net, X, n).at(-1), n).answers;
 
   /* The mean cross-entropy, how many examples are right, and the gradients of the mean,
      in the order of the parameters. y holds the labels. */
   function gradients(net, X, y, n) {
     const outputs = forward(net, X, n);
-    const scores = outputs.at(-1);
+    const { probabilities, answers, losses } = read(outputs.at(-1), n, y);
+    const loss = losses.reduce((sum, one) => sum + one, 0) / n;
+    const right = answers.filter((answer, i) => answer === y[i]).length;
     const classes = net.widths.at(-1);
-    let D = softmax(scores, n);
-    let loss = 0;
-    let right = 0;
-    for (let i = 0; i < n; i++) {
-      const row = scores.subarray(i * classes, (i + 1) * classes);
-      const most = Math.max(...row);
-      let sum = 0;
-      for (let j = 0; j < classes; j++) sum += Math.exp(row[j] - most);
-      loss += Math.log(sum) + most - row[y[i]];
-      if (row.indexOf(most) === y[i]) right++;
-      D[i * classes + y[i]] -= 1;
-    }
+    let D = probabilities;
+    for (let i = 0; i < n; i++) D[i * classes + y[i]] -= 1;
     for (let i = 0; i < D.length; i++) D[i] /= n;
 
     // D is the derivative of the loss by what a layer adds up; from last to first.
@@ -161,7 +153,7 @@ function makeBookNetwork() {
         }
       D = below;
     }
-    return { loss: loss / n, right, gradients: found };
+    return { loss, right, gradients: found };
   }
 
   /* One step of gradient descent; the loss and the right ones are those before it. */
@@ -184,7 +176,7 @@ function makeBookNetwork() {
     return order;
   }
 
-  return { random, create, forward, answers, softmax, gradients, step, shuffled };
+  return { random, create, forward, read, answers, gradients, step, shuffled };
 }
 
 const bookNetwork = makeBookNetwork();

@@ -15,11 +15,10 @@ import pytest
 
 matplotlib.use("agg")
 
-import matplotlib.pyplot as plt
-
 from booktools import FRAMEWORKS, chosen_frameworks
 from browser import browser, new_page
-from d2lutils import fashion_mnist, plotting  # noqa: F401 (sets a style at import)
+from d2lutils import fashion_mnist
+from d2lutils.plotting import plt  # with the style that no test may change
 from frameworks import MODULES, BackendKit, open_backend
 
 CHOSEN = chosen_frameworks()

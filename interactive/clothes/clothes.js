@@ -84,7 +84,7 @@ const bookClothes = {};
     for (const unit of off) hidden[unit] = 0;
     const last = { widths: [UNITS, 10], activation: "none", params: net.params.slice(2) };
     const scores = bookNetwork.forward(last, hidden, 1)[1];
-    return { hidden, scores, probabilities: bookNetwork.softmax(scores, 1) };
+    return { hidden, scores, probabilities: bookNetwork.read(scores, 1).probabilities };
   }
 
   // What is seen

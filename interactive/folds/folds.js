@@ -7,10 +7,10 @@ const bookFolds = {
   low: 0,
   high: 2 * Math.PI,
   curves: {
-    sine: { value: Math.sin },
-    bump: { value: x => Math.exp(-((x - Math.PI) ** 2)) },
+    sine: Math.sin,
+    bump: x => Math.exp(-((x - Math.PI) ** 2)),
     // Stairs end with a step at the very end, which no piece could climb.
-    stairs: { value: x => Math.floor((Math.min(x, 2 * Math.PI - 1e-9) * 3) / (2 * Math.PI)) / 2 - 0.5 }
+    stairs: x => Math.floor((Math.min(x, 2 * Math.PI - 1e-9) * 3) / (2 * Math.PI)) / 2 - 0.5
   },
 
   /* b + sum of w_j max(x - t_j, 0) */
@@ -28,11 +28,12 @@ const bookFolds = {
 
   vertices: folds => [...folds.t, bookFolds.high].map(x => [x, bookFolds.sum(folds, x)]),
 
+  /* The ends of n equal parts. */
+  parts: n => Array.from({ length: n + 1 }, (_, i) => bookFolds.low + (i * (bookFolds.high - bookFolds.low)) / n),
+
   /* Knots at equal distances, and the weights with which the sum meets the curve there. */
   place(curve, units) {
-    const f = this.curves[curve].value;
-    const x = Array.from({ length: units + 1 }, (_, j) => this.low + (j * (this.high - this.low)) / units);
-    return this.through(x.map(at => [at, f(at)]));
+    return this.through(this.parts(units).map(at => [at, this.curves[curve](at)]));
   },
 
   /* The largest distance between sum and curve at the 1,001 places of the section, and
@@ -41,7 +42,7 @@ const bookFolds = {
     let found = { distance: 0, at: this.low };
     for (let i = 0; i <= 1000; i++) {
       const at = this.low + (i * (this.high - this.low)) / 1000;
-      const distance = Math.abs(this.sum(folds, at) - this.curves[curve].value(at));
+      const distance = Math.abs(this.sum(folds, at) - this.curves[curve](at));
       if (distance > found.distance + 1e-9) found = { distance, at };
     }
     return found;
@@ -51,11 +52,11 @@ const bookFolds = {
      there already is moved on to it. */
   mended(folds, curve) {
     const { at } = this.worst(folds, curve);
-    const here = [at, this.curves[curve].value(at)];
+    const height = this.curves[curve](at);
     const all = this.vertices(folds);
     const near = all.findIndex(([x]) => Math.abs(x - at) < 0.05);
-    if (near >= 0) return all.map(([x, y], j) => (j === near ? [x, here[1]] : [x, y]));
-    return [...all, here].sort(([a], [b]) => a - b);
+    if (near >= 0) return all.map(([x, y], j) => (j === near ? [x, height] : [x, y]));
+    return [...all, [at, height]].sort(([a], [b]) => a - b);
   }
 };
 
@@ -66,13 +67,11 @@ const bookFolds = {
   const MOST = 12;
   const GAP = 0.05;
   const FLOOR = 1e-4; // the lower end of a logarithmic axis
-  const PLACES = range(0, 240, 1).map(i => low + (i * (high - low)) / 240);
   const state = { f: "sine", units: 4, ...bookFolds.place("sine", 4) };
   let chosen = -1; // the vertex that was touched last
   let after; // the vertices that are on their way
   let paper; // the axes of the sum
 
-  const curve = x => curves[state.f].value(x);
   const worst = (folds = state) => bookFolds.worst(folds, state.f);
   const even = units => worst(bookFolds.place(state.f, units)).distance;
   const take = folds => {
@@ -89,9 +88,9 @@ const bookFolds = {
     const { x, y, line, points } = paper;
     const vertices = bookFolds.vertices(state);
     const ends = [[low, bookFolds.sum(state, low)], ...vertices];
-    const target = PLACES.map(at => [at, curve(at)]);
+    const target = bookFolds.parts(240).map(at => [at, curves[state.f](at)]);
     const { at, distance } = worst();
-    const [middle, from, to] = [x(at), y(bookFolds.sum(state, at)), y(curve(at))];
+    const [middle, from, to] = [x(at), y(bookFolds.sum(state, at)), y(curves[state.f](at))];
     const right = middle < size(panels.sum)[0] - 90;
     const handles = vertices.map(([a, b], j) => {
       const name = `role="slider" aria-label="vertex ${j + 1}" aria-valuenow="${b.toFixed(2)}" aria-valuetext="x ${shown(a)}, height ${shown(b)}"`;
@@ -212,13 +211,12 @@ const bookFolds = {
     return at => move(Number(vertex.dataset.vertex), paper.back(at));
   });
   const at = target => Number(target.dataset.vertex);
-  const nudge = (by, target) =>
-    move(
-      at(target),
-      bookFolds.vertices(state)[at(target)].map((v, k) => v + GAP * by[k])
-    );
   keys(panels.sum, {
-    move: nudge,
+    move(by, target) {
+      const vertex = bookFolds.vertices(state)[at(target)];
+      const moved = vertex.map((v, k) => v + GAP * by[k]);
+      move(at(target), moved);
+    },
     Delete(target) {
       remove(at(target));
       ui.show();

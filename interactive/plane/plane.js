@@ -19,8 +19,7 @@
     rate: { h: 8, lr: 5, seed: 1 }
   };
   const DEFAULT = { e: "", d: "xor", h: 2, a: "relu", lr: 0.5, s: 1, seed: 3, n: 0 };
-  const UNIT = ["w1", "w2", "b", "v0", "v1"]; // the weights of the pinned unit
-  const state = { ...DEFAULT, c: "0", w1: 0, w2: 0, b: 0, v0: 0, v1: 0 };
+  const state = { ...DEFAULT, c: "0", w1: 0, w2: 0, b: 0, v0: 0, v1: 0 }; // the last five: of the pinned unit
 
   const count = n => n.toLocaleString("en");
   const round = number => Math.round(number * 100) / 100;
@@ -128,15 +127,9 @@
   /* How strongly a unit, or without hidden units an input, pulls towards class 1. */
   const pull = j => net.params.at(-2)[2 * j + 1] - net.params.at(-2)[2 * j];
 
-  /* Where the weights of unit j are: the array, and the place in it. */
-  const places = j => [
-    [0, j],
-    [0, state.h + j],
-    [1, j],
-    [2, 2 * j],
-    [2, 2 * j + 1]
-  ];
-  const weightsOf = j => places(j).map(([k, i]) => net.params[k][i]);
+  /* Where the weights of unit j are, by their sliders: the array, and the place in it. */
+  const places = j => ({ w1: [0, j], w2: [0, state.h + j], b: [1, j], v0: [2, 2 * j], v1: [2, 2 * j + 1] });
+  const weightsOf = j => Object.values(places(j)).map(([k, i]) => net.params[k][i]);
 
   const examined = () => (hovered >= 0 && hovered < state.h ? hovered : pinned);
   const largest = values => Math.max(1e-6, ...values.map(Math.abs).filter(Number.isFinite));
@@ -338,7 +331,8 @@
     panels.unit.hidden = pinned < 0;
     panels.strips.classList.toggle("pinned", pinned >= 0);
     ui.says("unit", pinned < 0 ? "" : `${describe(pinned)}. Press the unit again to deselect it.`);
-    if (pinned >= 0) weightsOf(pinned).forEach((w, k) => Object.assign(state, { [UNIT[k]]: w }));
+    if (pinned < 0) return;
+    for (const [name, [k, i]] of Object.entries(places(pinned))) state[name] = net.params[k][i];
   }
 
   function say() {
@@ -365,8 +359,8 @@
 
   function changed(name) {
     trying = 0;
-    if (UNIT.includes(name)) {
-      const [k, i] = places(pinned)[UNIT.indexOf(name)];
+    if (name in places(pinned)) {
+      const [k, i] = places(pinned)[name];
       net.params[k][i] = state[name];
       first = net.params.map(param => param.slice());
     } else if (name === "e") {
@@ -484,11 +478,10 @@
   panels.strips.addEventListener("change", () => ui.show());
 
   /* The point that is nearest to a spot; -1 where there is none. */
-  const nearest = spot =>
-    points.reduce(
-      (best, point, i) => (best < 0 || distance(point, spot) < distance(points[best], spot) ? i : best),
-      -1
-    );
+  function nearest(spot) {
+    const all = points.map(point => distance(point, spot));
+    return all.indexOf(Math.min(...all));
+  }
   const add = (spot, c) => change(() => own.length < MOST_POINTS && own.push([...spot.map(round), c]));
   const remove = i => change(() => own.splice(i, i < 0 ? 0 : 1));
 
