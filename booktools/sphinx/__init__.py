@@ -6,7 +6,6 @@ It executes nothing and needs no framework to be installed.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -23,7 +22,7 @@ from booktools.sphinx.sources import Sources, setup_sources
 from booktools.sphinx.tabs import KeepOneFramework, setup_tabs
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Set up all parts of the extension."""
     sources = setup_sources(app)
     setup_directives(app, sources)
@@ -35,15 +34,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_builder(EpubBuilder, override=True)
     app.add_domain(References, override=True)
     app.connect("builder-inited", partial(_set_up_format, sources))
-    return {
-        "version": "1",
-        "parallel_read_safe": True,
-        "parallel_write_safe": True,
-    }
 
 
 def _set_up_format(sources: Sources, app: Sphinx) -> None:
     """Set up what only the website has, or only books for paper and e-readers."""
+    app.add_css_file("booktools.css")
     if app.builder.format == "html" and not isinstance(app.builder, EpubBuilder):
         setup_menus(app, sources)
         setup_figures(app, sources.book)

@@ -232,8 +232,7 @@ def setup_templates(app: Sphinx) -> None:
 
 
 def setup_html(app: Sphinx) -> None:
-    """Add the style and the script of the website, and arrange its pages."""
-    app.add_css_file("booktools.css")
+    """Add the script of the website, and arrange its pages."""
     app.add_js_file("booktools.js", loading_method="defer")
     # After the menus are added (510).
     app.connect("html-page-context", _fix_page, priority=520)
