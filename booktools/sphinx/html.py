@@ -111,11 +111,9 @@ def _align_figures(soup: BeautifulSoup) -> None:
     """
     for table in soup.select("article table, table.table"):
         rows = [row.find_all(["td", "th"]) for row in table.select("tbody > tr")]
-        columns = list(zip(*rows, strict=False))
-        plain = [
-            all(NUMBER.fullmatch(cell.get_text(strip=True)) for cell in column)
-            for column in columns
-        ]
+        columns = zip(*rows, strict=False)
+        texts = [[cell.get_text(strip=True) for cell in column] for column in columns]
+        plain = [all(map(NUMBER.fullmatch, column)) for column in texts]
         for at, found in enumerate(plain):
             if found and (at or all(plain)):
                 for row in table("tr"):
@@ -139,13 +137,11 @@ def draw_bars(soup: BeautifulSoup) -> None:
 
 def _show_tabs_once(soup: BeautifulSoup) -> None:
     """Show tabs only in the first tab set below each heading that has them all."""
-    sets = [
-        (tab_set.find_previous(HEADINGS), tab_set)
-        for tab_set in soup.select(".frameworks")
-    ]
-    most = max((len(tab_set("label")) for _, tab_set in sets), default=0)
+    sets = soup.select(".frameworks")
+    most = max((len(tab_set("label")) for tab_set in sets), default=0)
     shown = []
-    for heading, tab_set in sets:
+    for tab_set in sets:
+        heading = tab_set.find_previous(HEADINGS)
         if len(tab_set.select(":scope > label")) == most and heading not in shown:
             shown.append(heading)
             tab_set["class"].append("with-tabs")

@@ -23,7 +23,6 @@ class Menus:
         self.sources, self.book = sources, sources.book
         self.folder = Path(app.outdir, DOWNLOADS)
         record = Path(app.doctreedir, "wheel")
-        # The notebooks need it.
         self.wheel = build_wheel(self.book.root, self.folder, record)
 
     def add(self, app: Sphinx, pagename: str, template: str, context, doctree) -> None:
@@ -40,15 +39,14 @@ class Menus:
             if self.book.repository:
                 name, branch = self.book.repository
                 path = page.section.notebook_path(tag).as_posix()
-                colab.append(
-                    _link(f"{title} in Colab", f"{COLAB}/{name}/blob/{branch}/{path}")
-                )
+                address = f"{COLAB}/{name}/blob/{branch}/{path}"
+                colab.append(_link(f"{title} in Colab", address))
         if self.wheel:
             wheel = f"{folder}/{self.wheel}"
             downloads.append(_link("d2lutils, which they need", wheel))
-        menus = [_menu("Download the notebook", "fas fa-download", downloads)]
+        menus = [_menu("Download the notebook", "download", downloads)]
         if colab:
-            menus.insert(0, _menu("Run the notebook", "fas fa-rocket", colab))
+            menus.insert(0, _menu("Run the notebook", "rocket", colab))
         context["header_buttons"] = menus + context.get("header_buttons", [])
         notes = _lacking(page.section.chosen)
         context["body"] = context["body"].replace("</h1>", f"</h1>{notes}", 1)
@@ -84,13 +82,8 @@ def _link(text: str, url: str) -> dict[str, str]:
 
 
 def _menu(tooltip: str, icon: str, buttons: list[dict[str, str]]) -> dict[str, Any]:
-    return {
-        "type": "group",
-        "tooltip": tooltip,
-        "icon": icon,
-        "label": "booktools-menu",
-        "buttons": buttons,
-    }
+    told = {"tooltip": tooltip, "icon": f"fas fa-{icon}", "buttons": buttons}
+    return {"type": "group", "label": "booktools-menu", **told}
 
 
 def setup_menus(app: Sphinx, sources: Sources) -> None:

@@ -58,7 +58,13 @@ class FillFigures(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         for figure in _output_figures(self.document):
             self._fill(figure)
-        self._check_images()
+        for cell in self.document.findall(_is_cell):
+            if not all(image.get("alt") for image in cell.findall(nodes.image)):
+                logger.warning(
+                    "the picture that this cell shows has no text alternative; "
+                    "put {output-figure} with :alt: after the cell",
+                    location=cell,
+                )
 
     def _fill(self, figure: nodes.figure) -> None:
         before = figure.parent.index(figure) - 1
@@ -79,16 +85,6 @@ class FillFigures(SphinxTransform):
             )
         for image in images:
             image["alt"] = figure["booktools_alt"]
-
-    def _check_images(self) -> None:
-        for cell in self.document.findall(_is_cell):
-            for image in cell.findall(nodes.image):
-                if not image.get("alt"):
-                    logger.warning(
-                        "the picture that this cell shows has no text alternative; "
-                        "put {output-figure} with :alt: after the cell",
-                        location=cell,
-                    )
 
 
 class UnfloatCode(SphinxPostTransform):
