@@ -19,8 +19,10 @@ from PIL import Image
 from booktools import FRAMEWORKS, Framework
 from booktools.execution.downloads import build_wheel
 from booktools.execution.install import install_cell
+from booktools.source.book import Page
 from booktools.sphinx.html import draw_bars, keep_together
 from booktools.sphinx.predictions import cover_answers
+from booktools.sphinx.search import framework_words
 from booktools.sphinx.sources import read_page
 from booktools.sphinx.tabs import _choose_framework
 from small_book import ROOT, build, copy_book, replace, run_notebooks
@@ -519,6 +521,23 @@ def test_seconds_in_a_table_get_bars():
     drawn = {cell.text: cell["style"] for cell in page.select("td[style]")}
     shares = {"2.50": "1.000", "0.50": "0.200", "1.25": "0.500"}
     assert drawn == {text: f"--share: {share}" for text, share in shares.items()}
+
+
+def test_search_words_are_listed_by_framework(tmp_path):
+    path = tmp_path / "page.md"
+    page = Page(
+        path,
+        "# Title\n\nAll take steps.\n\n"
+        ":::{framework} mxnet pytorch\nRows of steps, *backward*.\n:::\n\n"
+        "::::{note}\n:class: wide\n:::{framework} tensorflow\nA tape.\n:::\n::::\n\n"
+        # A word in all tabs doesn't count.
+        ":::{framework} mxnet tensorflow\nAlike.\n:::\n\n"
+        ":::{framework} pytorch jax\nAlike.\n:::\n",
+    )
+    both = "backward of row"
+    found = {"mxnet": both, "pytorch": both, "tensorflow": "a tape", "jax": ""}
+    assert framework_words(page) == found
+    assert framework_words(Page(path, "# Title\n\nAll take steps.\n")) == {}
 
 
 def test_a_plain_page_may_start_with_anything():
