@@ -1,20 +1,19 @@
-"""Directives that depend on the framework: prose, links and the API reference."""
+"""Directives that depend on the framework, or write what the whole book contains."""
 
 from __future__ import annotations
 
 import html
 import re
-from pathlib import Path
 
 from docutils import nodes
-from docutils.statemachine import StringList
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from booktools import FRAMEWORKS, SourceError, chosen_frameworks
 from booktools.source.sections import named_frameworks
+from booktools.sphinx.exercises import ExerciseList
+from booktools.sphinx.sources import Sources, WrittenDirective
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +26,11 @@ class FrameworkDirective(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        path, line = self.get_source_info()
         names = self.arguments[0].split()
+        path, line = self.get_source_info()
+        what = "the framework directive"
         try:
-            named = named_frameworks(
-                names, FRAMEWORKS, path, line, "the framework directive"
-            )
+            named = named_frameworks(names, FRAMEWORKS, path, line, what)
         except SourceError as error:
             logger.error("%s", error.message, location=self.get_location())
             return []
@@ -42,12 +40,12 @@ class FrameworkDirective(SphinxDirective):
         return [node]
 
 
-class FrameworkLinksDirective(SphinxDirective):
+class FrameworkLinks(WrittenDirective):
     """Links that open a page in each framework; only in HTML, which has tabs."""
 
     required_arguments = 1
 
-    def run(self) -> list[nodes.Node]:
+    def lines(self) -> list[str]:
         page = html.escape(self.arguments[0])
         own = self.config.booktools_framework
         links = "".join(
@@ -57,46 +55,60 @@ class FrameworkLinksDirective(SphinxDirective):
             for tag in chosen_frameworks()
         )
         markup = f'<nav class="framework-links" aria-label="Frameworks">{links}</nav>'
-        only = addnodes.only(expr="builder_html")
-        only += nodes.raw("", markup, format="html")
-        return [only]
+        return ["````{only} builder_html", "```{raw} html", markup, "```", "````"]
 
 
-class FrameworkApiDirective(SphinxDirective):
+class FrameworkApi(WrittenDirective):
     """The API reference of the named parts of ``d2lutils``, in each framework."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
-    def run(self) -> list[nodes.Node]:
-        found: list[nodes.Node] = []
-        unknown = set(self.arguments[0].split())
-        for framework in FRAMEWORKS.values():
-            path = Path(self.env.srcdir, "d2lutils", f"{framework.module}.py")
+    def lines(self) -> list[str]:
+        names = self.arguments[0].split()
+        unknown = set(names)
+        lines: list[str] = []
+        for tag, framework in FRAMEWORKS.items():
+            path = self.sources.book.root / "d2lutils" / f"{framework.module}.py"
             code = path.read_text("utf-8") if path.is_file() else ""
-            lines = ["```{eval-rst}", f".. currentmodule:: d2lutils.{framework.module}"]
-            for name in self.arguments[0].split():
-                if not re.search(rf"^(class |def )?{name}\b", code, re.M):
-                    continue
-                unknown.discard(name)
-                if re.search(rf"^class {name}\b", code, re.M):
-                    lines += ["", f".. autoclass:: {name}"]
-                    lines.append("   :special-members: __call__")
-                else:
-                    lines += ["", f".. autofunction:: {name}"]
-            node = nodes.container(booktools_frameworks=[framework.tag])
-            self.set_source_info(node)
-            content = StringList([*lines, "```"], self.get_source_info()[0])
-            self.state.nested_parse(content, self.content_offset, node)
-            found.append(node)
+            lines += [f":::{{framework}} {tag}", "```{eval-rst}"]
+            lines.append(f".. currentmodule:: d2lutils.{framework.module}")
+            for name in names:
+                if found := re.search(rf"^(class |def |){name}\b", code, re.M):
+                    unknown.discard(name)
+                    if found[1] == "class ":
+                        lines += ["", f".. autoclass:: {name}"]
+                        lines.append("   :special-members: __call__")
+                    else:
+                        lines += ["", f".. autofunction:: {name}"]
+            lines += ["```", ":::"]
         if unknown:
             shown = ", ".join(sorted(unknown))
             raise self.error(f"no module of d2lutils defines {shown}; correct the name")
-        return found
+        return lines
 
 
-def setup_directives(app: Sphinx) -> None:
+class ClaimList(WrittenDirective):
+    """Lists the claims of each section with the conditions that its cells assert."""
+
+    def lines(self) -> list[str]:
+        lines: list[str] = []
+        for page in self.sources.book.sections:
+            # Frameworks may make the same claim in cells of their own; list it once.
+            found = list(dict.fromkeys(sum((c.claims for c in page.section.cells), ())))
+            if found:
+                count = f"{len(found)} claim{'s' if found[1:] else ''}"
+                lines += [f"**{{doc}}`/{page.docname}`**, {count}", ""]
+                for text, condition in found:
+                    lines.append(f"- {text[0].upper()}{text[1:]}: `{condition}`")
+                lines.append("")
+        return lines
+
+
+def setup_directives(app: Sphinx, sources: Sources) -> None:
     """Add the directives."""
     app.add_directive("framework", FrameworkDirective)
-    app.add_directive("framework-links", FrameworkLinksDirective)
-    app.add_directive("framework-api", FrameworkApiDirective)
+    app.add_directive("framework-links", FrameworkLinks.of(sources))
+    app.add_directive("framework-api", FrameworkApi.of(sources))
+    app.add_directive("claim-list", ClaimList.of(sources))
+    app.add_directive("exercise-list", ExerciseList.of(sources))

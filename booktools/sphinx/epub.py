@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bs4 import BeautifulSoup
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.builders.epub3 import Epub3Builder
-from sphinx.config import Config
 from sphinx.util.math import get_node_equation_number
+
+from booktools.sphinx.html import fix_body
 
 RENDERER = "mathml"
 
@@ -26,8 +28,11 @@ class EpubBuilder(Epub3Builder):
 
     def init(self) -> None:
         """Set the formulas as MathML. Other builders keep theirs."""
+        # These are the website's.
+        self.config.templates_path = []
         super().init()
         self.app.add_html_math_renderer(RENDERER, (_visit, None), (_visit_block, None))
+        self.app.connect("html-page-context", _fix_page, priority=520)
 
     def build_content(self) -> None:
         """Declare which pages hold MathML, as the EPUB standard demands."""
@@ -71,11 +76,22 @@ def _formula(node: nodes.Element, display: str) -> str:
     return re.sub(r"(<mi>ln</mi>)(?=<m(?!o\b))", r'\1<mspace width="0.17em"/>', formula)
 
 
-def _add_styles(app: Sphinx, config: Config) -> None:
-    config.epub_css_files = [*config.epub_css_files, "booktools-epub.css"]
+def _fix_page(app: Sphinx, pagename: str, template: str, context, doctree) -> None:
+    """Correct a page, and drop styles that come only after the EPUB is packed."""
+    there = {path.name for path in Path(app.outdir, "_static").iterdir()}
+    styles = context["css_files"]
+    context["css_files"] = [s for s in styles if Path(s.filename).name in there]
+    fix_body(app, context, fix_summaries)
 
 
-def setup_epub(app: Sphinx) -> None:
-    """Replace the EPUB builder."""
-    app.add_builder(EpubBuilder, override=True)
-    app.connect("config-inited", _add_styles)
+def fix_summaries(soup: BeautifulSoup) -> None:
+    """Remove the paragraphs from summaries, where HTML allows none.
+
+    MyST-NB writes two, and no style hides the other. E-readers draw the arrow.
+    """
+    for unwanted in soup.select(
+        "summary > .expanded, summary > .sd-summary-state-marker"
+    ):
+        unwanted.decompose()
+    for paragraph in soup.select("summary > p"):
+        paragraph.unwrap()

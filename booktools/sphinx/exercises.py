@@ -14,13 +14,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bs4 import BeautifulSoup
-from sphinx.application import Sphinx
 
 from booktools import SourceError
 from booktools.execution.figures import WORKED
 from booktools.source.book import Page
 from booktools.source.markdown import Block
-from booktools.sphinx.sources import Sources, WrittenDirective
+from booktools.sphinx.sources import WrittenDirective
 
 KINDS = ("derive", "program", "measure", "discuss")
 CLASSES = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) minutes-(?P<minutes>\d+)")
@@ -87,17 +86,3 @@ def add_controls(soup: BeautifulSoup) -> None:
         rows.p.insert_after(BeautifulSoup(label, "html.parser"))
         for heading in rows.thead("p")[:4]:
             heading.name = "span"
-
-
-def let_sort(
-    app: Sphinx, docname: str, template: str, context: dict, doctree: object
-) -> None:
-    """Load the script that sorts and filters the table, on pages that have it."""
-    if "exercise-list" in context.get("body", ""):
-        app.add_js_file("booktools-exercises.js", loading_method="defer")
-
-
-def setup_exercises(app: Sphinx, sources: Sources) -> None:
-    """Add the directive ``exercise-list``."""
-    app.add_directive("exercise-list", ExerciseList.of(sources))
-    app.connect("html-page-context", let_sort)

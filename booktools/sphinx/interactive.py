@@ -25,7 +25,6 @@ from sphinx.util.docutils import SphinxDirective
 from booktools.execution.jobs import command
 from booktools.source.book import Book
 from booktools.source.interactive import FOLDER
-from booktools.sphinx.sources import Sources
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +35,6 @@ class Interactive(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Make the element.
-
-        Raises:
-            DirectiveError: there is no such figure.
-        """
         name = self.arguments[0]
         description = FOLDER / name / "figure.yml"
         if not Path(self.env.srcdir, description).is_file():
@@ -55,33 +49,26 @@ def place_of(name: str, markup: str = "") -> str:
 
 
 def _add_files(
-    sources: Sources, app: Sphinx, pagename: str, template: str, context, doctree
+    book: Book, app: Sphinx, pagename: str, template: str, context, doctree
 ) -> None:
     """Load the scripts and styles of a page's figures."""
-    if not doctree or app.builder.name == "epub":
-        return
-    places = [node.get("interactive") for node in doctree.findall(nodes.raw)]
-    names = [name for name in places if name]
+    raw = doctree.findall(nodes.raw) if doctree else ()
+    names = [node["interactive"] for node in raw if "interactive" in node]
     if not names:
         return
-    scripts: dict[str, None] = {}  # each once, in order
-    styles: dict[str, None] = {}
-    for name in names:
-        figure = sources.book.figures[name]
-        scripts |= dict.fromkeys(figure.scripts)
-        styles |= dict.fromkeys(figure.styles)
-        whole = place_of(name, figure.markup)
-        context["body"] = context["body"].replace(place_of(name), whole)
-    together = Path(FOLDER.name, f"{'-'.join(names)}.js")
-    texts = [
-        (sources.book.root / FOLDER / script).read_text("utf-8") for script in scripts
-    ]
-    Path(app.outdir, "_static", together).write_text(
-        "".join(map(_lean, texts)), "utf-8"
-    )
-    app.add_js_file(together.as_posix(), loading_method="defer")
-    for style in styles:
-        app.add_css_file(f"{FOLDER.name}/{style}")
+    figures = [book.figures[name] for name in names]
+    for figure in figures:
+        whole = place_of(figure.name, figure.markup)
+        context["body"] = context["body"].replace(place_of(figure.name), whole)
+        for style in figure.styles:
+            app.add_css_file(f"{FOLDER.name}/{style}")
+    # Each script once, in order.
+    scripts = dict.fromkeys(name for figure in figures for name in figure.scripts)
+    texts = [(book.root / FOLDER / name).read_text("utf-8") for name in scripts]
+    together = f"{FOLDER.name}/{'-'.join(names)}.js"
+    joined = "".join(map(_lean, texts))
+    Path(app.outdir, "_static", together).write_text(joined, "utf-8")
+    app.add_js_file(together, loading_method="defer")
 
 
 def _lean(script: str) -> str:
@@ -91,11 +78,6 @@ def _lean(script: str) -> str:
     """
     without = re.sub(r"(?m)^ */\*(?s:.*?)\*/ *$|(^| +)// .*$", "", script)
     return re.sub(r"(?m)^\s+", "", without)
-
-
-def _write_files(sources: Sources, app: Sphinx) -> None:
-    if app.builder.format == "html" and app.builder.name != "epub":
-        write_files(sources.book, Path(app.outdir, "_static"))
 
 
 def write_files(book: Book, static: Path) -> None:
@@ -117,8 +99,12 @@ def write_files(book: Book, static: Path) -> None:
                 (static / FOLDER / data).with_name(name).write_text(text, "utf-8")
 
 
-def setup_interactive(app: Sphinx, sources: Sources) -> None:
+def setup_interactive(app: Sphinx) -> None:
     """Add the directive ``interactive``."""
     app.add_directive("interactive", Interactive)
-    app.connect("builder-inited", partial(_write_files, sources))
-    app.connect("html-page-context", partial(_add_files, sources))
+
+
+def setup_figures(app: Sphinx, book: Book) -> None:
+    """Write the files of the figures, and load them on the website's pages."""
+    write_files(book, Path(app.outdir, "_static"))
+    app.connect("html-page-context", partial(_add_files, book))

@@ -34,11 +34,7 @@ class SvgConverter(ImageConverter):
         return True
 
     def convert(self, _from: str, _to: str) -> bool:
-        """Convert a picture.
-
-        Raises:
-            ExtensionError: the picture cannot be read.
-        """
+        """Convert a picture; raise ExtensionError if it cannot be read."""
         drawing = svg2rlg(_from)
         if drawing is None:
             raise ExtensionError(f"{_from}: cannot be read as SVG, for the PDF")
@@ -69,24 +65,16 @@ class NumberExercises(SphinxPostTransform):
                 )
 
 
-def _prefer_svg(app: Sphinx, config: Config) -> None:
-    """Prefer the SVG form of an output to its text, as HTML does."""
-    config.nb_mime_priority_overrides = [
-        *config.nb_mime_priority_overrides,
-        ("latex", "image/svg+xml", 25),
-    ]
-
-
 def _choose_class(app: Sphinx, config: Config) -> None:
     """Use Sphinx's document class, because Jupyter Book's needs 500 MB of fonts."""
     config.latex_theme = "manual"
-    preamble = config.latex_elements.get("preamble", "")
-    config.latex_elements = {**config.latex_elements, "preamble": preamble + PREAMBLE}
+    config.latex_elements["preamble"] = (
+        config.latex_elements.get("preamble", "") + PREAMBLE
+    )
 
 
 def setup_latex(app: Sphinx) -> None:
     """Add the converter and the settings for the PDF."""
-    app.connect("config-inited", _prefer_svg, priority=400)
     # After sphinx_jupyterbook_latex has set its class.
     app.connect("config-inited", _choose_class, priority=900)
     app.add_post_transform(SvgConverter)

@@ -13,62 +13,53 @@ from booktools.execution.downloads import build_wheel, download_name, download_n
 from booktools.sphinx.sources import Sources, stop
 
 DOWNLOADS = "_downloads/notebooks"
+COLAB = "https://colab.research.google.com/github"
 
 
 class Menus:
     """The menus and the files they link to."""
 
-    def __init__(self, sources: Sources) -> None:
-        self.sources = sources
-        self.wheel: str | None = None
-
-    def build_wheel(self, app: Sphinx) -> None:
-        """Build the wheel of d2lutils, which the notebooks need."""
-        if app.builder.name == "html":
-            folder, record = Path(app.outdir, DOWNLOADS), Path(app.doctreedir, "wheel")
-            self.wheel = build_wheel(self.sources.book.root, folder, record)
+    def __init__(self, app: Sphinx, sources: Sources) -> None:
+        self.sources, self.book = sources, sources.book
+        self.folder = Path(app.outdir, DOWNLOADS)
+        record = Path(app.doctreedir, "wheel")
+        self.wheel = build_wheel(self.book.root, self.folder, record)
 
     def add(self, app: Sphinx, pagename: str, template: str, context, doctree) -> None:
         """Add menus with one entry per framework to the header of a section."""
-        page = self.sources.book.find(pagename)
-        # An EPUB has no header, and one framework, which no reader can change.
-        if page is None or page.section is None or app.builder.name == "epub":
+        page = self.book.find(pagename)
+        if page is None or page.section is None:
             return
         folder = context["pathto"](DOWNLOADS, 1)
-        repository = self.sources.book.repository
         downloads, colab = [], []
-        for framework in page.section.chosen:
-            title = "The" if framework == ALL else FRAMEWORKS[framework].title
-            downloads.append(
-                _link(f"{title} notebook", f"{folder}/{download_name(page, framework)}")
-            )
-            if repository:
-                path = page.section.notebook_path(framework).as_posix()
-                address = "https://colab.research.google.com/github/{}/blob/{}/{}"
-                colab.append(
-                    _link(f"{title} in Colab", address.format(*repository, path))
-                )
+        for tag in page.section.chosen:
+            title = "The" if tag == ALL else FRAMEWORKS[tag].title
+            file = f"{folder}/{download_name(page, tag)}"
+            downloads.append(_link(f"{title} notebook", file))
+            if self.book.repository:
+                name, branch = self.book.repository
+                path = page.section.notebook_path(tag).as_posix()
+                address = f"{COLAB}/{name}/blob/{branch}/{path}"
+                colab.append(_link(f"{title} in Colab", address))
         if self.wheel:
-            downloads.append(
-                _link("d2lutils, which they need", f"{folder}/{self.wheel}")
-            )
-        menus = [_menu("Download the notebook", "fas fa-download", downloads)]
+            wheel = f"{folder}/{self.wheel}"
+            downloads.append(_link("d2lutils, which they need", wheel))
+        menus = [_menu("Download the notebook", "download", downloads)]
         if colab:
-            menus.insert(0, _menu("Run the notebook", "fas fa-rocket", colab))
+            menus.insert(0, _menu("Run the notebook", "rocket", colab))
         context["header_buttons"] = menus + context.get("header_buttons", [])
         notes = _lacking(page.section.chosen)
         context["body"] = context["body"].replace("</h1>", f"</h1>{notes}", 1)
 
     def write_notebooks(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the notebooks that readers can download."""
-        if exception or app.builder.name != "html":
+        if exception:
             return
         base = app.config.html_baseurl
         base = f"{base.rstrip('/')}/{DOWNLOADS}/" if base else ""
-        folder, book = Path(app.outdir, DOWNLOADS), self.sources.book
         try:
             for job in self.sources.jobs:
-                download_notebook(book, job, folder, self.wheel, base)
+                download_notebook(self.book, job, self.folder, self.wheel, base)
         except SourceError as error:
             stop(str(error))
 
@@ -91,19 +82,13 @@ def _link(text: str, url: str) -> dict[str, str]:
 
 
 def _menu(tooltip: str, icon: str, buttons: list[dict[str, str]]) -> dict[str, Any]:
-    return {
-        "type": "group",
-        "tooltip": tooltip,
-        "icon": icon,
-        "label": "booktools-menu",
-        "buttons": buttons,
-    }
+    told = {"tooltip": tooltip, "icon": f"fas fa-{icon}", "buttons": buttons}
+    return {"type": "group", "label": "booktools-menu", **told}
 
 
 def setup_menus(app: Sphinx, sources: Sources) -> None:
     """Add the menus and the files they link to."""
-    menus = Menus(sources)
-    app.connect("builder-inited", menus.build_wheel)
+    menus = Menus(app, sources)
     # After the theme has made its buttons (501).
     app.connect("html-page-context", menus.add, priority=510)
     app.connect("build-finished", menus.write_notebooks)

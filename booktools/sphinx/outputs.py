@@ -7,6 +7,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.directives.patches import Figure
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -21,34 +22,26 @@ def _is_cell(node: nodes.Node | None) -> bool:
     return isinstance(node, nodes.container) and node.get("nb_element") == "cell_code"
 
 
-class OutputFigureDirective(SphinxDirective):
+class OutputFigure(Figure, SphinxDirective):
     """A caption that turns the cells just before it into a figure."""
 
-    required_arguments = 1
-    has_content = True
     option_spec = {"alt": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
+        for number, line in enumerate(self.content):
+            if line.startswith("%"):  # a comment is no caption
+                self.content[number] = ""
         if not self.options.get("alt") or not self.content:
             logger.error(
                 "output-figure needs a caption, and in :alt: what the figure shows",
                 location=self.get_location(),
             )
             return []
-        figure = nodes.figure(booktools_alt=self.options["alt"])
-        self.set_source_info(figure)
         self.options["name"] = self.arguments[0]
-        self.add_name(figure)
-        parsed = nodes.Element()
-        self.state.nested_parse(self.content, self.content_offset, parsed)
-        shown = [each for each in parsed if not isinstance(each, nodes.comment)]
-        first, *rest = shown
-        caption = nodes.caption(first.rawsource, "", *first.children)
-        caption.source, caption.line = figure.source, figure.line
-        figure += caption
-        if rest:
-            figure += nodes.legend("", *rest)
-        return [figure]
+        figure, *others = super().run()
+        # The cells take the place of the picture.
+        figure["booktools_alt"] = figure.pop(0)["alt"]
+        return [figure, *others]
 
 
 def _output_figures(document: nodes.document) -> list[nodes.figure]:
@@ -65,7 +58,13 @@ class FillFigures(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         for figure in _output_figures(self.document):
             self._fill(figure)
-        self._check_images()
+        for cell in self.document.findall(_is_cell):
+            if not all(image.get("alt") for image in cell.findall(nodes.image)):
+                logger.warning(
+                    "the picture that this cell shows has no text alternative; "
+                    "put {output-figure} with :alt: after the cell",
+                    location=cell,
+                )
 
     def _fill(self, figure: nodes.figure) -> None:
         before = figure.parent.index(figure) - 1
@@ -87,16 +86,6 @@ class FillFigures(SphinxTransform):
         for image in images:
             image["alt"] = figure["booktools_alt"]
 
-    def _check_images(self) -> None:
-        for cell in self.document.findall(_is_cell):
-            for image in cell.findall(nodes.image):
-                if not image.get("alt"):
-                    logger.warning(
-                        "the picture that this cell shows has no text alternative; "
-                        "put {output-figure} with :alt: after the cell",
-                        location=cell,
-                    )
-
 
 class UnfloatCode(SphinxPostTransform):
     """Moves code out of figures in LaTeX, where only the pictures may float."""
@@ -110,26 +99,21 @@ class UnfloatCode(SphinxPostTransform):
             self._unfloat(figure)
 
     def _unfloat(self, figure: nodes.figure) -> None:
-        cells = [
-            node
-            for node in figure.children
-            if not isinstance(node, nodes.caption | nodes.legend)
-        ]
+        end = figure.first_child_matching_class(nodes.caption)
+        cells = figure[:end]
         images = [image for cell in cells for image in cell.findall(nodes.image)]
         for image in images:
             output = image.parent
             output.remove(image)
             if not output.children:
                 output.parent.remove(output)
-        for node in cells:
-            figure.remove(node)
+        figure[:end] = images
         place = figure.parent.index(figure)
         figure.parent[place:place] = cells
-        figure[0:0] = images
 
 
 def setup_outputs(app: Sphinx) -> None:
     """Add the directive ``output-figure``."""
-    app.add_directive("output-figure", OutputFigureDirective)
+    app.add_directive("output-figure", OutputFigure)
     app.add_transform(FillFigures)
     app.add_post_transform(UnfloatCode)

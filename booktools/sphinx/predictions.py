@@ -9,10 +9,11 @@ from bs4 import BeautifulSoup, Tag
 from booktools.source.claims import CLAIM
 
 ENDS = ("h1", "h2", "h3", "h4", "section", "details")
-PROSE = ("p", "ul", "ol")
 CLAIMED = f".tag_{CLAIM}"
-SHOWN = f".cell_output:not({CLAIMED} *)"
-TABLE = "pst-scrollable-table-container"
+OUTPUT = f".cell_output:not({CLAIMED} *)"
+DRAWN = ":is(figure, .pst-scrollable-table-container):not(:has(.cell))"
+"""A picture or a table that isn't a cell's output."""
+SHOWN = f":is({DRAWN}, :has({OUTPUT}))"
 
 
 def cover_answers(soup: BeautifulSoup) -> None:
@@ -44,52 +45,34 @@ def _answer(rest: list[Tag]) -> list[Tag]:
     first, such as a formula that the reader needs, only the first run of outputs
     belongs to it. The claim always does, because its line states the result.
     """
-    if not (rest and _is_drawn(rest[0])):
-        rest = [*dropwhile(lambda node: not node.select_one(SHOWN), rest)]
-    at = next((at for at, node in enumerate(rest) if _claims(node)), None)
+    if not (rest and rest[0].css.match(DRAWN)):
+        rest = [*dropwhile(lambda node: not node.select_one(OUTPUT), rest)]
+    claims = f":is({CLAIMED}, :has({CLAIMED}))"
+    at = next((at for at, node in enumerate(rest) if node.css.match(claims)), None)
     claimed = [] if at is None else rest[: at + 1]
-    if claimed and all(_shows(node) or node.name in PROSE for node in claimed[:-1]):
+    told = f":is({SHOWN}, p, ul, ol)"
+    if claimed and all(node.css.match(told) for node in claimed[:-1]):
         return claimed
-    return [*takewhile(_shows, rest), *claimed[-1:]]
-
-
-def _is_drawn(node: Tag) -> bool:
-    """Return whether an element is a table or a picture that isn't a cell's output."""
-    drawn = node.name == "figure" or TABLE in node.get("class", [])
-    return drawn and node.select_one(".cell") is None
-
-
-def _shows(node: Tag) -> bool:
-    return _is_drawn(node) or node.select_one(SHOWN) is not None
-
-
-def _claims(node: Tag) -> list[Tag]:
-    """Return the cells of claims: the element itself, or the ones inside it."""
-    return [node] if CLAIMED[1:] in node.get("class", []) else node.select(CLAIMED)
+    return [*takewhile(lambda node: node.css.match(SHOWN), rest), *claimed[-1:]]
 
 
 def _cover(soup: BeautifulSoup, node: Tag, question: str) -> None:
     """Mark the parts of an element to cover, and add buttons that show them."""
-    for output in node.select(SHOWN):
-        _mark(output, question)
-        output.insert(0, _button(soup, "output"))
+
+    def mark(part: Tag, what: str = "") -> None:
+        part["class"] = [*part.get("class", []), "predicted"]
+        part["data-question"] = question
+        if what:
+            button = soup.new_tag("button", attrs={"type": "button", "class": "reveal"})
+            button.string = f"Show the {what}"
+            part.insert(0, button)
+
+    for output in node.select(OUTPUT):
+        mark(output, "output")
     for caption in node.select("figure:has(.cell_output) > figcaption"):
-        _mark(caption, question)
-    whole = [node] if _is_drawn(node) or node.name in PROSE else _claims(node)
-    for part in whole:
-        cover = part.wrap(soup.new_tag("div"))
-        _mark(cover, question)
-        if _is_drawn(part):
-            what = "figure" if part.name == "figure" else "table"
-            cover.insert(0, _button(soup, what))
-
-
-def _mark(node: Tag, question: str) -> None:
-    node["class"] = [*node.get("class", []), "predicted"]
-    node["data-question"] = question
-
-
-def _button(soup: BeautifulSoup, what: str) -> Tag:
-    button = soup.new_tag("button", attrs={"type": "button", "class": "reveal"})
-    button.string = f"Show the {what}"
-    return button
+        mark(caption)
+    drawn = node.css.match(DRAWN)
+    alone = drawn or node.css.match(f":is({CLAIMED}, p, ul, ol)")
+    for part in [node] if alone else node.select(CLAIMED):
+        kind = "figure" if node.name == "figure" else "table"
+        mark(part.wrap(soup.new_tag("div")), kind if drawn else "")

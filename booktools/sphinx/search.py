@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,20 +15,8 @@ from booktools import FRAMEWORKS, SourceError
 from booktools.source.book import Book, Page
 from booktools.source.markdown import Block
 from booktools.source.sections import named_frameworks
-from booktools.sphinx.sources import Sources
 
 WORDS = "framework-words.js"
-
-
-def _write_words(app: Sphinx, book: Book) -> None:
-    """Write the words of all pages into a script for the search page."""
-    if app.builder.name != "html":
-        return
-    words = {page.docname: framework_words(page) for page in book.pages}
-    path = Path(app.outdir, "_static", WORDS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = json.dumps({name: each for name, each in words.items() if each})
-    path.write_text(f"window.frameworkWords = {found};\n", encoding="utf-8")
 
 
 def framework_words(page: Page) -> dict[str, str]:
@@ -38,13 +26,9 @@ def framework_words(page: Page) -> dict[str, str]:
     """
     stem = SearchEnglish({}).stem
     everyone = page.section.frameworks if page.section else tuple(FRAMEWORKS)
-    parts = _parts(page.outline, page, everyone)
-    if page.section:
-        parts += [
-            (cell.frameworks, cell.source)
-            for cell in page.section.cells
-            if cell.kind == "code"
-        ]
+    parts = [*_parts(page.outline, page, everyone)]
+    cells = page.section.cells if page.section else ()
+    parts += [(cell.frameworks, cell.source) for cell in cells if cell.kind == "code"]
     words: dict[str, set[str]] = {framework: set() for framework in everyone}
     common: set[str] = set()
     for frameworks, text in parts:
@@ -61,33 +45,36 @@ def framework_words(page: Page) -> dict[str, str]:
 
 def _parts(
     found: Iterable[Block], page: Page, frameworks: tuple[str, ...]
-) -> list[tuple[tuple[str, ...], str]]:
-    """Return the texts of blocks, each with the frameworks it is for."""
-    parts = []
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the texts of blocks, each with the frameworks it is for."""
     for block in found:
-        if block.kind != "directive":
-            parts.append((frameworks, block.text))
-            continue
         whose = frameworks
-        if block.name == "framework":
+        if block.is_directive("framework"):
             # An unknown one is reported when its page is made.
             with suppress(SourceError):
                 whose = named_frameworks(
                     block.argument.split(), frameworks, page.path, block.line, ""
                 )
+        elif block.kind == "directive":
+            yield whose, " ".join([block.argument, *block.options.values()])
         else:
-            parts.append((whose, " ".join([block.argument, *block.options.values()])))
-        parts += _parts(block.inside, page, whose) or [(whose, block.body)]
-    return parts
+            yield whose, block.text
+        yield from _parts(block.inside, page, whose)
+        if not block.inside:
+            yield whose, block.body
 
 
-def _add_scripts(app: Sphinx, pagename: str, template: str, context, doctree) -> None:
-    if pagename == "search" and app.builder.name != "epub":
-        app.add_js_file(WORDS, loading_method="defer")
-        app.add_js_file("booktools-search.js", loading_method="defer")
+def setup_search(app: Sphinx, book: Book) -> None:
+    """Write the words of all pages into a script, and load it on the search page."""
+    words = {page.docname: framework_words(page) for page in book.pages}
+    found = json.dumps({name: each for name, each in words.items() if each})
+    path = Path(app.outdir, "_static", WORDS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"window.frameworkWords = {found};\n", encoding="utf-8")
 
+    def add_scripts(app: Sphinx, pagename: str, *rest: object) -> None:
+        if pagename == "search":
+            app.add_js_file(WORDS, loading_method="defer")
+            app.add_js_file("booktools-search.js", loading_method="defer")
 
-def setup_search(app: Sphinx, sources: Sources) -> None:
-    """Add the scripts of the search page."""
-    app.connect("builder-inited", lambda app: _write_words(app, sources.book))
-    app.connect("html-page-context", _add_scripts, priority=520)
+    app.connect("html-page-context", add_scripts)

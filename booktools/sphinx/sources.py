@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from abc import abstractmethod
 from collections import defaultdict
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +14,6 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from nbformat import NotebookNode
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
-from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -46,9 +46,9 @@ def read_page(text: str) -> NotebookNode:
     else:
         content, _, line = body(text, Path())
         notebook = nbformat.v4.new_notebook(
-            metadata=nbformat.from_dict(header(text, Path()))
+            cells=[nbformat.v4.new_markdown_cell(content)],
+            metadata=nbformat.from_dict(header(text, Path())),
         )
-        notebook.cells.append(nbformat.v4.new_markdown_cell(content))
         notebook.metadata.source_map = [line - 1]
     # MyST-NB and MyST-Parser each add 1 to make lines count from 1.
     notebook.metadata.source_map = [n - 1 for n in notebook.metadata.source_map]
@@ -62,13 +62,11 @@ class Sources:
         book: the book, once the builder has started.
         jobs: the notebooks of its sections.
         matching: the notebooks that match their section, by page and framework.
-        failed: whether some notebook doesn't match.
     """
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
         self.matching: dict[str, dict[str, NotebookNode]] = defaultdict(dict)
-        self.failed = False
 
     def load(self, app: Sphinx) -> None:
         """Read the whole book, or end the build."""
@@ -79,7 +77,7 @@ class Sources:
 
     def check(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         """Report the notebooks that don't match their section or need a new run."""
-        reported: set[str] = set()
+        problems: dict[str, SourceError] = {}  # each once
         for page in self.book.sections:
             for framework in page.section.chosen:
                 try:
@@ -88,14 +86,15 @@ class Sources:
                     problem = each.problem()
                 except SourceError as error:
                     problem = error
-                if not problem:
+                if problem:
+                    problems[str(problem)] = problem
+                else:
                     self.matching[page.docname][framework] = each.stored
-                    continue
-                self.failed = True
-                if str(problem) not in reported:
-                    reported.add(str(problem))
-                    location = f"{self.book.root / problem.path}:{problem.line}"
-                    logger.error("%s", problem.message, location=location)
+        # Fail even if warnings are allowed.
+        app.statuscode = int(bool(problems))
+        for problem in problems.values():
+            location = f"{self.book.root / problem.path}:{problem.line}"
+            logger.error("%s", problem.message, location=location)
         for message in outdated(self.jobs):
             logger.warning("%s", message)
 
@@ -113,11 +112,6 @@ class Sources:
         app.env.temp_data["booktools_outdated"] = lacking
         content[0] = NOTEBOOK + nbformat.writes(merge(page.section, notebooks))
 
-    def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Make the build fail if a notebook didn't match."""
-        if self.failed:
-            app.statuscode = 1
-
 
 class WrittenDirective(SphinxDirective):
     """A directive that writes Markdown in its place, made from the book's content."""
@@ -129,9 +123,9 @@ class WrittenDirective(SphinxDirective):
         """Return the directive bound to a book."""
         return type(cls.__name__, (cls,), {"sources": sources})
 
+    @abstractmethod
     def lines(self) -> list[str]:
         """Return the lines of Markdown."""
-        raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
         node = nodes.Element()
@@ -150,13 +144,9 @@ def _begin_afresh(app: Sphinx) -> None:
     if app.builder.format == "html":
         for name in ("_images", "_static"):
             shutil.rmtree(Path(app.outdir, name), ignore_errors=True)
-        for path in list(Path(app.outdir).rglob("*")):
-            if path.suffix in (".html", ".ipynb"):
+        for pattern in ("*.html", "*.ipynb"):
+            for path in list(Path(app.outdir).rglob(pattern)):
                 path.unlink()
-
-
-def _read_pages(app: Sphinx, config: Config) -> None:
-    config.nb_custom_formats = {".md": f"{__name__}.read_page"}
 
 
 def setup_sources(app: Sphinx) -> Sources:
@@ -165,12 +155,9 @@ def setup_sources(app: Sphinx) -> Sources:
     # Don't reuse an earlier build. Sphinx can't know whether it failed, had another
     # format, or read labels, notebooks and pictures that have changed since.
     Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
-    # Before MyST-NB reads the formats.
-    app.connect("config-inited", _read_pages, priority=400)
-    app.connect("builder-inited", sources.load)
     # Before other extensions write there.
     app.connect("builder-inited", _begin_afresh, priority=1)
+    app.connect("builder-inited", sources.load)
     app.connect("env-before-read-docs", sources.check)
     app.connect("source-read", sources.read)
-    app.connect("build-finished", sources.finish)
     return sources

@@ -13,30 +13,27 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_design.shared import create_component, is_component
 
 from booktools import DEFAULT, FRAMEWORKS, chosen_frameworks
+from booktools.source.claims import CLAIM
 from booktools.sphinx.sources import stop
+
+
+def _metadata(node: nodes.Element) -> dict[str, Any]:
+    return node.get("cell_metadata", {}).get("booktools", {})
 
 
 def _frameworks(node: nodes.Node) -> list[str]:
     """Return the frameworks a node is for; an empty list means all."""
     if not isinstance(node, nodes.container):
         return []
-    metadata = node.get("cell_metadata", {})
-    if framework := metadata.get("booktools", {}).get("framework"):
+    if framework := _metadata(node).get("framework"):
         return [framework]
     return node.get("booktools_frameworks", [])
 
 
-def _offered(run: list[nodes.Element]) -> list[str]:
-    """Return the chosen frameworks that nodes are for, in the book's order."""
-    whose = {framework for node in run for framework in _frameworks(node)}
-    return [framework for framework in chosen_frameworks() if framework in whose]
-
-
 def _run(node: nodes.Node) -> tuple[bool, Any]:
     """Return a key that neighbors share if they belong in the same tab set."""
-    frameworks = _frameworks(node)
-    metadata = node.get("cell_metadata", {}) if frameworks else {}
-    return bool(frameworks), metadata.get("booktools", {}).get("group")
+    in_tabs = isinstance(node, nodes.container) and bool(_frameworks(node))
+    return in_tabs, _metadata(node).get("group") if in_tabs else None
 
 
 class GatherTabs(SphinxTransform):
@@ -48,44 +45,38 @@ class GatherTabs(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         special = [node for node in self.document.findall() if _frameworks(node)]
         for parent in dict.fromkeys(node.parent for node in special):
-            children = []
+            children: list[nodes.Node] = []
             for (in_tabs, _), run in groupby(list(parent.children), _run):
                 neighbors = list(run)
-                if not in_tabs:
-                    children += neighbors
-                elif _offered(neighbors):
-                    children.append(self._tab_set(neighbors))
+                children += self._tab_sets(neighbors) if in_tabs else neighbors
             parent.children = []
             parent.extend(children)
 
-    def _tab_set(self, run: list[nodes.Element]) -> nodes.Element:
-        offered = _offered(run)
-        tab_set = create_component(
-            "tab-set",
-            classes=[
-                "sd-tab-set",
-                "frameworks",
-                *(f"has-{tag}" for tag in sorted(offered)),
-            ],
-        )
+    def _tab_sets(self, run: list[nodes.Element]) -> list[nodes.Element]:
+        """Return the tab set of some nodes, or none if no framework is chosen."""
+        whose = {framework for node in run for framework in _frameworks(node)}
+        offered = [tag for tag in chosen_frameworks() if tag in whose]
+        classes = ["sd-tab-set", "frameworks", *(f"has-{t}" for t in sorted(offered))]
+        tab_set = create_component("tab-set", classes=classes)
         tab_set.source, tab_set.line = run[0].source, run[0].line
-        for framework in (FRAMEWORKS[tag] for tag in offered):
-            own = [node for node in run if framework.tag in _frameworks(node)]
-            label = nodes.rubric(framework.title, framework.title)
-            label["classes"] = ["sd-tab-label"]
-            label["sync_group"], label["sync_id"] = "framework", framework.tag
+        for tag in offered:
+            title = FRAMEWORKS[tag].title
+            label = nodes.rubric(title, title, classes=["sd-tab-label"])
+            label["sync_group"], label["sync_id"] = "framework", tag
             content = create_component(
                 "tab-content",
-                classes=["sd-tab-content", f"framework-{framework.tag}"],
-                children=[_for_one(node, framework.tag) for node in own],
+                classes=["sd-tab-content", f"framework-{tag}"],
+                children=[
+                    _for_one(each, tag) for each in run if tag in _frameworks(each)
+                ],
             )
             tab_set += create_component(
                 "tab-item",
                 classes=["sd-tab-item"],
                 children=[label, content],
-                selected=framework.tag == self.config.booktools_framework,
+                selected=tag == self.config.booktools_framework,
             )
-        return tab_set
+        return [tab_set] if offered else []
 
 
 def _for_one(node: nodes.Element, framework: str) -> nodes.Element:
@@ -105,25 +96,24 @@ def is_tab_set(node: nodes.Node | None) -> bool:
 
 
 class KeepOneFramework(SphinxPostTransform):
-    """Keeps one framework in LaTeX and EPUB, which have no tabs."""
+    """Keeps one framework and no claims on paper and in EPUBs, which can't fold."""
 
     # After MyST-NB has chosen the form of each output (4), and before sphinx-design
     # turns tab sets into HTML (200).
     default_priority = 150
 
     def run(self, **kwargs: Any) -> None:
-        if self.app.builder.format == "html" and self.app.builder.name != "epub":
-            return
-        wanted = self.config.booktools_framework
         for tab_set in list(self.document.findall(is_tab_set)):
             kept: list[nodes.Node] = []
-            for item in tab_set.children:
-                label, content = item.children
-                if label["sync_id"] == wanted:
+            for label, content in tab_set.children:
+                if label["sync_id"] == self.config.booktools_framework:
                     kept = content.children
             # replace_self would pass on the tab set's classes.
             place = tab_set.parent.index(tab_set)
             tab_set.parent[place : place + 1] = kept
+        for node in list(self.document.findall(nodes.container)):
+            if CLAIM in node.get("cell_metadata", {}).get("tags", []):
+                node.parent.remove(node)
 
 
 def _choose_framework(app: Sphinx, config: Config) -> None:
@@ -131,13 +121,13 @@ def _choose_framework(app: Sphinx, config: Config) -> None:
         chosen = chosen_frameworks()
     except ValueError as error:
         stop(str(error))
-    if config.booktools_framework in FRAMEWORKS and len(chosen) < len(FRAMEWORKS):
-        config.booktools_framework = chosen[0]
     if config.booktools_framework not in FRAMEWORKS:
         stop(
             f"booktools_framework is {config.booktools_framework!r}; expected one of "
             f"{', '.join(FRAMEWORKS)}"
         )
+    if len(chosen) < len(FRAMEWORKS):
+        config.booktools_framework = chosen[0]
     # The API reference of d2lutils is built without the frameworks.
     config.autodoc_mock_imports = [each.module for each in FRAMEWORKS.values()]
 
@@ -152,4 +142,3 @@ def setup_tabs(app: Sphinx) -> None:
     app.add_config_value("booktools_framework", DEFAULT.tag, "env", [str])
     app.connect("config-inited", _choose_framework, priority=400)
     app.add_transform(GatherTabs)
-    app.add_post_transform(KeepOneFramework)

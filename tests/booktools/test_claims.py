@@ -20,10 +20,11 @@ print(a)
 ```
 
 """
-CLAIM = """
-```{code-cell} ipython3
+ASSERTED = 'assert a < b, "a is below b"'
+CLAIM = f"""
+```{{code-cell}} ipython3
 :tags: [claim]
-assert a < b, "a is below b"
+{ASSERTED}
 ```
 """
 
@@ -36,18 +37,10 @@ def reminded(text):
     return [word for _, word in unclaimed(section(OUTPUT + text))]
 
 
-def test_a_claim_pairs_messages_with_conditions():
-    cell = section(OUTPUT + CLAIM).cells[-1]
-    assert cell.claims == (("a is below b", "a < b"),)
-
-
-def test_assertions_keep_their_order():
+def test_a_claim_pairs_messages_with_conditions_in_order():
     code = 'for x in (a, b):\n    assert x < 3, "each is small"\nassert a < b, "rises"'
-    text = CLAIM.replace('assert a < b, "a is below b"', code)
-    assert [said for said, _ in section(OUTPUT + text).cells[-1].claims] == [
-        "each is small",
-        "rises",
-    ]
+    cell = section(OUTPUT + CLAIM.replace(ASSERTED, code)).cells[-1]
+    assert cell.claims == (("each is small", "x < 3"), ("rises", "a < b"))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +53,7 @@ def test_assertions_keep_their_order():
     ],
 )
 def test_a_claim_without_a_message_is_an_error_at_its_line(code, problem):
-    text = OUTPUT + CLAIM.replace('assert a < b, "a is below b"', code)
+    text = OUTPUT + CLAIM.replace(ASSERTED, code)
     with pytest.raises(SourceError, match=rf"page.md:\d+: .*{problem}") as caught:
         section(text)
     lines = (HEADER + text).split("\n")

@@ -42,15 +42,19 @@ def run_notebooks(root: Path, monkeypatch) -> None:
     assert failed == []
 
 
-def build(root: Path, *options: str, before: str = "") -> subprocess.CompletedProcess:
-    """Build a book as usual, with warnings as errors.
+def build(
+    root: Path, *options: str, before: str = "", strict: bool = True
+) -> subprocess.CompletedProcess:
+    """Build a book as usual, with warnings as errors unless it isn't ``strict``.
 
     The Python code ``before`` runs first.
     """
-    main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-    strict = ["-W", "-n", "--keep-going"]
+    main = (
+        f"{before}import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    )
+    options = ("-n", *(["-W", "--keep-going"] if strict else []), *options)
     return subprocess.run(
-        [sys.executable, "-c", before + main, "build", str(root), *strict, *options],
+        [sys.executable, "-c", main, "build", str(root), *options],
         capture_output=True,
         text=True,
         encoding="utf-8",
