@@ -39,8 +39,9 @@ def browser() -> Iterator:
         if os.environ.get("CI"):
             pytest.fail(f"{how} chromium")
         pytest.skip(f"{how} chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # the processors may be busy
     with sync_playwright() as run:
         running = run.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield running
