@@ -107,20 +107,18 @@ function makeTabs(tabSet) {
     for (const each of tabSet.querySelectorAll(":scope > :is(input, label)")) each.remove();
     return;
   }
-  const list = Object.assign(document.createElement("div"), {
-    className: "framework-tabs",
-    role: "tablist",
-    ariaLabel: "Framework"
-  });
+  const list = document.createElement("div");
+  list.className = "framework-tabs";
+  list.role = "tablist";
+  list.ariaLabel = "Framework";
   for (const input of tabSet.querySelectorAll(":scope > input")) {
     const label = input.nextElementSibling;
     const panel = label.nextElementSibling;
-    const tab = Object.assign(document.createElement("button"), {
-      type: "button",
-      id: `${panel.id}-tab`,
-      role: "tab",
-      textContent: label.textContent.trim()
-    });
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.id = `${panel.id}-tab`;
+    tab.role = "tab";
+    tab.textContent = label.textContent.trim();
     tab.dataset.syncId = label.dataset.syncId;
     tab.setAttribute("aria-controls", panel.id);
     panel.role = "tabpanel";
