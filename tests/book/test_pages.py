@@ -452,8 +452,6 @@ def test_the_keyboard_reaches_the_text_and_every_tab(page, html):
 def test_the_block_in_view_stays_in_place_when_tabs_change(page, html):
     page.goto(f"file://{html}/chapters/softmax-scratch.html")
     settle(page)
-    # Safari doesn't keep the place by itself.
-    page.add_style_tag(content="* { overflow-anchor: none }")
     tab = page.locator('[role="tab"][data-sync-id="mxnet"]').last
     tab.scroll_into_view_if_needed()
     before, scrolled = tab.bounding_box()["y"], page.evaluate("window.scrollY")
