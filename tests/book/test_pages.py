@@ -109,13 +109,24 @@ WIDE = """(boxes, overflow) => boxes
         && RegExp(overflow).test(getComputedStyle(box).overflowX))
     .map((box) => box.outerHTML)"""
 
-# What has to fit, from which width on: formulas, which don't break, the names of the
-# pages before and after this one, and code with its outputs.
+# What has to fit, and from which width on: displayed formulas, the names of the pages
+# before and after this one, and code with its outputs.
 FITTING = {
-    360: "div.math, div.math > *, :is(p, li, td, dd, figcaption):has(span.math), "
-    ".prev-next-area > a",
+    360: "div.math, div.math > *, .prev-next-area > a",
     992: "article pre",
 }
+
+# Formulas in a paragraph don't break. If one is wider than the line, it is cut off.
+CUT_OFF = """formulas => formulas.filter((formula) => {
+        let line = formula.parentElement
+        while (getComputedStyle(line).display.startsWith('inline'))
+            line = line.parentElement
+        const end = line.getBoundingClientRect().right
+        const {paddingRight} = getComputedStyle(line)
+        const {right} = formula.getBoundingClientRect()
+        return formula.checkVisibility() && right > end - parseFloat(paddingRight) + 2
+    })
+    .map((formula) => formula.parentElement.textContent)"""
 
 # Formulas with their punctuation, and short code, that continue on the next line.
 BROKEN = """parts => parts.filter((part) => part.getClientRects().length > 1)
@@ -134,6 +145,8 @@ def assert_all_fits(page, widths):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if width in FITTING:
             assert page.locator(FITTING[width]).evaluate_all(WIDE, "") == [], width
+            formulas = page.locator("span > mjx-container")
+            assert formulas.evaluate_all(CUT_OFF) == [], width
             assert page.locator(".together").evaluate_all(BROKEN) == [], width
     tabs.evaluate("style => style.remove()")
 
