@@ -10,7 +10,6 @@ import pytest
 from booktools import FRAMEWORKS, SourceError
 from booktools.execution.figures import WORKED
 from booktools.source.book import Book, Page
-from booktools.source.sections import read_section
 from booktools.sphinx.exercises import exercises
 
 BOOK = Book(Path(__file__).parents[2])
@@ -19,6 +18,7 @@ EXERCISES = [
     for page in BOOK.pages
     for block, kind, _ in exercises(page)
 ]
+SECTIONS = dict.fromkeys(page for page, *_ in EXERCISES)
 
 
 def worked(label: str) -> str:
@@ -61,41 +61,22 @@ def test_every_solution_belongs_to_an_exercise():
     assert asked == {label for label in BOOK.labels if label.startswith(WORKED)}
 
 
-def test_every_section_with_exercises_has_one_about_a_mistake():
-    pages = {page.path.stem for page, _, _ in EXERCISES}
-    planted = {page.path.stem for page, label, _ in EXERCISES if "mistake" in label}
-    assert pages == planted
-
-
-def test_every_section_asks_for_at_least_two_predictions():
-    for page in dict.fromkeys(page for page, _, _ in EXERCISES):
-        asked = [
-            block.body
-            for block in page.blocks
-            if block.name == "dropdown" and block.argument.startswith("Predict: ")
-        ]
-        assert len(asked) >= 2, page.path
-        assert all(asked), page.path
+@pytest.mark.parametrize("page", SECTIONS, ids=lambda page: page.path.stem)
+def test_every_section_plants_a_mistake_and_asks_for_two_predictions(page):
+    assert any("mistake" in block.options["label"] for block, *_ in exercises(page))
+    asked = [
+        block.body
+        for block in page.blocks
+        if block.name == "dropdown" and block.argument.startswith("Predict: ")
+    ]
+    assert len(asked) >= 2
+    assert all(asked)
 
 
 @pytest.mark.parametrize(
     "options", ["", ":class: measure", ":class: guess minutes-5", ":class: minutes-5"]
 )
 def test_an_exercise_needs_a_kind_and_minutes(options):
-    text = f"""\
----
-jupytext: {{text_representation: {{extension: .md, format_name: myst}}}}
----
-# Title
-
-:::{{exercise}} Topic
-:label: ex_one
-{options}
-
-Do it.
-:::
-"""
-    path = Path("chapters/small.md")
-    page = Page(path, text, read_section(text, path))
-    with pytest.raises(SourceError, match=r"small\.md:6: .*two classes"):
-        list(exercises(page))
+    text = f":::{{exercise}} Topic\n:label: ex_one\n{options}\n\nDo it.\n:::\n"
+    with pytest.raises(SourceError, match=r"small\.md:1: .*two classes"):
+        list(exercises(Page(Path("chapters/small.md"), text)))

@@ -15,22 +15,21 @@ from booktools.sphinx.latex import SvgConverter
 from small_book import built
 
 
-def test_pictures_are_vector_drawings_in_the_pdf(tmp_path):
+def test_the_pdf_has_vector_drawings_answers_and_numbered_exercises(tmp_path):
     folder = built(tmp_path, "latex", "tensorflow")
     (path,) = folder.glob("*.tex")
     text = path.read_text(encoding="utf-8")
     assert "Figure size" not in text
     assert "No tape watches" not in text
-    named = re.findall(
-        r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]*)\}(\.\w+)\}", text
-    )
-    assert len(named) > 15
     # This is the answer to a question, which is folded on the web.
     assert "203,530 in all" in text
     # References from other sections show the same number of an exercise.
     assert r"{Exercise \ref" not in text
     asked = r"\{The question\}: \\hyperref\[exercise:ex_\w+\]\{Exercise \d+\."
     assert re.search(asked, text)
+    pictures = r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]*)\}(\.\w+)\}"
+    named = re.findall(pictures, text)
+    assert len(named) > 15
     assert all((folder / "".join(each)).is_file() for each in named)
     assert {extension for _, extension in named} == {".pdf", ".png"}
     code = re.sub(r"\\PYG\{[^}]*\}\{([^}]*)\}", r"\1", text)

@@ -13,22 +13,14 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = next(
-    filter(
-        None,
-        map(
-            shutil.which,
-            (
-                "chromium",
-                "chromium-browser",
-                "google-chrome",
-                "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-                r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-            ),
-        ),
-    ),
-    None,
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
 )
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 """The first browser of the Chromium family found on this system, if any."""
 
 SWITCHES = [
@@ -47,8 +39,9 @@ def browser() -> Iterator:
         if os.environ.get("CI"):
             pytest.fail(f"{how} chromium")
         pytest.skip(f"{how} chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # the processors may be busy
     with sync_playwright() as run:
         running = run.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield running
@@ -58,14 +51,7 @@ def browser() -> Iterator:
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves notebooks with a type that browsers show, and logs nothing."""
 
-    extensions_map = {
-        ".css": "text/css",
-        ".html": "text/html",
-        ".ipynb": "text/plain",
-        ".js": "text/javascript",
-        ".svg": "image/svg+xml",
-        "": "application/octet-stream",
-    }
+    extensions_map = {".ipynb": "text/plain", ".js": "text/javascript"}
 
     def log_message(self, *arguments):
         pass
@@ -102,12 +88,9 @@ def new_page(chromium) -> Iterator:
         if message.type in ("error", "warning"):
             page.wrong.append(message.text)
 
-    def thrown(error) -> None:
-        page.errors.append(str(error))
-        page.wrong.append(str(error))
-
     page.on("requestfailed", failed)
-    page.on("pageerror", thrown)
     page.on("console", said)
+    for kept in (page.errors, page.wrong):
+        page.on("pageerror", lambda error, kept=kept: kept.append(str(error)))
     yield page
     context.close()

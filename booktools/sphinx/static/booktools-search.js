@@ -10,9 +10,10 @@ const shown = document.documentElement.dataset.framework;
 const stemmer = new Stemmer();
 
 /* Returns the words of a text in the form the index uses. */
-function stems(text) {
-  return splitQuery(text.toLowerCase()).map(word => stemmer.stemWord(word));
-}
+const stems = text => splitQuery(text.toLowerCase()).map(word => stemmer.stemWord(word));
+
+const element = (tag, textContent, className = "") =>
+  Object.assign(document.createElement(tag), { textContent, className });
 
 /* Solutions come last, because readers look for the page that explains a word. */
 Scorer.score = ([name, , , , score]) => score - (name.includes("/solutions/") ? 100 : 0);
@@ -66,12 +67,8 @@ function bestPlace(article, sought) {
 function excerpt({ block, text, word }) {
   const at = Math.max(text.toLowerCase().indexOf(word), 0);
   if (block.matches("pre")) {
-    const line = document.createElement("code");
-    line.textContent = text
-      .slice(text.lastIndexOf("\n", at) + 1)
-      .split("\n", 1)[0]
-      .trim();
-    return line;
+    const [line] = text.slice(text.lastIndexOf("\n", at) + 1).split("\n", 1);
+    return element("code", line.trim());
   }
   const start = Math.max(at - 120, 0);
   const after = start + 240 < text.length ? " …" : "";
@@ -90,9 +87,7 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
   summary.className = "context";
   const heading = place.block.closest("section")?.querySelector("h1, h2, h3, h4");
   if (heading && heading !== place.block && heading.tagName !== "H1") {
-    const where = document.createElement("strong");
-    where.textContent = heading.textContent;
-    summary.append(where, ": ");
+    summary.append(element("strong", heading.textContent), ": ");
   }
   summary.append(excerpt(place));
   const target = place.block.closest("figure[id], section[id]");
@@ -105,23 +100,16 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
 /* Makes the link of a hit lead to the place of its excerpt. */
 function follow(summary) {
   const link = summary.parentElement.querySelector("a");
-  const address = new URL(link.href);
-  if (summary.dataset.target) address.hash = summary.dataset.target;
-  if (summary.dataset.framework) address.searchParams.set("framework", summary.dataset.framework);
-  link.href = address;
+  if (summary.dataset.target) link.hash = summary.dataset.target;
+  if (summary.dataset.framework) link.href = withFramework(link, summary.dataset.framework);
 }
 
 function markHit(link) {
   const frameworks = frameworksOf(link);
   if (!frameworks.length) return;
   const names = frameworks.map(each => document.querySelector(`select.framework-switch option[value="${each}"]`).text);
-  const note = document.createElement("span");
-  note.className = "hit-framework";
-  note.textContent = `in ${new Intl.ListFormat("en-GB").format(names)}`;
-  link.after(" ", note);
-  const address = new URL(link.href);
-  address.searchParams.set("framework", frameworks.includes(shown) ? shown : frameworks[0]);
-  link.href = address;
+  link.after(" ", element("span", `in ${new Intl.ListFormat("en-GB").format(names)}`, "hit-framework"));
+  link.href = withFramework(link, frameworks.includes(shown) ? shown : frameworks[0]);
 }
 
 /* Adds the term to a hit in the glossary, because the index knows only the page. */

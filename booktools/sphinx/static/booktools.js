@@ -17,9 +17,7 @@ function keepChoice(framework) {
 
 /* Hides or shows an element. The browser's own search still finds and reveals it. */
 function hide(element, hidden) {
-  if (!("onbeforematch" in element)) return;
-  if (hidden) element.setAttribute("hidden", "until-found");
-  else element.removeAttribute("hidden");
+  if ("onbeforematch" in element) element.hidden = hidden && "until-found";
 }
 
 /* Updates the tabs and the switch to show the choice. */
@@ -27,7 +25,7 @@ function showChoice() {
   const chosen = root.dataset.framework;
   for (const tab of document.querySelectorAll('.frameworks [role="tab"]')) {
     const selected = tab.dataset.syncId === chosen;
-    tab.setAttribute("aria-selected", selected);
+    tab.ariaSelected = selected;
     tab.tabIndex = selected ? 0 : -1;
   }
   for (const panel of document.querySelectorAll(".frameworks > .sd-tab-content")) {
@@ -46,8 +44,7 @@ function showChoice() {
 function putShownFirst() {
   const shown = `.frameworks > .framework-${root.dataset.framework}`;
   for (const panel of document.querySelectorAll(shown)) {
-    const tabs = panel.parentElement.querySelector(":scope > .framework-tabs");
-    const first = tabs ? tabs.nextElementSibling : panel.parentElement.firstElementChild;
+    const first = panel.parentElement.querySelector(":scope > .sd-tab-content");
     if (first !== panel) first.before(panel);
   }
 }
@@ -60,35 +57,37 @@ function choose(framework, looked = lookedAt()) {
   root.dataset.framework = framework;
   showChoice();
   keepChoice(framework);
-  if (looked) {
-    const moved = looked.getBoundingClientRect().top - before;
-    if (moved) window.scrollBy({ top: moved, behavior: "instant" });
-  }
+  if (looked) window.scrollBy({ top: looked.getBoundingClientRect().top - before, behavior: "instant" });
   return true;
 }
 
 /* Chooses a framework and puts it into the address, so a copied link opens the same. */
 function chooseAndSay(framework, looked) {
   if (!choose(framework, looked)) return;
-  say(framework);
+  say();
   // Wait, because the browser may be about to scroll to a search hit.
   setTimeout(putShownFirst, 500);
 }
 
-function say(framework) {
-  const address = new URL(window.location);
-  if (address.searchParams.get("framework") === framework) return;
-  address.searchParams.set("framework", framework);
+/* Puts the choice into the address. */
+function say() {
+  if (named(window.location) === root.dataset.framework) return;
   try {
-    window.history.replaceState(window.history.state, "", address);
+    window.history.replaceState(window.history.state, "", withFramework(window.location));
   } catch (error) {
     // Some browsers don't let a page from disk change its address.
   }
 }
 
-/* Returns whether the address names a framework. */
-function said() {
-  return new URLSearchParams(window.location.search).has("framework");
+function withFramework(link, framework = root.dataset.framework) {
+  const address = new URL(link.href);
+  address.searchParams.set("framework", framework);
+  return address;
+}
+
+/* Returns the framework that an address names, if any. */
+function named(link) {
+  return new URLSearchParams(link.search).get("framework");
 }
 
 /* Returns the first block of text in view. */
@@ -110,19 +109,19 @@ function makeTabs(tabSet) {
   }
   const list = document.createElement("div");
   list.className = "framework-tabs";
-  list.setAttribute("role", "tablist");
-  list.setAttribute("aria-label", "Framework");
+  list.role = "tablist";
+  list.ariaLabel = "Framework";
   for (const input of tabSet.querySelectorAll(":scope > input")) {
     const label = input.nextElementSibling;
     const panel = label.nextElementSibling;
     const tab = document.createElement("button");
     tab.type = "button";
     tab.id = `${panel.id}-tab`;
-    tab.dataset.syncId = label.dataset.syncId;
-    tab.setAttribute("role", "tab");
-    tab.setAttribute("aria-controls", panel.id);
+    tab.role = "tab";
     tab.textContent = label.textContent.trim();
-    panel.setAttribute("role", "tabpanel");
+    tab.dataset.syncId = label.dataset.syncId;
+    tab.setAttribute("aria-controls", panel.id);
+    panel.role = "tabpanel";
     panel.setAttribute("aria-labelledby", tab.id);
     label.remove();
     input.remove();
@@ -140,17 +139,12 @@ function makeTabs(tabSet) {
 function moveAlongTabs(event) {
   const tabs = [...event.currentTarget.children];
   const now = tabs.indexOf(event.target);
-  const last = tabs.length - 1;
-  const next = {
-    ArrowLeft: now > 0 ? now - 1 : last,
-    ArrowRight: now < last ? now + 1 : 0,
-    Home: 0,
-    End: last
-  }[event.key];
+  const next = { ArrowLeft: now - 1, ArrowRight: (now + 1) % tabs.length, Home: 0, End: -1 }[event.key];
   if (next === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  tabs[next].focus({ preventScroll: true });
-  chooseAndSay(tabs[next].dataset.syncId, tabs[next]);
+  const tab = tabs.at(next);
+  tab.focus({ preventScroll: true });
+  chooseAndSay(tab.dataset.syncId, tab);
 }
 
 /* Lets the keyboard focus, and so scroll, boxes with wider content, and marks the sides
@@ -172,7 +166,7 @@ function tellScrolls(box) {
 }
 
 /* Uncovers the answer to a question. */
-function showPredicted(question) {
+function showPredicted({ dataset: { question } }) {
   for (const output of document.querySelectorAll(`.predicted[data-question="${question}"]`)) {
     output.classList.add("seen");
     for (const part of output.children) hide(part, false);
@@ -180,17 +174,22 @@ function showPredicted(question) {
   letScroll();
 }
 
-/* If the address leads into a tab, chooses its framework on the whole page. */
+/* Reveals what contains an element: an answer, and a tab by choosing its framework on
+   the whole page. Returns whether there was any. */
+function reveal(target) {
+  const output = target.closest(".predicted");
+  if (output) showPredicted(output);
+  const panel = target.closest(".frameworks > .sd-tab-content");
+  if (panel && frameworkOf(panel) !== root.dataset.framework) chooseAndSay(frameworkOf(panel), null);
+  return output || panel;
+}
+
 function openLinkedTab() {
   const id = decodeURIComponent(window.location.hash.slice(1));
   const target = id && document.getElementById(id);
   if (!target) return;
   target.closest("details")?.setAttribute("open", "");
-  const output = target.closest(".predicted");
-  if (output) showPredicted(output.dataset.question);
-  const panel = target.closest(".frameworks > .sd-tab-content");
-  if (panel && frameworkOf(panel) !== root.dataset.framework) chooseAndSay(frameworkOf(panel), null);
-  if (panel || output) target.scrollIntoView();
+  if (reveal(target)) target.scrollIntoView();
 }
 
 /* Returns the framework that a tab's content is for. */
@@ -204,15 +203,9 @@ function frameworkOf(panel) {
 function carryChoice(event) {
   const link = event.target.closest?.("a[href]");
   const elsewhere = event.type !== "click" || event.ctrlKey || event.metaKey || event.shiftKey;
-  if (!(said() || elsewhere) || !link || link.getAttribute("href").startsWith("#")) return;
-  const address = new URL(link.href);
-  const inBook =
-    address.protocol === window.location.protocol &&
-    address.host === window.location.host &&
-    address.pathname.endsWith(".html");
-  if (!inBook || address.searchParams.has("framework")) return;
-  address.searchParams.set("framework", root.dataset.framework);
-  link.href = address;
+  if (!(named(window.location) || elsewhere) || !link || link.getAttribute("href").startsWith("#")) return;
+  const inBook = link.host === window.location.host && link.pathname.endsWith(".html");
+  if (inBook && !named(link)) link.href = withFramework(link);
 }
 
 /* Makes links to notebooks download. Some servers call them text, which browsers show. */
@@ -241,9 +234,9 @@ for (const part of document.querySelectorAll(".predicted > :not(.reveal)")) hide
 showChoice();
 putShownFirst();
 sessionStorage.setItem(KEY, root.dataset.framework);
-if (said()) {
+if (named(window.location)) {
   keepChoice(root.dataset.framework);
-  say(root.dataset.framework);
+  say();
 }
 saveNotebooks();
 nameButtons();
@@ -257,14 +250,14 @@ document.addEventListener("click", event => {
   const button = event.target.closest(".reveal");
   if (!button) return;
   const output = button.parentElement;
-  showPredicted(output.dataset.question);
+  showPredicted(output);
   output.tabIndex = -1;
   output.focus({ preventScroll: true });
 });
 document.addEventListener(
   "toggle",
   event => {
-    if (event.target.matches("details[data-question][open]")) showPredicted(event.target.dataset.question);
+    if (event.target.matches("details[data-question][open]")) showPredicted(event.target);
   },
   true
 );
@@ -276,13 +269,7 @@ document.addEventListener(
   { capture: true, passive: true }
 );
 // The browser's search, or a link to some words, found a match in a hidden part.
-document.addEventListener("beforematch", event => {
-  const found = event.target;
-  const output = found.closest(".predicted");
-  if (output) showPredicted(output.dataset.question);
-  const panel = found.closest(".frameworks > .sd-tab-content");
-  if (panel) chooseAndSay(frameworkOf(panel), null);
-});
+document.addEventListener("beforematch", event => reveal(event.target));
 window.addEventListener("hashchange", openLinkedTab);
 window.addEventListener("resize", letScroll);
 window.addEventListener("load", letScroll);
@@ -290,16 +277,15 @@ window.addEventListener("load", letScroll);
 window.addEventListener("pageshow", event => {
   if (!event.persisted) return;
   choose(sessionStorage.getItem(KEY));
-  if (said()) say(root.dataset.framework);
+  if (named(window.location)) say();
 });
 
 /* Print in light mode, because paper is white. */
 const paper = window.matchMedia("print");
 let onScreen = null;
 function changeTheme(printing) {
-  if (printing === (onScreen !== null)) return;
-  if (printing) onScreen = root.dataset.theme;
-  root.dataset.theme = printing ? "light" : onScreen;
+  if (printing) onScreen ??= root.dataset.theme;
+  root.dataset.theme = printing ? "light" : (onScreen ?? root.dataset.theme);
   if (!printing) onScreen = null;
 }
 paper.addEventListener("change", () => changeTheme(paper.matches));
