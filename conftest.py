@@ -15,6 +15,7 @@ from functools import cache
 from itertools import chain
 from queue import Empty
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import pytest
 from nbformat import NotebookNode
@@ -89,17 +90,17 @@ class Notebook(IPyNbFile):
         self.reached = 0
         receive = self.kernel.get_message
 
-        def get_message(stream: str, timeout: float | None = None) -> dict:
+        def get_message(stream: str, timeout: float) -> dict:
             # If the kernel is gone, nbval would wait until the cell's timeout.
-            end = time.monotonic() + (timeout or 0)
+            end = time.monotonic() + timeout
             while True:
                 left = end - time.monotonic()
                 try:
-                    return receive(stream, 1 if timeout is None else min(1, left))
+                    return receive(stream, min(1, left))
                 except Empty:
                     if not self.kernel.is_alive():
                         raise KernelDied from None
-                    if timeout is not None and left <= 1:
+                    if left <= 1:
                         raise
 
         self.kernel.get_message = get_message
@@ -203,16 +204,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        if isinstance(item, Cell):  # the kernel that starts now inherits these
-            wanted = kernel_environment(os.environ)
-            for name in set(os.environ) - set(wanted):
-                patch.delenv(name)
-            for name, value in wanted.items():
-                patch.setenv(name, value)
-            # JAX compiles again for every training run, so kernels share a cache.
-            patch.setenv("JAX_COMPILATION_CACHE_DIR", _compiled().name)
-            patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if not isinstance(item, Cell):
+        return (yield)
+    # The kernel that starts now inherits these.
+    wanted = kernel_environment(os.environ)
+    # JAX compiles again for every training run, so kernels share a cache.
+    wanted["JAX_COMPILATION_CACHE_DIR"] = _compiled().name
+    wanted["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    with mock.patch.dict(os.environ, wanted, clear=True):
         return (yield)
 
 

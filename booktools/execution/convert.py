@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, unquote
 
 from booktools import ALL, DEFAULT, SourceError
@@ -28,7 +28,7 @@ class Converter:
     def __init__(self, book: Book, page: Page, framework: str):
         self.book, self.page, self.framework = book, page, framework
         self.cited: list[str] = []
-        self.directives: dict[str, Callable[[Block], str]] = {
+        self.directives: Mapping[str, Callable[[Block], str]] = {
             "admonition": self._admonition,
             "dropdown": lambda block: self._details(self._title(block), block),
             "exercise": self._exercise,
