@@ -135,6 +135,7 @@ def test_a_notebook_runs_again_only_if_its_code_changes(root, monkeypatch):
     assert json.loads((root / TORCH).read_text(encoding="utf-8")) == after
     library = root / "d2lutils"
     library.mkdir()
+    (library / "__init__.py").touch()
     (library / "torch.py").write_bytes(b"answer = 42\n")
     with_cell(root, "import d2lutils.torch", "print(d2lutils.torch.answer)")
     assert update(job(root)) == "executed"
@@ -143,7 +144,6 @@ def test_a_notebook_runs_again_only_if_its_code_changes(root, monkeypatch):
     assert '"42\\n"' in text
     (library / "torch.py").write_bytes(b"answer = 42\r\n")  # as Git does on Windows
     assert update(job(root)) == "unchanged"
-    assert update(job(root, "mxnet")) == "updated, outputs kept"
 
 
 def edit(root, change):
@@ -295,9 +295,7 @@ FAILURES = {
 
 
 def test_a_failing_cell_is_named_and_nothing_is_written(root, capsys):
-    lines = [
-        with_cell(root, code, framework=tag) for tag, (code, _) in FAILURES.items()
-    ]
+    lines = [with_cell(root, FAILURES[tag][0], framework=tag) for tag in FAILURES]
     before = {path: path.read_bytes() for path in root.glob("notebooks/*/*")}
     assert run(root, "notebooks") == 1
     told = capsys.readouterr().err
@@ -311,10 +309,8 @@ def test_a_failing_cell_is_named_and_nothing_is_written(root, capsys):
 
 
 def test_a_cell_is_stopped_after_the_timeout(root):
-    line = replace(
-        root / SECOND, 'print("all', 'import time\ntime.sleep(99)\nprint("all'
-    )
-    with pytest.raises(SourceError, match=f"(?s)second.md:{line - 3}:.* timed out"):
+    line = replace(root / SECOND, "import os, sys", "import time; time.sleep(99)")
+    with pytest.raises(SourceError, match=f"(?s)second.md:{line}:.* timed out"):
         update(job(root, "all", "second"), timeout=1)
 
 
