@@ -412,7 +412,7 @@ def test_ctrl_c_stops_everything_and_prints_one_line(root, tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=300)
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
