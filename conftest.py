@@ -15,18 +15,14 @@ from functools import cache
 from itertools import chain
 from queue import Empty
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import pytest
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from booktools import ALL, FRAMEWORKS, chosen_frameworks, missing_modules
-from booktools.execution.compare import (
-    drawings_agree,
-    picture_difference,
-    pictures_agree,
-    texts_agree,
-)
+from booktools.execution.compare import drawings_agree, picture_difference, texts_agree
 from booktools.execution.environment import kernel_environment
 from booktools.execution.forks import SUPPORTED, Forks
 
@@ -89,17 +85,17 @@ class Notebook(IPyNbFile):
         self.reached = 0
         receive = self.kernel.get_message
 
-        def get_message(stream: str, timeout: float | None = None) -> dict:
+        def get_message(stream: str, timeout: float) -> dict:
             # If the kernel is gone, nbval would wait until the cell's timeout.
-            end = time.monotonic() + (timeout or 0)
+            end = time.monotonic() + timeout
             while True:
                 left = end - time.monotonic()
                 try:
-                    return receive(stream, 1 if timeout is None else min(1, left))
+                    return receive(stream, min(1, left))
                 except Empty:
                     if not self.kernel.is_alive():
                         raise KernelDied from None
-                    if timeout is not None and left <= 1:
+                    if left <= 1:
                         raise
 
         self.kernel.get_message = get_message
@@ -136,6 +132,7 @@ class Cell(IPyNbCell):
         """Run the cell in the notebook's kernel; if ``check``, compare its outputs."""
         self.parent.reached = max(self.parent.reached, self.cell_num + 1)
         self.options["check"] = check
+        self.output_timeout = 60  # outputs can lag behind on a busy machine
         if not self.parent.kernel.is_alive():
             self.raise_cell_error("Not run: the kernel died in an earlier cell")
         try:
@@ -150,7 +147,7 @@ class Cell(IPyNbCell):
         if not isinstance(s, str):
             return s
         if PICTURE.match(s):
-            return Value(s, pictures_agree)
+            return Value(s, lambda *pictures: picture_difference(*pictures) is None)
         return Value(s, drawings_agree if "<svg" in s else texts_agree)
 
     def compare_outputs(self, test: list, ref: list, skip_compare=None) -> bool:
@@ -203,16 +200,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        if isinstance(item, Cell):  # the kernel that starts now inherits these
-            wanted = kernel_environment(os.environ)
-            for name in set(os.environ) - set(wanted):
-                patch.delenv(name)
-            for name, value in wanted.items():
-                patch.setenv(name, value)
-            # JAX compiles again for every training run, so kernels share a cache.
-            patch.setenv("JAX_COMPILATION_CACHE_DIR", _compiled().name)
-            patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if not isinstance(item, Cell):
+        return (yield)
+    # The kernel that starts now inherits these.
+    wanted = kernel_environment(os.environ)
+    # JAX compiles again for every training run, so kernels share a cache.
+    wanted["JAX_COMPILATION_CACHE_DIR"] = _compiled().name
+    wanted["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    with mock.patch.dict(os.environ, wanted, clear=True):
         return (yield)
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from booktools import ALL, FRAMEWORKS, SourceError
@@ -15,7 +15,7 @@ try:
     from booktools.execution.execute import update_all
     from booktools.execution.figures import MARK, unfounded
     from booktools.execution.jobs import Job, jobs, orphans, outdated
-    from booktools.source.book import Book
+    from booktools.source.book import Book, Page
     from booktools.source.claims import MARK as CLAIM_MARK
     from booktools.source.claims import unclaimed
 except ModuleNotFoundError as error:
@@ -101,12 +101,11 @@ def _check_names(book: Book, names: Sequence[str]) -> None:
 
 def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     start = time.perf_counter()
-    unchanged = 0
+    unchanged: list[Job] = []
 
     def report(job: Job, done: str) -> None:
-        nonlocal unchanged
         if done == "unchanged":
-            unchanged += 1
+            unchanged.append(job)
         else:
             seconds = time.perf_counter() - start
             line = f"{job.shown}: {done} ({seconds:.0f} s)\n"
@@ -120,7 +119,7 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
         print("\nStopped. Unfinished notebooks are unchanged.", file=sys.stderr)
         return 130
     if unchanged:
-        print(f"{unchanged} of {len(wanted)} notebooks: unchanged")
+        print(f"{len(unchanged)} of {len(wanted)} notebooks: unchanged")
     for error in failed:
         print(f"\n{error}", file=sys.stderr)
     return 1 if failed else 0
@@ -129,21 +128,21 @@ def _notebooks(book: Book, wanted: list[Job], options: argparse.Namespace) -> in
 def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     problems = [str(problem) for job in wanted if (problem := job.problem())]
     if not problems:
-        problems += [*_figures(book, wanted), *_unclaimed(wanted)]
+        problems += _unbacked(book, dict.fromkeys(each.page for each in wanted))
     problems += outdated(wanted)
     problems += [
         f"{path.as_posix()}: no section makes it; delete it" for path in orphans(book)
     ]
-    for problem in problems:
-        print(problem, file=sys.stderr)
     if not problems:
         print(f"{len(wanted)} notebooks match their sections.")
-    return 1 if problems else 0
+        return 0
+    print(*problems, sep="\n", file=sys.stderr)
+    return 1
 
 
-def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
-    """Say which figures in the prose appear in no notebook where they should."""
-    for page in dict.fromkeys(each.page for each in wanted):
+def _unbacked(book: Book, pages: Iterable[Page]) -> Iterator[str]:
+    """Say which figures in the prose are in no notebook, and what lacks a claim."""
+    for page in pages:
         for line, figure, lacking in unfounded(book, page):
             yield (
                 f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
@@ -151,11 +150,6 @@ def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
                 "place the paragraph refers to; correct it, refer to its source, or "
                 f"say where it comes from on the line before the paragraph: {MARK} ..."
             )
-
-
-def _unclaimed(wanted: list[Job]) -> Iterator[str]:
-    """Say which sentences compare but have no claim next to them."""
-    for page in dict.fromkeys(each.page for each in wanted):
         for line, word in unclaimed(page.section):
             yield (
                 f"{page.path}:{line}: {word!r} says something about results, but no "

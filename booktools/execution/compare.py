@@ -78,11 +78,6 @@ def figures_near(stored: str, new: str) -> bool:
     return abs(a - b) <= (0 if any(whole) else RELATIVE * size) + min(unit, little)
 
 
-def points_near(stored: str, new: str) -> bool:
-    """Return whether two coordinates, in points, look the same to the eye."""
-    return abs(float(stored) - float(new)) <= POINTS
-
-
 def texts_agree(stored: str, new: str) -> bool:
     """Return whether two texts have the same words, and numbers that agree one by one.
 
@@ -115,11 +110,10 @@ def drawings_agree(stored: str, new: str) -> bool:
     stored, new = numbered(stored), numbered(new)
     if COORDINATES.split(stored) != COORDINATES.split(new):
         return False
-    parts = zip(COORDINATES.findall(stored), COORDINATES.findall(new), strict=True)
-    return all(
-        POINT_NUMBER.split(a) == POINT_NUMBER.split(b)
-        and all(map(points_near, POINT_NUMBER.findall(a), POINT_NUMBER.findall(b)))
-        for a, b in parts
+    parts = ["\n".join(COORDINATES.findall(svg)) for svg in (stored, new)]
+    points, new_points = (map(float, POINT_NUMBER.findall(part)) for part in parts)
+    return POINT_NUMBER.split(parts[0]) == POINT_NUMBER.split(parts[1]) and all(
+        abs(a - b) <= POINTS for a, b in zip(points, new_points, strict=True)
     )
 
 
@@ -127,11 +121,6 @@ def numbered(svg: str) -> str:
     """Number the names that Matplotlib makes by hashing exact coordinates."""
     names: dict[str, str] = {}
     return HASHED.sub(lambda name: names.setdefault(name[0], str(len(names))), svg)
-
-
-def pictures_agree(stored: str, new: str) -> bool:
-    """Return whether two pictures, PNG or JPEG in base64, look the same."""
-    return picture_difference(stored, new) is None
 
 
 def picture_difference(stored: str, new: str) -> str | None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 from urllib.parse import quote, unquote
 
 from booktools import ALL, DEFAULT, SourceError
 from booktools.source.book import Book, Page, Target
-from booktools.source.markdown import ADMONITIONS, EXPLICIT, Block, inlines
+from booktools.source.markdown import ADMONITIONS, EXPLICIT, Block, Inline, inlines
 from booktools.source.sections import named_frameworks
 
 WITHOUT_PLAIN_FORM = {
@@ -29,20 +28,27 @@ class Converter:
     def __init__(self, book: Book, page: Page, framework: str):
         self.book, self.page, self.framework = book, page, framework
         self.cited: list[str] = []
-        self.directives: Mapping[str, Callable[[Any], str]] = {
+        self.directives: Mapping[str, Callable[[Block], str]] = {
             "admonition": self._admonition,
-            "code-block": self._code,
             "dropdown": lambda block: self._details(self._title(block), block),
             "exercise": self._exercise,
             "figure": self._figure,
             "framework": self._framework,
             "image": self._image,
             "interactive": lambda block: "",  # the text has a still picture as well
-            "math": lambda block: self._math(block, block.options.get("label", "")),
             "output-figure": self._output_figure,
             "solution": self._solution,
             "table": self._table,
         } | dict.fromkeys(ADMONITIONS, self._admonition)
+        self.roles: dict[str, Callable[[str, str, str, int], str]] = {
+            "ref": self._reference,
+            "numref": self._reference,
+            "eq": self._equation,
+            "doc": self._document,
+            "cite": self._cite,
+            "cite:p": self._cite,
+            "cite:t": self._cite,
+        }
 
     def _error(self, line: int, message: str) -> SourceError:
         return SourceError(self.page.path, line, message)
@@ -64,7 +70,9 @@ class Converter:
         if block.kind == "code":
             return block.text
         if block.kind == "math":
-            return self._math(block, block.name)
+            number = block.name and self._target(block.name, block.line).number
+            tag = f" \\tag{{{number}}}" if number else ""
+            return f"$$\n{block.body.strip()}{tag}\n$$"
         if block.kind != "directive":
             return self._inline(block.text, block.line)
         if block.name not in self.directives:
@@ -74,14 +82,6 @@ class Converter:
                 f"use one of {', '.join(sorted(self.directives))}",
             )
         return self.directives[block.name](block)
-
-    def _math(self, block: Block, label: str) -> str:
-        tag = f" \\tag{{{self._target(label, block.line).number}}}" if label else ""
-        return f"$$\n{block.body.strip()}{tag}\n$$"
-
-    def _code(self, block: Block) -> str:
-        ticks = "`" * (max(map(len, re.findall("`{3,}", block.body)), default=2) + 1)
-        return f"{ticks}{block.argument}\n{block.body}\n{ticks}"
 
     def _framework(self, block: Block) -> str:
         named = named_frameworks(
@@ -95,17 +95,15 @@ class Converter:
 
     def _output_figure(self, block: Block) -> str:
         self._alt(block)
-        return self._captioned(block, block.argument)
+        number = self._number("Figure", block.argument, block.line)
+        return number + self.markdown(block.inside)
 
     def _figure(self, block: Block) -> str:
-        caption = self._captioned(block, block.options.get("name", ""))
+        number = self._number("Figure", block.options.get("name"), block.line)
+        caption = number + self.markdown(block.inside)
         return f"{self._image(block)}\n\n{caption}".rstrip()
 
-    def _captioned(self, block: Block, label: str) -> str:
-        number = self._number("Figure", label, block.line)
-        return f"{number}{self.markdown(block.inside)}"
-
-    def _number(self, kind: str, label: str, line: int) -> str:
+    def _number(self, kind: str, label: str | None, line: int) -> str:
         return f"**{kind} {self._target(label, line).number}.** " if label else ""
 
     def _image(self, block: Block) -> str:
@@ -119,7 +117,7 @@ class Converter:
         raise self._error(block.line, message)
 
     def _exercise(self, block: Block) -> str:
-        label = block.options.get("label", "")
+        label = block.options.get("label")
         if not label:
             raise self._error(block.line, "the exercise has no :label:; give it one")
         title = f": {self._title(block)}" if block.argument else ""
@@ -147,7 +145,7 @@ class Converter:
         table = self.markdown(block.inside)
         if not block.argument:
             return table
-        number = self._number("Table", block.options.get("name", ""), block.line)
+        number = self._number("Table", block.options.get("name"), block.line)
         return f"{number}{self._title(block)}\n\n{table}"
 
     # Inside a block
@@ -159,45 +157,29 @@ class Converter:
             if each.kind in WITHOUT_PLAIN_FORM:
                 raise self._error(place, WITHOUT_PLAIN_FORM[each.kind])
             if each.kind == "role":
-                new = self._role(each.name, each.text, place)
+                edits.append((each.start, each.end, self._role(each, place)))
             elif each.kind in ("link", "image"):
                 new = self._address(each.text, place, each.kind == "image")
-            else:
-                continue
-            if new is None:  # keep only the words of the link
-                edits += [(*part, "") for part in each.around]
-            elif new != each.text:
-                edits.append((each.start, each.end, new))
+                if new is None:  # keep only the words of the link
+                    edits += [(*part, "") for part in each.around]
+                elif new != each.text:
+                    edits.append((each.start, each.end, new))
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new + text[end:]
         return text
 
-    def _role(self, role: str, text: str, line: int) -> str:
-        explicit = EXPLICIT.fullmatch(text)
-        target = explicit["target"] if explicit else text
-        words = explicit["text"] if explicit else ""
-        if role in ("ref", "numref", "prf:ref"):
-            return self._reference(role, target, words, line)
-        if role == "eq":
-            number = self._target(text, line)
-            return self._named(number, f"({number.number})")
-        if role == "doc":
-            return self._document(target, words, line)
-        if role in ("cite:p", "cite:t", "cite"):
-            return self._cite(role, text, line)
-        if role in ("sub", "sup", "kbd"):
-            return f"<{role}>{text}</{role}>"
-        if role == "math":
-            return f"${text}$"
-        if role.startswith("py:"):
-            # On the pages it links to the reference; ~ shortens the name.
-            name = target.rpartition(".")[2] if target[:1] == "~" else target
-            return f"`{words or name}`"
-        raise self._error(
-            line,
-            f"the role {role!r} has no plain form for notebooks; use one of ref, "
-            "numref, eq, doc, cite:p, cite:t, math, sub, sup, kbd, or one of py:",
+    def _role(self, role: Inline, line: int) -> str:
+        if role.name not in self.roles:
+            raise self._error(
+                line,
+                f"the role {role.name!r} has no plain form for notebooks; use one of "
+                f"{', '.join(self.roles)}",
+            )
+        explicit = EXPLICIT.fullmatch(role.text)
+        target, words = (
+            explicit.group("target", "text") if explicit else (role.text, "")
         )
+        return self.roles[role.name](role.name, target, words, line)
 
     def _target(self, label: str, line: int) -> Target:
         if label not in self.book.labels:
@@ -207,6 +189,10 @@ class Converter:
                 f"({label})= before what you mean",
             )
         return self.book.labels[label]
+
+    def _equation(self, role: str, label: str, words: str, line: int) -> str:
+        target = self._target(label, line)
+        return self._named(target, f"({target.number})")
 
     def _reference(self, role: str, label: str, words: str, line: int) -> str:
         target = self._target(label, line)
@@ -240,14 +226,14 @@ class Converter:
             return words
         return f"{words} of {self._link(target.page, target.page.title)}"
 
-    def _document(self, name: str, words: str, line: int) -> str:
+    def _document(self, role: str, name: str, words: str, line: int) -> str:
         path = name[1:] if name[:1] == "/" else self._beside(name)
         page = self._page(path.removesuffix(".md"), name, line)
         return self._link(page, words or page.title)
 
-    def _cite(self, role: str, keys: str, line: int) -> str:
+    def _cite(self, role: str, keys: str, words: str, line: int) -> str:
         works = []
-        for key in (key.strip() for key in keys.split(",")):
+        for key in map(str.strip, keys.split(",")):
             if key not in self.book.bibliography:
                 message = f"there is no work {key!r} in references.bib; add it there"
                 raise self._error(line, message)
@@ -269,11 +255,7 @@ class Converter:
         return f"[{words}]({address}{anchor})"
 
     def framework_of(self, page: Page) -> str:
-        """Choose the framework whose notebook of a section we link to.
-
-        We prefer our own framework, then ALL, then the default, then the section's
-        first one.
-        """
+        """Choose the framework whose notebook of a section we link to."""
         offered = page.section.frameworks
         wanted = (self.framework, ALL, DEFAULT.tag, *offered)
         return next(name for name in wanted if name in offered)
@@ -295,7 +277,7 @@ class Converter:
 
     def picture_address(self, path: str, line: int) -> str:
         """Return the address of a picture; ``line`` is where the section shows it."""
-        return f"../../{quote(path)}"
+        return self.file_address(path)
 
     def _address(self, address: str, line: int, is_image: bool = False) -> str | None:
         """Turn an address that works on the page into one for its notebooks."""
@@ -320,6 +302,8 @@ class Converter:
             return page
         message = f"there is no page {shown!r}; expected one listed in _toc.yml"
         raise self._error(line, message)
+
+    # At the end
 
     def references(self) -> str:
         """Return a list of the works cited so far, or "" if there are none."""

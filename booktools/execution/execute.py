@@ -7,13 +7,10 @@ import contextlib
 import logging
 import os
 import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError
@@ -37,51 +34,28 @@ QUIET = logging.getLogger(f"{__name__}.nbclient")
 QUIET.disabled = True
 
 
-class _ThisInterpreter(KernelSpecManager):
-    """Starts kernels with the current Python.
-
-    Otherwise Jupyter would prefer a kernel named python3 that was installed for
-    another Python.
-    """
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f"]
-        return KernelSpec(
-            argv=[*command, "{connection_file}"],
-            display_name="Python 3",
-            language="python",
-        )
-
-
 class Kernels:
     """The kernels that are running, so we can stop all of them at once."""
 
     def __init__(self) -> None:
-        self._running: set[AsyncKernelManager] = set()
-        self._lock = threading.Lock()
+        self._made: list[AsyncKernelManager] = []
         self.stopped = False
 
-    @contextlib.contextmanager
-    def new(self) -> Iterator[AsyncKernelManager]:
-        """Yield the manager for a new kernel."""
-        manager = AsyncKernelManager(kernel_spec_manager=_ThisInterpreter())
-        with self._lock:
-            self._running.add(manager)
-        try:
-            yield manager
-        finally:
-            with self._lock:
-                self._running.remove(manager)
+    def new(self) -> AsyncKernelManager:
+        """Return the manager for a new kernel with the current Python."""
+        # In its folders, Jupyter might find a kernel for another Python.
+        specs = KernelSpecManager(kernel_dirs=[])
+        self._made.append(AsyncKernelManager(kernel_spec_manager=specs))
+        return self._made[-1]
 
     def stop(self) -> None:
         """Kill all kernels and the processes they started, and start no more."""
         self.stopped = True
-        with self._lock:
-            for manager in self._running:
-                # Windows has no SIGKILL, but its SIGTERM kills too.
-                number = getattr(signal, "SIGKILL", signal.SIGTERM)
-                with contextlib.suppress(RuntimeError, OSError):  # none, or just ended
-                    asyncio.run(manager.signal_kernel(number))
+        for manager in self._made:
+            # Windows has no SIGKILL, but its SIGTERM kills too.
+            number = getattr(signal, "SIGKILL", signal.SIGTERM)
+            with contextlib.suppress(RuntimeError, OSError):  # not started, or ended
+                asyncio.run(manager.signal_kernel(number))
 
 
 def update(
@@ -183,45 +157,42 @@ def _run(job: Job, timeout: int | None, kernels: Kernels) -> bool:
             raise RuntimeError("stopped")
         at.append(cell_index)
 
-    with kernels.new() as manager:
-        client = NotebookClient(
-            job.fresh,
-            km=manager,
-            timeout=timeout,
-            record_timing=False,
-            coalesce_streams=True,
-            store_widget_state=False,
-            # ipykernel warns about TCP, although we use it only on this machine, and
-            # reports every interrupt, even the one before every shutdown.
-            extra_arguments=["--log-level=CRITICAL"],
-            resources={"metadata": {"path": str(job.path.parent)}},
-            on_cell_start=begin,
-            log=QUIET,
-        )
-        # Otherwise nbclient leaves the kernel running.
-        client.owns_km = True
-        try:
-            client.execute(env=_environment(job.root))
-        except (CellControlSignal, CellTimeoutError) as error:
-            text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
-            raise _at(job, at[-1], f"failed:\n{text}") from None
-        except RuntimeError:  # such as DeadKernelError
-            client.km = manager  # nbclient uses it again when Python exits
-            if not at and not kernels.stopped:
-                return False
-            message = (
-                "failed: its kernel was killed, perhaps because memory ran out; with "
-                "--jobs 1 only one notebook runs at a time"
-            )
-            raise _at(job, at[-1] if at else 0, message) from None
-    return True
-
-
-def _environment(root: Path) -> dict[str, str]:
-    """Return the kernel's environment, so it imports the book's own d2lutils."""
+    manager = kernels.new()
+    client = NotebookClient(
+        job.fresh,
+        km=manager,
+        timeout=timeout,
+        record_timing=False,
+        coalesce_streams=True,
+        store_widget_state=False,
+        # ipykernel warns about TCP, although we use it only on this machine, and
+        # reports every interrupt, even the one before every shutdown.
+        extra_arguments=["--log-level=CRITICAL"],
+        resources={"metadata": {"path": str(job.path.parent)}},
+        on_cell_start=begin,
+        log=QUIET,
+    )
+    # Otherwise nbclient leaves the kernel running.
+    client.owns_km = True
+    # The kernel imports the book's own d2lutils.
     environment = kernel_environment(os.environ)
-    paths = [str(root.resolve()), environment.get("PYTHONPATH", "")]
-    return environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    paths = [str(job.root.resolve()), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    try:
+        client.execute(env=environment)
+    except (CellControlSignal, CellTimeoutError) as error:
+        text = ANSI.sub("", getattr(error, "traceback", "") or str(error)).strip()
+        raise _at(job, at[-1], f"failed:\n{text}") from None
+    except RuntimeError:  # such as DeadKernelError
+        client.km = manager  # nbclient uses it again when Python exits
+        if not at and not kernels.stopped:
+            return False
+        message = (
+            "failed: its kernel was killed, perhaps because memory ran out; with "
+            "--jobs 1 only one notebook runs at a time"
+        )
+        raise _at(job, at[-1] if at else 0, message) from None
+    return True
 
 
 def _at(job: Job, index: int, message: str) -> SourceError:

@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from booktools.execution.split import NOTEBOOK_METADATA, cell_metadata
-from booktools.execution.stored import code_cells
+from booktools.execution.stored import code_cells, essence
 from booktools.source.sections import Cell, Section
 
 
@@ -61,7 +61,7 @@ def _folded(cell: Cell) -> dict[str, Any]:
 def _copies(
     cell: Cell, executed: dict[str, NotebookNode], number: int
 ) -> Iterator[tuple[dict[str, Any], NotebookNode]]:
-    contents = [_content(copy.outputs) for copy in executed.values()]
+    contents = [[*map(essence, copy.outputs)] for copy in executed.values()]
     blank = nbformat.v4.new_code_cell()
     if cell.shared and all(content == contents[0] for content in contents):
         yield {}, next(iter(executed.values()), blank)
@@ -71,11 +71,3 @@ def _copies(
         if cell.shared:
             own["group"] = number
         yield {"booktools": own}, executed.get(name, blank)
-
-
-def _content(outputs: list[NotebookNode]) -> list[dict[str, Any]]:
-    """Return the visible part of outputs, without counts and metadata."""
-    return [
-        {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
-        for output in outputs
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+from collections import Counter
 
 import nbformat
 from nbformat import NotebookNode
@@ -65,10 +65,8 @@ def split(
         if cell.kind == "markdown":
             add(cell.line, convert.markdown(cell.blocks))
         elif framework in cell.frameworks:
-            metadata = cell_metadata(cell)
-            notebook.cells.append(
-                nbformat.v4.new_code_cell(cell.source, metadata=metadata)
-            )
+            code = nbformat.v4.new_code_cell(cell.source, metadata=cell_metadata(cell))
+            notebook.cells.append(code)
             lines.append(cell.line)
     add(section.cells[-1].line, convert.references())
     add(section.cells[-1].line, convert.navigation())
@@ -88,11 +86,9 @@ def cell_metadata(cell: Cell) -> NotebookNode:
 
 
 def _identify(notebook: NotebookNode) -> None:
-    taken: set[str] = set()
+    seen: Counter[tuple[str, str]] = Counter()
     for cell in notebook.cells:
-        for count in itertools.count():
-            content = f"{cell.cell_type}\n{count}\n{cell.source}"
-            cell.id = hashlib.sha256(content.encode()).hexdigest()[:12]
-            if cell.id not in taken:
-                break
-        taken.add(cell.id)
+        key = cell.cell_type, cell.source
+        content = f"{cell.cell_type}\n{seen[key]}\n{cell.source}"
+        cell.id = hashlib.sha256(content.encode()).hexdigest()[:12]
+        seen[key] += 1

@@ -17,13 +17,12 @@ from nbformat import NotebookNode
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
-HOME = re.compile(r"(?:/home/|/Users/|/root/|[A-Za-z]:\\Users\\)\S*")
 PRIVATE = (
-    (ANSI, "terminal colors"),
-    (HOME, "a machine's path"),
-    (re.compile(r"\S*site-packages\S*|\S*ipykernel_\d+\S*"), "a machine's path"),
-    (re.compile(r"<[^<>\n]* at 0x[0-9a-fA-F]+>"), "an address in memory"),
-    (re.compile(r"<dc:date>[^<]*</dc:date>"), "the time of day (savefig's Date)"),
+    (ANSI.pattern, "terminal colors"),
+    (r"(?:/home/|/Users/|/root/|[A-Za-z]:\\Users\\)\S*", "a machine's path"),
+    (r"\S*site-packages\S*|\S*ipykernel_\d+\S*", "a machine's path"),
+    (r"<[^<>\n]* at 0x[0-9a-fA-F]+>", "an address in memory"),
+    (r"<dc:date>[^<]*</dc:date>", "the time of day (savefig's Date)"),
 )
 """Patterns we don't store, because they differ between machines or runs."""
 
@@ -124,18 +123,13 @@ def outputs_checksum(notebook: NotebookNode) -> str:
     code or outputs. It doesn't change if an editor adds metadata.
     """
     told = [
-        (
-            cell.source,
-            _may_raise(cell),
-            cell.execution_count,
-            [_essence(output) for output in cell.outputs],
-        )
-        for cell in code_cells(notebook)
+        (c.source, _may_raise(c), c.execution_count, [*map(essence, c.outputs)])
+        for c in code_cells(notebook)
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _essence(output: NotebookNode) -> dict[str, object]:
+def essence(output: NotebookNode) -> dict[str, object]:
     """Return the visible part of an output, with the sizes of its pictures."""
     kept = {k: v for k, v in output.items() if k not in ("execution_count", "metadata")}
     data = output.get("data", {})
@@ -181,17 +175,16 @@ def difference(
     Returns:
         One of the ``lines`` of the section and what is wrong there, or None.
     """
-    for i, (new, line) in enumerate(zip(fresh.cells, lines, strict=True)):
-        if i >= len(stored.cells):
+    for new, line, old in zip_longest(fresh.cells, lines, stored.cells):
+        if new is None:
+            return lines[-1], "has more cells after the end of the section"
+        if old is None:
             return line, "lacks the cell here"
-        old = stored.cells[i]
         if (new.cell_type, new.source) != (old.cell_type, old.source):
             first, there, here = _first_change(new, old)
             return line + first, f"does not match: {there!r} there is {here!r} here"
         if new.metadata.get("tags", []) != old.metadata.get("tags", []):
             return line, "does not match the options of the cell here"
-    if len(stored.cells) > len(fresh.cells):
-        return lines[-1], "has more cells after the end of the section"
     known = stored.metadata.get("booktools", {})
     if any(known.get(key) != value for key, value in fresh.metadata.booktools.items()):
         return 1, "belongs to another section or framework, by its metadata"
@@ -203,12 +196,11 @@ def _first_change(new: NotebookNode, old: NotebookNode) -> tuple[int, str, str]:
 
     The number is 0 in Markdown, whose lines differ from those of the section.
     """
-    news, olds = new.source.split("\n"), old.source.split("\n")
-    pairs = enumerate(zip_longest(olds, news))
-    changes = ((i, a or "", b or "") for i, (a, b) in pairs if a != b)
+    pairs = zip_longest(old.source.split("\n"), new.source.split("\n"), fillvalue="")
+    changes = ((i, *pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
     same, there, here = next(changes, (0, "", ""))
     code = new.cell_type == old.cell_type == "code"
-    return (min(same, len(news) - 1) if code else 0), there, here
+    return (min(same, new.source.count("\n")) if code else 0), there, here
 
 
 def tidy_outputs(cell: NotebookNode) -> None:
@@ -235,26 +227,17 @@ def validate_outputs(cell: NotebookNode) -> str | None:
     if _may_raise(cell) and not raised:
         return "is tagged raises-exception but raised nothing; remove the tag"
     folders = (sys.prefix, tempfile.gettempdir(), str(Path.cwd()))
-    machine = [(re.compile(re.escape(f) + r"\S*"), "a machine's path") for f in folders]
+    machine = [(re.escape(each) + r"\S*", "a machine's path") for each in folders]
     for output in cell.outputs:
         if output.get("name") == "stderr":
             return (
                 "wrote to stderr, which is not stored; silence its cause or print to "
                 f"stdout:\n{output.text.strip()}"
             )
-        for text in _texts(output):
-            for pattern, what in (*PRIVATE, *machine):
-                if match := pattern.search(text):
-                    return f"output {what}, which may not be stored: {match[0]!r}"
+        data = output.get("data", {}).items()
+        shown = [text for kind, text in data if re.match("text/|image/svg", kind)]
+        text = "\n".join([output.get("text", ""), *output.get("traceback", []), *shown])
+        for pattern, what in (*PRIVATE, *machine):
+            if match := re.search(pattern, text):
+                return f"output {what}, which may not be stored: {match[0]!r}"
     return None
-
-
-def _texts(output: NotebookNode) -> Iterator[str]:
-    if output.output_type == "stream":
-        yield output.text
-    elif output.output_type == "error":
-        yield "\n".join(output.traceback)
-    else:
-        for kind, data in output.data.items():
-            if kind.startswith("text/") or kind == "image/svg+xml":
-                yield data

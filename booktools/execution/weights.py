@@ -1,7 +1,4 @@
-"""Saves the trained parameters of notebooks for the figures that ask for them.
-
-Parameters are saved in 16 bits, classes in 8.
-"""
+"""Saves the trained parameters of notebooks for the figures that ask for them."""
 
 from __future__ import annotations
 
@@ -56,6 +53,7 @@ def kept_weights(
 
 
 def _small(array: np.ndarray) -> np.ndarray:
+    """Return parameters in 16 bits, classes in 8."""
     return array.astype(np.float16 if array.dtype.kind == "f" else np.uint8)
 
 

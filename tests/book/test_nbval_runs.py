@@ -5,10 +5,10 @@ The tests run small notebooks with the project's conftest.py.
 
 import base64
 import io
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -18,8 +18,6 @@ from PIL import Image
 
 from booktools import FRAMEWORKS
 from booktools.execution.forks import SUPPORTED
-
-pytest_plugins = "pytester"
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,19 +29,13 @@ def png(color):
     return base64.b64encode(file.getvalue()).decode()
 
 
-PNG, NEAR, OTHER = png(100), png(101), png(200)
-SHOW = "from IPython.display import display\ndisplay({}, raw=True)"
-
-
-def cell(source, *outputs, count=1, **metadata):
+def cell(source, *outputs, count=1):
     """Make a code cell with stored outputs. Strings stand for printed text."""
     outputs = [
         new_output("stream", text=output) if isinstance(output, str) else output
         for output in outputs
     ]
-    return new_code_cell(
-        source, outputs=outputs, execution_count=count, metadata=metadata
-    )
+    return new_code_cell(source, outputs=outputs, execution_count=count)
 
 
 def shown(text="", **data):
@@ -51,137 +43,175 @@ def shown(text="", **data):
     return new_output("display_data", {"text/plain": text, **data})
 
 
-@pytest.fixture
-def store(pytester):
-
-    def store(folder, name, *cells):
-        path = pytester.path / "notebooks" / folder / f"{name}.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(new_notebook(cells=list(cells)), path)
-
-    return store
+def show(**data):
+    """Return code that displays data."""
+    data = {"text/plain": "", **data}
+    return f"from IPython.display import display\ndisplay({data}, raw=True)"
 
 
-@pytest.fixture
-def outcomes(pytester, monkeypatch, store):
-    """Store cells as a notebook, run it, and return each cell's outcome."""
+def path(y):
+    return {"image/svg+xml": f'<svg><path d="M 0 {y}"/></svg>'}
 
-    def run(cells, *options, folder="pytorch", more=""):
-        conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
-        pytester.makeconftest(conftest + more)
-        store(folder, "small", *cells)
-        monkeypatch.setenv("PYTHONPATH", str(ROOT))
-        result = pytester.runpytest_subprocess(
-            "--nbval", "--nbval-current-env", "-rA", "notebooks", *options
-        )
-        words = [
-            line.split()
-            for line in result.outlines
-            if re.match(r"[A-Z]+ .*small.ipynb::Cell ", line)
-        ]
-        found = {int(cell): outcome for outcome, _, cell, *_ in words}
-        return [found.get(i) for i in range(len(cells))], result
 
-    return run
+def picture(color):
+    return {"image/png": png(color)}
+
+
+def asked(name, value):
+    return cell(f"import os; print(os.environ.get({name!r}))", f"{value}\n")
 
 
 ANIMATION = """from IPython.display import display
 handle = display("first", display_id=True)
 handle.update("second")"""
-FIGURE = "print('train loss 0.382')"
+LOSS = "print('train loss 0.382')"
+IMPORTED = cell(
+    "import sys; print({'colorsys', 'd2lutils.metrics'} <= set(sys.modules))", "True\n"
+)
 
-
-def test_stored_outputs_must_be_reproduced(outcomes, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setenv("PYTHONWARNINGS", "error")
-    svg = '<svg><path d="M 0 {}"/></svg>'
-    display = SHOW.format({"text/plain": "", "image/svg+xml": svg.format("9.5")})
-    picture = SHOW.format({"text/plain": "", "image/png": PNG})
-    ask = "import os; print(os.environ.get({!r}))"
-    inline = "module://matplotlib_inline.backend_inline\n"
-    cases = [
-        (cell(FIGURE, "train loss 0.382\n"), "PASSED"),
-        (cell(FIGURE, "train loss 0.383\n"), "PASSED"),
-        (cell(FIGURE, "train loss 0.392\n"), "FAILED"),
-        (cell(FIGURE, "test loss 0.382\n"), "FAILED"),
-        (cell(FIGURE), "FAILED"),
+# The cells of each notebook, with the outcome of each.
+NOTEBOOKS = {
+    "plain/stored": [
+        (cell(LOSS, "train loss 0.382\n"), "PASSED"),
+        (cell(LOSS, "train loss 0.383\n"), "PASSED"),
+        (cell(LOSS, "train loss 0.392\n"), "FAILED"),
+        (cell(LOSS, "test loss 0.382\n"), "FAILED"),
+        (cell(LOSS), "FAILED"),
         (cell("x = 1", "train loss 0.382\n"), "FAILED"),
-        (cell(FIGURE, count=None), "FAILED"),
+        (cell(LOSS, count=None), "FAILED"),
         (cell("x = 1", count=None), "FAILED"),
-        (cell("print((256, 784))", "(256, 784)\n"), "PASSED"),
         (cell("print((256, 784))", "(256, 785)\n"), "FAILED"),
-        (cell(display, shown(**{"image/svg+xml": svg.format("9")})), "PASSED"),
-        (cell(display, shown(**{"image/svg+xml": svg.format("8")})), "FAILED"),
-        (cell(display, shown()), "FAILED"),
-        (cell(picture, shown(**{"image/png": NEAR})), "PASSED"),
-        (cell(picture, shown(**{"image/png": OTHER})), "FAILED"),
-        (cell(picture, shown()), "FAILED"),
-        (cell("'x'", shown(**{"image/png": PNG})), "FAILED"),
+        (cell(show(**path(9.5)), shown(**path(9))), "PASSED"),
+        (cell(show(**path(9.5)), shown(**path(8))), "FAILED"),
+        (cell(show(**path(9.5)), shown()), "FAILED"),
+        (cell(show(**picture(100)), shown(**picture(101))), "PASSED"),
+        (cell(show(**picture(100)), shown(**picture(200))), "FAILED"),
+        (cell(show(**picture(100)), shown()), "FAILED"),
+        (cell("'x'", shown(**picture(100))), "FAILED"),
         (cell(ANIMATION, shown("'second'")), "PASSED"),
         (cell(ANIMATION, shown("'first'")), "FAILED"),
-        (cell("raise ValueError", count=1), "FAILED"),
+        (cell("raise ValueError"), "FAILED"),
         # The kernel does not depend on the caller's settings.
-        (cell(ask.format("PYTHONWARNINGS"), "None\n"), "PASSED"),
-        (cell(ask.format("MPLBACKEND"), inline), "PASSED"),
-        (cell(ask.format("OMP_NUM_THREADS"), "1\n"), "PASSED"),
-        (cell("import time; time.sleep(0.6)"), "PASSED"),
-        (cell("time.sleep(0.6)"), "PASSED"),
-    ]
-    cells, expected = zip(*cases, strict=True)
-    found, result = outcomes(cells, more="\nBUDGET = 1\n")
+        (asked("PYTHONWARNINGS", None), "PASSED"),
+        (asked("MPLBACKEND", "module://matplotlib_inline.backend_inline"), "PASSED"),
+        (asked("OMP_NUM_THREADS", 1), "PASSED"),
+        (cell("import time; time.sleep(0.3)"), "PASSED"),
+        (cell("time.sleep(0.3)"), "PASSED"),
+    ],
+    "plain/killed": [
+        (cell("print(1)", "1\n"), "PASSED"),
+        (cell("print(2, flush=True); import os; os._exit(9)"), "FAILED"),
+        (cell("print(3)", "3\n"), "FAILED"),
+    ],
+    "plain/chained": [
+        (cell("x = 1"), "PASSED"),
+        (cell("x += 1; print(x)", "3\n"), "FAILED"),
+        (cell("x *= 5"), "PASSED"),
+        (cell("print(x)", "10\n"), "PASSED"),
+        (cell("1 / 0"), "FAILED"),
+        (cell("print(1)", "1\n"), "PASSED"),
+    ],
+    "jax/one": [(IMPORTED, "PASSED" if SUPPORTED else "FAILED")],
+    "jax/two": [(IMPORTED, "PASSED" if SUPPORTED else "FAILED")],
+    "mxnet/dies-once": [(cell("print(1)", "1\n"), "PASSED")],
+    "all/dies-twice": [(cell("print(1)", "1\n"), "ERROR")],
+    "tensorflow/missing": [(cell("import nothing"), "SKIPPED")],
+}
+MORE = """
+import collections, dataclasses
+from nbval import plugin
+
+BUDGET = 0.6
+FRAMEWORKS["jax"] = dataclasses.replace(
+    FRAMEWORKS["jax"], module="metrics", others=("colorsys",))
+missing_modules = lambda tag: ["no_such_module"] if tag == "tensorflow" else []
+starting, deaths = plugin.RunningKernel, collections.Counter(mxnet=1, all=2)
+
+def start(*args, cwd, **options):
+    folder = cwd.rpartition(os.sep)[2]
+    deaths[folder] -= 1
+    if deaths[folder] >= 0:
+        raise RuntimeError("Kernel died before replying to kernel_info")
+    return starting(*args, cwd=cwd, **options)
+
+plugin.RunningKernel = start
+
+def pytest_collection_finish(session):
+    for item in session.items:
+        print("marks", item.path.stem, *sorted(m.name for m in item.iter_markers()))
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Store the notebooks; return a function that runs them, or some cells of them."""
+    folder = tmp_path_factory.mktemp("nbval")
+    conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
+    (folder / "conftest.py").write_text(conftest + MORE, encoding="utf-8")
+    for name, cells in NOTEBOOKS.items():
+        path = folder / "notebooks" / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(new_notebook(cells=[each for each, _ in cells]), path)
+    settings = {
+        "BOOKTOOLS_FRAMEWORK": "",
+        "MPLBACKEND": "agg",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "error",
+    }
+
+    def run(*chosen):
+        """Return what pytest said, and the outcomes by notebook and cell."""
+        options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=100", "-vrs"]
+        said = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *(chosen or ["notebooks"])],
+            cwd=folder,
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+        ).stdout
+        lines = re.findall(
+            r"^notebooks/(.*?)[.:]+ipynb::Cell (\d+) ([A-Z]+)", said, re.M
+        )
+        return said, {(name, int(number)): outcome for name, number, outcome in lines}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ran(run):
+    return run()
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_stored_outputs_must_be_reproduced(ran, name):
+    said, outcomes = ran
     different = [
-        f"{want} {one.source!r}"
-        for one, want, got in zip(cells, expected, found, strict=True)
-        if want != got
+        f"{outcome} {each.source!r}"
+        for i, (each, outcome) in enumerate(NOTEBOOKS[name])
+        if outcomes[name, i] != outcome
     ]
-    said = result.stdout.str()
     assert not different, said
-    # The message says where and how much a picture differs.
-    result.stdout.fnmatch_lines(
-        "*mismatch 'image/png': 100.00% of the pixels look different (columns 0 to 31*"
-    )
+
+
+def test_messages_say_what_happened_and_why(ran):
+    said, _ = ran
+    assert (
+        "mismatch 'image/png': 100.00% of the pixels look different (columns 0 to 31"
+    ) in said
     assert "base64" not in said
-    lines = said.partition("slowest notebooks")[2].splitlines()
-    seconds = re.fullmatch(r" +(\d+\.\d) s  (?:.*/)?small\.ipynb", lines[1])[1]
-    assert float(seconds) >= 1.2
-    assert "all 1; 1 took more than 1 s" in lines[2]
+    assert "The kernel died in this cell" in said
+    assert "Not run: " in said
+    assert re.search("SKIPPED.*no_such_module is not installed", said)
+    slowest = said.partition("slowest notebooks")[2]
+    seconds = re.search(r"^ +(\d+\.\d) s  .*plain/stored\.ipynb$", slowest, re.M)[1]
+    assert float(seconds) >= 0.6
+    assert re.search(r"all 8; [1-7] took more than 0.6 s", slowest)
 
 
-def test_a_killed_kernel_is_reported_at_once_and_other_notebooks_run(outcomes, store):
-    store("jax", "other", cell("print(1)", "1\n"))
-    start = time.monotonic()
-    found, result = outcomes(
-        [
-            cell("print(1)", "1\n"),
-            cell("print(2, flush=True); import os; os._exit(9)"),
-            cell("print(3)", "3\n"),
-        ],
-        more="\nmissing_modules = lambda tag: []\n",
-    )
-    assert time.monotonic() - start < 60
-    assert found == ["PASSED", "FAILED", "FAILED"]
-    result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(["*The kernel died in this cell*", "*Not run: *"])
-
-
-def test_a_selected_cell_runs_after_the_cells_before_it(outcomes):
-    cells = [
-        cell("x = 1"),
-        cell("x += 1; print(x)", "3\n"),
-        cell("x *= 5"),
-        cell("print(x)", "10\n"),
-        cell("print(x, 0)", "10\n"),
-        cell("1 / 0"),
-        cell("print(1)", "1\n"),
-    ]
-    found = ["PASSED", "FAILED", "PASSED", "PASSED", "FAILED", "FAILED", "PASSED"]
-    assert outcomes(cells)[0] == found
-    again = [each if each == "FAILED" else None for each in found]
-    assert outcomes(cells, "--lf")[0] == again
-    # If an earlier cell fails, the message names it.
-    found, result = outcomes(cells, "-k", "Cell and (3 or 6)")
-    assert [found[3], found[6]] == ["PASSED", "FAILED"]
-    result.stdout.fnmatch_lines(["*Cell 5: Cell execution caused an exception*"])
+def test_cells_are_marked_with_what_they_need(ran):
+    lines = ran[0].splitlines()
+    assert "marks one jax notebook" in lines
+    assert f"marks dies-twice {' '.join(sorted(['notebook', *FRAMEWORKS]))}" in lines
 
 
 def test_collecting_imports_nothing_that_builds_the_book():
@@ -193,67 +223,15 @@ def test_collecting_imports_nothing_that_builds_the_book():
     assert (loaded.stdout.strip(), loaded.returncode) == ("", 0), loaded.stderr
 
 
-MARKS = """
-missing_modules = lambda tag: []
-
-def pytest_collection_finish(session):
-    for item in session.items:
-        print(item.path.stem, *sorted(mark.name for mark in item.iter_markers()))
-"""
-
-
-def test_cells_are_marked_with_what_they_need(outcomes, store):
-    store("all", "other", cell("x = 1"))
-    options = {"folder": "pytorch", "more": MARKS}
-    _, result = outcomes([cell("x = 1")], "--collect-only", "-q", **options)
-    assert "small notebook pytorch" in result.outlines
-    assert f"other {' '.join(sorted(['notebook', *FRAMEWORKS]))}" in result.outlines
-
-
-def test_notebooks_of_a_missing_framework_are_skipped_with_a_reason(outcomes):
-    more = "\nmissing_modules = lambda tag: ['no_such_module']\n"
-    _, result = outcomes([cell("import nothing")], folder="tensorflow", more=more)
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED*no_such_module is not installed*"])
-
-
-DIES = """
-from nbval import plugin
-starting, started = plugin.RunningKernel, []
-
-
-def dies(*args, **options):
-    started.append(0)
-    if len(started) <= {times}:
-        raise RuntimeError("Kernel died before replying to kernel_info")
-    return starting(*args, **options)
-
-
-plugin.RunningKernel = dies
-"""
-
-
-@pytest.mark.parametrize(("times", "outcome"), [(1, "PASSED"), (2, "ERROR")])
-def test_a_kernel_that_dies_on_startup_is_restarted_once(outcomes, times, outcome):
-    found, _ = outcomes([cell("print(1)", "1\n")], more=DIES.format(times=times))
-    assert found == [outcome]
-
-
-FORKED = """
-import dataclasses
-missing_modules = lambda tag: []
-FRAMEWORKS["jax"] = dataclasses.replace(
-    FRAMEWORKS["jax"], module="metrics", others=("colorsys",))
-"""
-
-
-@pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux")
-def test_several_notebooks_of_a_framework_import_it_once(outcomes, store):
-    ask = "import sys; print({'colorsys', 'd2lutils.metrics'} <= set(sys.modules))"
-    store("jax", "other", cell(ask, "True\n"))
-    asked = [cell(ask, "True\n")]
-    found, result = outcomes(asked, folder="jax", more=FORKED)
-    assert found == ["PASSED"], result.stdout.str()
-    result.assert_outcomes(passed=2)
-    # A single notebook needs no server.
-    assert outcomes(asked, "-k", "small", folder="jax", more=FORKED)[0] == ["FAILED"]
+def test_a_selected_cell_runs_after_the_cells_before_it(run):
+    chained = "notebooks/plain/chained.ipynb"
+    cells = f"{chained}::Cell 3", f"{chained}::Cell 5"
+    said, outcomes = run(*cells, "notebooks/jax/one.ipynb")
+    assert outcomes == {
+        ("plain/chained", 3): "PASSED",
+        ("plain/chained", 5): "FAILED",
+        # A single notebook needs no server.
+        ("jax/one", 0): "FAILED",
+    }, said
+    # If an earlier cell fails, the message names it.
+    assert "Cell 4: Cell execution caused an exception" in said

@@ -17,7 +17,6 @@ from booktools.execution.environment import kernel_environment
 from booktools.execution.forks import SUPPORTED, Forks
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux")
-THREAD = "import threading; threading.Timer(9, print).start()"
 
 
 @contextlib.contextmanager
@@ -78,31 +77,27 @@ print(os.getpid(), os.getppid(), 'heavy' in sys.modules, os.getcwd(),
 
 
 def test_kernels_share_the_import_but_no_state(tmp_path):
-    with server(tmp_path, "from time import sleep; sleep(0.5)") as forks:
-        found = []
-        for _ in range(2):
-            with kernel(forks, tmp_path) as (manager, say):
-                found.append(say(IDENTITY).split())
-                say("import heavy; heavy.mark = 1")
-                stopped = say(
-                    "print('busy')\nwhile True: pass", manager.interrupt_kernel
-                )
-                assert stopped == "busy\nKeyboardInterrupt"
-                assert say("print(1)") == "1\n"
-            gone = eventually(lambda: not Path("/proc", found[-1][0]).exists())
-            assert gone, "the kernel outlived its stand-in"
-        one, other = found
-        assert one[1:4] == other[1:4] == [str(forks.server.pid), "True", str(tmp_path)]
-        assert one[4] != other[4], "both drew the same numbers"
+    with server(tmp_path, "") as forks:
         with kernel(forks, tmp_path) as (manager, say):
+            one = say(IDENTITY).split()
+            say("import heavy; heavy.mark = 1")
+            busy = "print('busy')\nwhile True: pass"
+            assert say(busy, manager.interrupt_kernel) == "busy\nKeyboardInterrupt"
+            assert say("print(1)") == "1\n"
+        gone = eventually(lambda: not Path("/proc", one[0]).exists())
+        assert gone, "the kernel outlived its stand-in"
+        with kernel(forks, tmp_path) as (manager, say):
+            other = say(IDENTITY).split()
             assert say("import heavy; print(hasattr(heavy, 'mark'))") == "False\n"
             say("import os, threading; threading.Timer(0.2, os._exit, [9]).start()")
             assert eventually(lambda: not manager.is_alive())
+        assert one[1:4] == other[1:4] == [str(forks.server.pid), "True", str(tmp_path)]
+        assert one[4] != other[4], "both drew the same numbers"
 
 
-@pytest.mark.parametrize("code", [THREAD, "raise ImportError"])
-def test_a_kernel_imports_by_itself_if_forking_is_unsafe(tmp_path, code):
-    with server(tmp_path, code) as forks, kernel(forks, tmp_path) as (_, say):
+def test_a_kernel_imports_by_itself_if_forking_is_unsafe(tmp_path):
+    thread = "import threading; threading.Timer(99, print).start()"
+    with server(tmp_path, thread) as forks, kernel(forks, tmp_path) as (_, say):
         _, parent, imported, folder, _ = say(IDENTITY).split()
         assert (parent, imported) == (str(os.getpid()), "False")
         assert folder == str(tmp_path)
