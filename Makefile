@@ -47,7 +47,7 @@ RESOLVE = uv pip compile --universal --python-version 3.11 --quiet --all-extras 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book latex pdf epub serve test notebooks lab bench lint format portable requirements clean
+.PHONY: help book latex pdf tex epub serve test notebooks lab bench lint format portable requirements clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -65,11 +65,14 @@ latex: $(BOOK)/ready ## write the book for LaTeX, with one framework
 pdf: latex ## typeset the book as a PDF, with one framework
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
 	  echo "XeLaTeX is needed. Install it, for example on Debian and Ubuntu:"; \
-	  echo "sudo apt-get install $(TEX)"; exit 1; } >&2
+	  echo "sudo apt-get install $$($(MAKE) -s tex)"; exit 1; } >&2
 	cd _build/latex && latexmk -pdfxe -interaction=nonstopmode -halt-on-error -silent *.tex
 	mkdir -p _build/pdf
 	cp _build/latex/$(NAME).pdf $(PDF)
 	@echo "The book: $(CURDIR)/$(PDF)"
+
+tex:
+	@echo $(TEX)
 
 epub: $(BOOK)/ready ## make an EPUB of the book, with one framework
 	rm -rf _build/epub

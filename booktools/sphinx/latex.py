@@ -21,6 +21,10 @@ PREAMBLE = r"""
 \newenvironment{sphinxVerbatimInput}{}{}
 \newenvironment{sphinxVerbatimOutput}
   {\colorlet{VerbatimColor}{white}\colorlet{VerbatimBorderColor}{white}}{}
+% Leave room for the caption below a high picture.
+\makeatletter\AtBeginDocument{\spx@image@maxheight=.8\textheight}\makeatother
+% Long names break in narrow columns.
+\renewcommand{\_}{\textunderscore\discretionary{}{}{}}
 """
 
 

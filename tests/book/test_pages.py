@@ -234,6 +234,23 @@ def test_every_page_works_offline_and_is_accessible(page, html, telling, name):
     assert not [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_links_under_the_pointer_have_contrast(page, html, scheme):
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"file://{html}/{SECTION}.html")
+    page.add_style_tag(content="* { transition: none !important }")
+    expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+    for place in (".bd-links", "article p", ".bd-toc-nav", ".prev-next-area"):
+        link = page.locator(f"{place} a").locator("visible=true").first
+        link.hover()
+        link.evaluate("link => { link.dataset.pointed = '' }")
+        found = Axe().run(page, "[data-pointed]", {"runOnly": ["color-contrast"]})
+        assert found.violations_count == 0, found.generate_report()
+        assert found.response["passes"], place
+        link.evaluate("link => { delete link.dataset.pointed }")
+
+
 def test_no_link_is_dead_no_id_repeated_and_no_heading_of_a_table_empty(html, trees):
     ids = {html / f"{name}.html": tree.xpath("//@id") for name, tree in trees.items()}
     assert [path for path, all_ in ids.items() if len(all_) > len(set(all_))] == []

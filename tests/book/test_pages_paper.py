@@ -37,6 +37,17 @@ def test_the_pdf_has_vector_drawings_answers_and_numbered_exercises(tmp_path):
     assert "npx.set_np" not in code
 
 
+def test_nothing_is_cut_or_missing_on_paper(tmp_path):
+    logs = list(built(tmp_path, "latex", "tensorflow").glob("*.log"))
+    if not logs:
+        pytest.skip("the PDF was not typeset; make pdf needs TeX")
+    text = logs[0].read_text(encoding="utf-8", errors="replace")
+    assert "Output written on" in text
+    assert not re.search("Float too large|Missing character|undefined", text)
+    too_large = re.findall(r"Overfull \\[hv]box \(([\d.]+)pt too", text)
+    assert max(map(float, too_large), default=0) < 5
+
+
 def test_a_picture_becomes_a_page_of_its_size(tmp_path):
     source, target = tmp_path / "line.svg", tmp_path / "new" / "line.pdf"
     source.write_text(
