@@ -143,14 +143,14 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
 
 def _figures(book: Book, wanted: list[Job]) -> Iterator[str]:
     """Say which figures in the prose appear in no notebook where they should."""
-    for page in dict.fromkeys(each.page for each in wanted):
-        for line, figure, lacking in unfounded(book, page):
-            yield (
-                f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
-                "code, output or formula of this part of the section, nor of any "
-                "place the paragraph refers to; correct it, refer to its source, or "
-                f"say where it comes from on the line before the paragraph: {MARK} ..."
-            )
+    pages = dict.fromkeys(each.page for each in wanted)
+    for page, line, figure, lacking in unfounded(book, pages):
+        yield (
+            f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
+            "code, output or formula of this part of the section, nor of any "
+            "place the paragraph refers to; correct it, refer to its source, or "
+            f"say where it comes from on the line before the paragraph: {MARK} ..."
+        )
 
 
 def _unclaimed(wanted: list[Job]) -> Iterator[str]:

@@ -39,6 +39,9 @@ VERBATIM = {
 }  # fmt: skip
 """Directives with a body that isn't Markdown."""
 
+UNREAD = VERBATIM | {"exercise"}
+"""Directives whose text says nothing about results."""
+
 ADMONITIONS = {
     "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",
     "tip", "warning",
@@ -326,3 +329,41 @@ def walk(found: Iterable[Block]) -> Iterator[Block]:
     for block in found:
         yield block
         yield from walk(block.inside)
+
+
+def paragraphs(
+    found: Iterable[Block], mark: str, within: tuple[Block, ...] = ()
+) -> Iterator[tuple[int, str, str, tuple[Block, ...]]]:
+    """Find the prose of a page, except for exercises.
+
+    A comment that begins with ``mark`` leaves out the paragraph, list, table or
+    directive after it, or the directive whose first line it is.
+
+    Yields:
+        The line and the text of a paragraph, a heading, or the title or text
+        alternative of a directive; the kind of its block; and the directives around.
+    """
+    marked = False
+    for block in found:
+        if block.kind == "comment":
+            marked = block.text.startswith(mark)
+            continue
+        texts, around = [], within
+        if block.kind in ("text", "heading"):
+            # The mark covers one paragraph, but a text block can hold several.
+            texts = PARAGRAPH.split(block.text)
+        elif block.name not in UNREAD and not block.body.startswith(mark):
+            texts = [block.argument, block.options.get("alt", "")] * (not marked)
+            around = (*within, block)
+        start = 0
+        for text in texts[marked:]:
+            start = max(block.text.find(text, start), 0)
+            yield (
+                block.line + block.text.count("\n", 0, start),
+                text,
+                block.kind,
+                around,
+            )
+        if texts and block.inside:
+            yield from paragraphs(block.inside, mark, around)
+        marked = False
