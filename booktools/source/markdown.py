@@ -284,11 +284,10 @@ def _block(token, following, source: str, line: int, path: Path) -> Block | None
     if token.type in ("myst_line_comment", "myst_block_break"):
         return Block("comment", source, line)
     if token.type in ("math_block", "math_block_label"):
-        label = token.info if token.type == "math_block_label" else ""
-        return Block("math", source, line, label, body=token.content.strip("\n"))
+        # The label of a block without one is empty.
+        return Block("math", source, line, token.info, body=token.content.strip("\n"))
     if token.type in ("fence", "colon_fence"):
-        match = DIRECTIVE.fullmatch(token.info.strip())
-        if match:
+        if match := DIRECTIVE.fullmatch(token.info.strip()):
             return _directive(match, token.content, source, line, path)
         return Block("code", source, line)
     if token.type in ("code_block", "html_block", "amsmath"):
