@@ -165,7 +165,8 @@ def unfounded(
         for line, paragraph, kind, within in paragraphs(page.outline, MARK):
             places = [(page, line), *_referred(book, paragraph, within)]
             for start, sentence in _sentences(paragraph, kind):
-                shown = NAMED.sub(_blank, _without_code(sentence))
+                words = _without_code(sentence)
+                shown = NAMED.sub(lambda name: re.sub(".", " ", name[0]), words)
                 others = _numbers(_without_code(sentence, formulas=True))
                 for match in NUMBER.finditer(shown):
                     figure = _number(match)
@@ -220,10 +221,6 @@ def _sentences(paragraph: str, kind: str) -> Iterator[tuple[int, str]]:
         start = paragraph.index(sentence, start)
         yield start, sentence
         start += len(sentence)
-
-
-def _blank(match: re.Match) -> str:
-    return re.sub(r"[^\n]", " ", match[0])
 
 
 def _without_code(text: str, formulas: bool = False) -> str:

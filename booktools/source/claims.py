@@ -52,24 +52,25 @@ def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
     Raises:
         SourceError: the cell asserts nothing, or a message isn't a plain string.
     """
-    found: list[tuple[str, str]] = []
     try:
-        tree = ast.parse(source)
+        nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError as error:
         message = f"the claim cannot be read: {error.msg}"
         raise SourceError(path, line + (error.lineno or 1) - 1, message) from None
-    asserted = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    asserted = [node for node in nodes if isinstance(node, ast.Assert)]
+    if not asserted:
+        raise SourceError(path, line, "the claim asserts nothing")
+    found = []
     for node in sorted(asserted, key=lambda node: node.lineno):
-        if not (isinstance(node.msg, ast.Constant) and isinstance(node.msg.value, str)):
+        said = node.msg.value if isinstance(node.msg, ast.Constant) else None
+        if not isinstance(said, str):
             raise SourceError(
                 path,
                 line + node.lineno - 1,
                 "an assertion of a claim needs a message that says the claim in "
                 "words: assert a < b, 'a is below b'",
             )
-        found.append((node.msg.value, ast.unparse(node.test)))
-    if not found:
-        raise SourceError(path, line, "the claim asserts nothing")
+        found.append((said, ast.unparse(node.test)))
     return found
 
 

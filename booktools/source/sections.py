@@ -140,12 +140,8 @@ def named_frameworks(
     known = [name for name in (*FRAMEWORKS, ALL) if name in offered]
     if not isinstance(names, list) or not names or any(n not in known for n in names):
         shown = " ".join(map(str, names)) if isinstance(names, list) else repr(names)
-        raise SourceError(
-            path,
-            line,
-            f"{what} names {shown or 'none'}; expected one or more of "
-            f"{', '.join(known)}",
-        )
+        expected = f"expected one or more of {', '.join(known)}"
+        raise SourceError(path, line, f"{what} names {shown or 'none'}; {expected}")
     return tuple(name for name in known if name in names)
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,19 +20,19 @@ from booktools import FRAMEWORKS
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
-SYSTEMS = {"linux": "x86_64", "darwin": "arm64", "win32": "AMD64"}
 ENVIRONMENTS = [
     {
-        "sys_platform": system,
+        "sys_platform": sys_platform,
         "platform_machine": machine,
-        "platform_system": {"win32": "Windows"}.get(system, system.title()),
+        "platform_system": system,
         "python_version": python,
         "python_full_version": f"{python}.7",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
     }
-    for python, (system, machine) in product(
-        ["3.11", "3.12", "3.13", "3.14"], SYSTEMS.items()
+    for python in ("3.11", "3.12", "3.13", "3.14")
+    for sys_platform, machine, system in (
+        ("linux", "x86_64", "Linux"),
+        ("darwin", "arm64", "Darwin"),
+        ("win32", "AMD64", "Windows"),
     )
 ]
 
