@@ -93,12 +93,9 @@ class Book:
         for page in self.sections:
             _check_code(page.section)
             if names[page.section.name] > 1:
-                raise SourceError(
-                    page.path,
-                    1,
-                    f"there is another section called {page.section.name!r}; their "
-                    "notebooks would overwrite each other: rename one",
-                )
+                message = f"there is another section called {page.section.name!r}; "
+                message += "their notebooks would overwrite each other: rename one"
+                raise SourceError(page.path, 1, message)
 
     @property
     def sections(self) -> list[Page]:

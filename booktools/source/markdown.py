@@ -236,28 +236,29 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
 
 def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
     start, end = token.map
+    opening = token.markup + token.info
     closing = lines[end - 1].strip() if end - 1 > start else ""
     # A nested block would have a shorter fence.
     another = re.compile(rf"\s*{re.escape(token.markup)}+\s*\{{[a-zA-Z]")
-    for number in range(start + 1, end):
-        if another.match(lines[number]):
-            raise SourceError(
-                path,
-                line + start,
-                f"the block that begins with {token.markup}{token.info} is not closed "
-                f"before line {line + number}, where another begins; close it with "
-                f"{token.markup}, or, if the other belongs inside, begin and end this "
-                f"one with {token.markup}{token.markup[0]}",
-            )
-    if token.level and DIRECTIVE.match(token.info.strip()):
+    nested = (
+        number for number in range(start + 1, end) if another.match(lines[number])
+    )
+    if number := next(nested, None):
+        message = (
+            f"the block that begins with {opening} is not closed before line "
+            f"{line + number}, where another begins; close it with {token.markup}, or, "
+            "if the other belongs inside, begin and end this one with "
+            f"{token.markup}{token.markup[0]}"
+        )
+    elif token.level and DIRECTIVE.match(token.info.strip()):
         message = (
             f"the directive {token.info.strip()} is inside a list or a quote; "
             "write it at the margin, between paragraphs"
         )
     elif closing.strip(token.markup[0]) or len(closing) < len(token.markup):
         message = (
-            f"the block that begins with {token.markup}{token.info} is not closed; "
-            f"close it with {token.markup}, or delete this line if it is left over"
+            f"the block that begins with {opening} is not closed; close it with "
+            f"{token.markup}, or delete this line if it is left over"
         )
     else:
         return
