@@ -179,7 +179,8 @@ def inlines(text: str) -> tuple[Inline, ...]:
     # The cells of a table row share a line; read it once.
     for first, end in dict.fromkeys(tuple(token.map) for token in tokens):
         at = starts[first]
-        for each in scan("\n".join(lines[first:end]))[0]:
+        # The token of a defined term ends on the line where it begins.
+        for each in scan("\n".join(lines[first : max(end, first + 1)]))[0]:
             around = tuple((at + start, at + end) for start, end in each.around)
             found.append(
                 replace(each, start=at + each.start, end=at + each.end, around=around)

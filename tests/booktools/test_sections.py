@@ -11,6 +11,7 @@ import pytest
 
 from booktools import FRAMEWORKS
 from booktools.execution.merge import merge
+from booktools.source.markdown import inlines
 from booktools.source.sections import is_section, read_section
 from small_book import HEADER, ROOT
 
@@ -52,6 +53,10 @@ def test_cells_have_frameworks_tags_and_lines():
     assert two.frameworks == ("mxnet", "tensorflow")
     assert parsed.code_cells("pytorch") == [shared, torch]
     assert parsed.notebook_path("pytorch") == Path("notebooks/pytorch/small.ipynb")
+
+
+def test_markup_in_a_term_is_found_as_well_as_in_its_definition():
+    assert [each.text for each in inlines("{kbd}`a`\n: {kbd}`b`")] == ["a", "b"]
 
 
 @pytest.mark.parametrize("name", ["first", "second"])
