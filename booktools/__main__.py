@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from booktools import ALL, FRAMEWORKS, SourceError
@@ -140,16 +140,16 @@ def _check(book: Book, wanted: list[Job], options: argparse.Namespace) -> int:
     return 1
 
 
-def _unbacked(book: Book, pages: Iterable[Page]) -> Iterator[str]:
+def _unbacked(book: Book, pages: Collection[Page]) -> Iterator[str]:
     """Say which figures in the prose are in no notebook, and what lacks a claim."""
+    for page, line, figure, lacking in unfounded(book, pages):
+        yield (
+            f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
+            "code, output or formula of this part of the section, nor of any "
+            "place the paragraph refers to; correct it, refer to its source, or "
+            f"say where it comes from on the line before the paragraph: {MARK} ..."
+        )
     for page in pages:
-        for line, figure, lacking in unfounded(book, page):
-            yield (
-                f"{page.path}:{line}: for {', '.join(lacking)}, {figure} is in no "
-                "code, output or formula of this part of the section, nor of any "
-                "place the paragraph refers to; correct it, refer to its source, or "
-                f"say where it comes from on the line before the paragraph: {MARK} ..."
-            )
         for line, word in unclaimed(page.section):
             yield (
                 f"{page.path}:{line}: {word!r} says something about results, but no "

@@ -309,7 +309,7 @@ class Converter:
         """Return a list of the works cited so far, or "" if there are none."""
         if not self.cited:
             return ""
-        entries = [f"- {self.book.bibliography.entry(key)}" for key in self.cited]
+        entries = [f"- {self.book.bibliography.entries[key]}" for key in self.cited]
         return "**References**\n\n" + "\n".join(entries)
 
     def navigation(self) -> str:

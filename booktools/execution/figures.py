@@ -24,22 +24,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import permutations
-
-from nbformat import NotebookNode
 
 from booktools import FRAMEWORKS
 from booktools.execution.stored import code_cells, read_notebook
 from booktools.source.book import Book, Page
-from booktools.source.markdown import (
-    EXPLICIT,
-    PARAGRAPH,
-    VERBATIM,
-    Block,
-    blanked,
-    scan,
-)
+from booktools.source.markdown import EXPLICIT, Block, blanked, paragraphs, scan
 
 MARK = "% figures:"
 WORKED = "sol_"  # replaces ex_ in the label of a worked solution
@@ -91,131 +82,145 @@ class Number:
         return any(abs(self.value - value) <= half for value in values)
 
 
-@dataclass
-class _Section:
-    """The numbers in a section, for one framework.
+class _Basis:
+    """The numbers in a section that can back up figures, for one framework.
 
-    ``parts`` holds them by part, from code, outputs and formulas, and ``with_code``
-    says which parts have code. ``code`` holds the numbers in all code, and ``said``
-    those in the prose of parts with code.
+    ``parts`` holds them by part, ``whole`` together, and ``code`` only those in code.
     """
 
-    parts: list[list[Number]]
-    with_code: set[int] = field(default_factory=set)
-    code: list[Number] = field(default_factory=list)
-    said: list[Number] = field(default_factory=list)
+    def __init__(self, book: Book, page: Page, framework: str):
+        outline = page.outline
+        headings = [each for each in outline if each.text.startswith("## ")]
+        self.starts = [each.line for each in headings if each.kind == "heading"]
+        self.parts: list[list[Number]] = [[] for _ in range(len(self.starts) + 1)]
+        self.code: list[Number] = []
+        offered = page.section.frameworks
+        name = framework if framework in offered else offered[0]
+        notebook = read_notebook(book.root / page.section.notebook_path(name))
+        stored = code_cells(notebook) if notebook else []
+        with_code: set[int] = set()
+        # Pair from the end, because the first cell may be an extra one that installs.
+        pairs = zip(page.section.code_cells(name)[::-1], stored[::-1], strict=False)
+        for cell, run in pairs:
+            shown = [output.get("data", {}).get("text/plain") for output in run.outputs]
+            shown += [output.get("text") for output in run.outputs]
+            with_code.add(self.part(cell.line))
+            self.code += _numbers(cell.source)
+            for text in (cell.source, *filter(None, shown)):
+                self.parts[self.part(cell.line)] += _numbers(text)
+        for block in page.blocks:
+            if "math" in (block.kind, block.name):
+                self.parts[self.part(block.line)] += _numbers(block.body)
+        self.whole = [number for part in self.parts for number in part]
+        said = [
+            number
+            for line, text, *_ in paragraphs(outline, MARK)
+            if self.part(line) in with_code
+            for number in _numbers(_without_code(text))
+        ]
+        for part in set(range(len(self.parts))) - with_code:
+            self.parts[part] += said
+
+    def part(self, line: int) -> int:
+        """Return the number of the part that holds a line of the section."""
+        return sum(start <= line for start in self.starts)
 
 
-def unfounded(book: Book, page: Page) -> Iterator[tuple[int, str, list[str]]]:
-    """Find the figures in a section's prose that nothing backs up.
+def unfounded(
+    book: Book, pages: Iterable[Page]
+) -> Iterator[tuple[Page, int, str, list[str]]]:
+    """Find the figures in the prose of sections that nothing backs up.
 
     Yields:
-        The line of the section, the figure, and the frameworks that lack it.
+        The section's page, the line, the figure, and the frameworks that lack it.
     """
-    known: dict[tuple[str, str], _Section] = {}
+    known: dict[tuple[str, str], _Basis] = {}
 
-    def numbers(source: Page, line: int, framework: str, whole: bool) -> list[Number]:
-        if not source.section:
-            return []
-        key = source.docname, framework
+    def basis(page: Page, framework: str) -> _Basis:
+        key = page.docname, framework
         if key not in known:
-            known[key] = _read(book, source, framework)
-        section = known[key]
-        part, own = _part(source, line), source.docname == page.docname
-        found = section.parts[part]
-        if not (part or own):
-            found = [number for each in section.parts for number in each]
-        elif part not in section.with_code:
-            found = found + section.said
-        return found + section.code if whole and own else found
+            known[key] = _Basis(book, page, framework)
+        return known[key]
 
-    def referred(text: str) -> list[tuple[Page, int]]:
-        roles = [each.text for each in scan(text)[0] if each.kind == "role"]
-        labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles]
-        targets = [book.labels[each] for each in labels if each in book.labels]
-        return [(each.page, each.line) for each in targets]
+    def numbers(
+        page: Page, places: list[tuple[Page, int]], framework: str, whole: bool
+    ) -> Iterator[Number]:
+        own = basis(page, framework)
+        if whole:
+            yield from own.code
+        for other, line in places:
+            there = basis(other, framework)
+            part = there.part(line)
+            yield from there.parts[part] if part or there is own else there.whole
 
-    # Line 0 refers to the whole page.
-    texts = [block.text for block in page.blocks if block.kind in ("text", "heading")]
-    found = {each.docname: each for text in texts for each, _ in referred(text)}
-    sections = [(each, 0) for name, each in found.items() if name != page.docname]
-    everyone = page.section.frameworks
-    for line, sentence, paragraph, frameworks, worked in _sentences(
-        page.outline, everyone
-    ):
-        places = [(page, line), *referred(paragraph)]
-        if worked in book.labels:
-            places.append((book.labels[worked].page, book.labels[worked].line))
-        shown = NAMED.sub(_blank, _without_code(sentence))
-        others = _numbers(_without_code(sentence, formulas=True))
-        for match in NUMBER.finditer(shown):
-            figure = _number(match)
-            if not _is_figure(match, figure):
-                continue
-            whole = not figure.decimals and not figure.percent
-            large = whole and abs(figure.value) >= LARGE
-            unit = _unit(shown, match) if whole else 1
-            if _follows(figure, others, unit):
-                continue
-            lacking = [
-                framework
-                for framework in frameworks
-                if not any(
-                    figure.rounds(number, unit)
-                    for place in (places + sections if large else places)
-                    for number in numbers(*place, framework, whole)
-                )
-            ]
-            if lacking:
-                at = line + shown.count("\n", 0, match.start())
-                yield at, match[0].strip(), lacking
-
-
-def _sentences(
-    parsed: Iterable[Block], spoken: tuple[str, ...], worked: str = ""
-) -> Iterator[tuple[int, str, str, tuple[str, ...], str]]:
-    """Split blocks into sentences.
-
-    Yields:
-        The line of a sentence, the sentence, its paragraph, the frameworks it speaks
-        for, and, in the short answer to an exercise, the worked solution's label.
-    """
-    marked = False
-    for block in parsed:
-        if block.kind == "comment":
-            marked = block.text.startswith(MARK)
-            continue
-        marked = marked or block.body.startswith(MARK)
-        given = block.name in VERBATIM or block.name == "exercise"
-        if block.kind == "directive" and not given and not marked:
-            inner = spoken
-            if block.name == "framework":
-                inner = tuple(tag for tag in spoken if tag in block.argument.split())
-            for text in (block.argument, block.options.get("alt", "")):
-                yield block.line, text, text, inner, worked
-            answered = worked
-            if block.name == "solution":
-                answered = re.sub("^ex_", WORKED, block.argument)
-            yield from _sentences(block.inside, inner, answered)
-        elif block.kind in ("text", "heading"):
-            # A mark covers one paragraph, but a text block can hold several.
-            done = len(PARAGRAPH.split(block.text)[0]) if marked else 0
-            for paragraph in PARAGRAPH.split(block.text[done:]):
-                for sentence in SENTENCE.split(paragraph):
-                    start = block.text.index(sentence, done)
-                    done = start + len(sentence)
-                    named = tuple(
-                        tag
-                        for tag, framework in FRAMEWORKS.items()
-                        if framework.title in sentence and tag in spoken
-                    )
-                    line = block.line + block.text.count("\n", 0, start)
-                    yield line, sentence, paragraph, named or spoken, worked
-        marked = False
+    for page in pages:
+        anywhere = dict.fromkeys(
+            other
+            for block in page.blocks
+            if block.kind in ("text", "heading")
+            for other, _ in _referred(book, block.text)
+        )
+        # Line 0 refers to the whole page.
+        sections = [(other, 0) for other in anywhere if other.docname != page.docname]
+        for line, paragraph, kind, within in paragraphs(page.outline, MARK):
+            places = [(page, line), *_referred(book, paragraph, within)]
+            for start, sentence in _sentences(paragraph, kind):
+                words = _without_code(sentence)
+                shown = NAMED.sub(lambda name: re.sub(".", " ", name[0]), words)
+                others = _numbers(_without_code(sentence, formulas=True))
+                for match in NUMBER.finditer(shown):
+                    figure = _number(match)
+                    whole = not figure.decimals and not figure.percent
+                    if whole and not match["times"] and abs(figure.value) < 10:
+                        continue
+                    unit = _unit(shown, match) if whole else 1
+                    if _follows(figure, others, unit):
+                        continue
+                    large = whole and abs(figure.value) >= LARGE
+                    allowed = places + sections if large else places
+                    lacking = [
+                        framework
+                        for framework in _spoken(page, sentence, within)
+                        if not any(
+                            figure.rounds(number, unit)
+                            for number in numbers(page, allowed, framework, whole)
+                        )
+                    ]
+                    if lacking:
+                        before = paragraph[:start] + shown[: match.start()]
+                        at = line + before.count("\n")
+                        yield page, at, match[0].strip(), lacking
 
 
-def _blank(match: re.Match) -> str:
-    return re.sub(r"[^\n]", " ", match[0])
+def _referred(
+    book: Book, text: str, within: Iterable[Block] = ()
+) -> list[tuple[Page, int]]:
+    """List the places in sections that a text refers to, or that its answer sums up."""
+    roles = [each.text for each in scan(text)[0] if each.kind == "role"]
+    labels = [EXPLICIT.sub(r"\g<target>", role) for role in roles]
+    answered = [block.argument for block in within if block.name == "solution"]
+    labels += [re.sub("^ex_", WORKED, label) for label in answered]
+    targets = [book.labels[each] for each in labels if each in book.labels]
+    return [(each.page, each.line) for each in targets if each.page.section]
+
+
+def _spoken(page: Page, sentence: str, within: Iterable[Block]) -> list[str]:
+    """List the frameworks that a sentence speaks for."""
+    spoken = list(page.section.frameworks)
+    for block in within:
+        if block.name == "framework":
+            spoken = [tag for tag in spoken if tag in block.argument.split()]
+    titles = {tag: each.title for tag, each in FRAMEWORKS.items() if tag in spoken}
+    return [tag for tag, title in titles.items() if title in sentence] or spoken
+
+
+def _sentences(paragraph: str, kind: str) -> Iterator[tuple[int, str]]:
+    """Split a paragraph into sentences with their positions; keep a title whole."""
+    start = 0
+    for sentence in [paragraph] if kind == "directive" else SENTENCE.split(paragraph):
+        start = paragraph.index(sentence, start)
+        yield start, sentence
+        start += len(sentence)
 
 
 def _without_code(text: str, formulas: bool = False) -> str:
@@ -242,12 +247,6 @@ def _number(match: re.Match) -> Number:
     return Number(float(text), decimals, signed, bool(match["percent"]))
 
 
-def _is_figure(match: re.Match, figure: Number) -> bool:
-    return bool(
-        figure.decimals or figure.percent or match["times"] or abs(figure.value) >= 10
-    )
-
-
 def _unit(text: str, match: re.Match) -> int:
     """Return the unit a whole number is rounded to: 10,000 for "about 80,000"."""
     digits = re.sub(r"\D", "", match["number"])
@@ -269,47 +268,5 @@ def _follows(figure: Number, numbers: list[Number], unit: int) -> bool:
     return False
 
 
-def _starts(page: Page) -> list[int]:
-    """Return the lines where the parts of a page begin, except for the first part."""
-    return [
-        block.line
-        for block in page.outline
-        if block.kind == "heading" and block.text.startswith("## ")
-    ]
-
-
-def _part(page: Page, line: int) -> int:
-    return sum(start <= line for start in _starts(page))
-
-
-def _read(book: Book, page: Page, framework: str) -> _Section:
-    """Collect the numbers in a section for a framework."""
-    offered = page.section.frameworks
-    name = framework if framework in offered else offered[0]
-    section = _Section([[] for _ in range(len(_starts(page)) + 1)])
-    notebook = read_notebook(book.root / page.section.notebook_path(name))
-    stored = code_cells(notebook) if notebook else []
-    # Pair from the end, because the first cell may be an extra one that installs.
-    pairs = zip(page.section.code_cells(name)[::-1], stored[::-1], strict=False)
-    for cell, run in pairs:
-        part = _part(page, cell.line)
-        section.with_code.add(part)
-        section.parts[part] += _numbers("\n".join([cell.source, *_texts(run)]))
-        section.code += _numbers(cell.source)
-    for block in page.blocks:
-        if "math" in (block.kind, block.name):
-            section.parts[_part(page, block.line)] += _numbers(block.body)
-    for line, sentence, *_ in _sentences(page.outline, offered):
-        if _part(page, line) in section.with_code:
-            section.said += _numbers(_without_code(sentence))
-    return section
-
-
 def _numbers(text: str) -> list[Number]:
     return [_number(match) for match in NUMBER.finditer(text)]
-
-
-def _texts(cell: NotebookNode) -> Iterator[str]:
-    for output in cell.outputs:
-        yield output.get("text", "")
-        yield output.get("data", {}).get("text/plain", "")

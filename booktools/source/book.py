@@ -93,12 +93,9 @@ class Book:
         for page in self.sections:
             _check_code(page.section)
             if names[page.section.name] > 1:
-                raise SourceError(
-                    page.path,
-                    1,
-                    f"there is another section called {page.section.name!r}; their "
-                    "notebooks would overwrite each other: rename one",
-                )
+                message = f"there is another section called {page.section.name!r}; "
+                message += "their notebooks would overwrite each other: rename one"
+                raise SourceError(page.path, 1, message)
 
     @property
     def sections(self) -> list[Page]:
@@ -124,16 +121,13 @@ def _read_page(root: Path, path: Path) -> Page:
 
 def _check_code(section: Section) -> None:
     """Refuse a section that would make a notebook without code."""
-    without = [name for name in section.frameworks if not section.code_cells(name)]
-    if not without:
-        return
-    remedy = "add one, or make a plain page of it by deleting its header"
-    if others := [name for name in section.frameworks if name not in without]:
-        remedy = (
-            f"say so in the header: booktools: {{frameworks: [{', '.join(others)}]}}"
-        )
-    message = f"there is no code cell for {', '.join(without)}; {remedy}"
-    raise SourceError(section.path, 1, message)
+    having = [name for name in section.frameworks if section.code_cells(name)]
+    if without := [name for name in section.frameworks if name not in having]:
+        remedy = "add one, or make a plain page of it by deleting its header"
+        if named := ", ".join(having):
+            remedy = f"say so in the header: booktools: {{frameworks: [{named}]}}"
+        message = f"there is no code cell for {', '.join(without)}; {remedy}"
+        raise SourceError(section.path, 1, message)
 
 
 def _repository(config: Path) -> tuple[str, str] | None:
@@ -189,12 +183,9 @@ def _contents(root: Path) -> list[Path]:
 NUMBERED = {
     "figure": "figure", "output-figure": "figure", "exercise": "exercise",
     "solution": "solution", "table": "table", "list-table": "table",
-    "csv-table": "table", "code-block": "code",
+    "csv-table": "table", "code-block": "code", "math": "equation",
 }  # fmt: skip
 """The kind of target that the label of a directive refers to."""
-
-UNNUMBERED_WITHOUT = {"table", "list-table", "csv-table", "code-block"}
-"""Directives that get a number only if they have a caption."""
 
 
 def _labels(pages: list[Page]) -> dict[str, Target]:
@@ -258,24 +249,21 @@ def _page_labels(page: Page) -> Iterator[tuple[str, Target]]:
 
 
 def _target(page: Page, block: Block, counts: Counter[str]) -> tuple[str, Target]:
-    kind, label, title = "place", "", ""
+    options, kind, title = block.options, "place", ""
+    label = options.get("label") or options.get("name") or ""
     if block.kind == "heading":
-        return "", Target(page, "section", block.line, block.name)
-    if block.kind == "math" and block.name:
+        kind, title = "section", block.name
+    elif block.kind == "math" and block.name:
         kind, label = "equation", block.name
     elif block.kind == "directive":
-        options = block.options
-        label = options.get("label") or options.get("name") or ""
         kind = NUMBERED.get(block.name, "place")
-        of_code = block.name == "code-block"
-        captioned = "caption" in options if of_code else block.argument
+        caption = options.get("caption") if kind == "code" else block.argument
         if block.name == "output-figure":
             label = block.argument
         elif block.name == "solution":
             title = block.argument
-        elif block.name == "math" and label:
-            kind = "equation"
-        elif block.name in UNNUMBERED_WITHOUT and not captioned:
+        needed = {"table": caption, "code": caption, "equation": label}
+        if not needed.get(kind, kind):  # then it has no number
             kind = "place"
     counts[kind] += 1
     return label, Target(page, kind, block.line, title, counts[kind])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from functools import cached_property
 from pathlib import Path
 
 from pybtex.backends.plaintext import Backend
@@ -26,7 +27,6 @@ class Bibliography:
     """
 
     def __init__(self, path: Path):
-        self._style = Style()
         self._data = BibliographyData()
         if not path.is_file():
             return
@@ -57,11 +57,14 @@ class Bibliography:
         organization = str(entry.fields.get("organization", key))
         return authors or organization, entry.fields.get("year", "no year")
 
-    def entry(self, key: str) -> str:
-        """Return a work's entry for a list of references, with its DOI or address."""
-        entry = deepcopy(self._data.entries[key])
-        url, doi = (entry.fields.pop(name, "") for name in ("url", "doi"))
-        (formatted,) = self._style.format_entries([entry])
-        text = " ".join(formatted.text.render(Backend()).split())
-        address = f"https://doi.org/{doi}" if doi else url
-        return f"{text} <{address}>" if address else text
+    @cached_property
+    def entries(self) -> dict[str, str]:
+        """The works' entries for a list of references, each with DOI or address."""
+        found = {}
+        for key, entry in deepcopy(self._data.entries).items():
+            url, doi = (entry.fields.pop(name, "") for name in ("url", "doi"))
+            (formatted,) = Style().format_entries([entry])
+            text = " ".join(formatted.text.render(Backend()).split())
+            address = f"https://doi.org/{doi}" if doi else url
+            found[key] = f"{text} <{address}>" if address else text
+        return found

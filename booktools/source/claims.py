@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from booktools import SourceError
-from booktools.source.markdown import PARAGRAPH, Block
+from booktools.source.markdown import paragraphs
 
 if TYPE_CHECKING:  # sections imports this module
     from booktools.source.sections import Cell, Section
@@ -35,6 +35,14 @@ WORDS = re.compile(
 )
 """Words that compare, rank or generalize."""
 
+SAYING = ("framework", "output-figure")
+"""Directives that hold what a section says about its results."""
+
+SILENT = (
+    ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign
+)  # fmt: skip
+"""Statements that show nothing."""
+
 
 def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
     """Return the message and the condition, as code, of each assertion in a claim.
@@ -44,24 +52,25 @@ def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
     Raises:
         SourceError: the cell asserts nothing, or a message isn't a plain string.
     """
-    found: list[tuple[str, str]] = []
     try:
-        tree = ast.parse(source)
+        nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError as error:
         message = f"the claim cannot be read: {error.msg}"
         raise SourceError(path, line + (error.lineno or 1) - 1, message) from None
-    asserted = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    asserted = [node for node in nodes if isinstance(node, ast.Assert)]
+    if not asserted:
+        raise SourceError(path, line, "the claim asserts nothing")
+    found = []
     for node in sorted(asserted, key=lambda node: node.lineno):
-        if not (isinstance(node.msg, ast.Constant) and isinstance(node.msg.value, str)):
+        said = node.msg.value if isinstance(node.msg, ast.Constant) else None
+        if not isinstance(said, str):
             raise SourceError(
                 path,
                 line + node.lineno - 1,
                 "an assertion of a claim needs a message that says the claim in "
                 "words: assert a < b, 'a is below b'",
             )
-        found.append((node.msg.value, ast.unparse(node.test)))
-    if not found:
-        raise SourceError(path, line, "the claim asserts nothing")
+        found.append((said, ast.unparse(node.test)))
     return found
 
 
@@ -76,60 +85,24 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
     """
     waiting: list[tuple[int, str]] = []
     claimed, after_output = False, False
-
-    def settle() -> Iterator[tuple[int, str]]:
-        if not claimed:
-            yield from waiting
-        waiting.clear()
-
     for cell in section.cells:
-        if cell.kind == "code":
-            if cell.claims:
-                claimed = True
-            else:
-                yield from settle()
-                claimed, after_output = False, after_output or _shows(cell)
-            continue
-        marked = False
-        for block in cell.blocks:
-            if block.kind == "heading":
-                yield from settle()
-                claimed, after_output = False, False
-            elif block.kind == "comment":
-                marked = block.text.startswith(MARK)
-                continue
-            elif after_output:
-                waiting += _comparing(block, marked)
-            marked = False
-    yield from settle()
+        if cell.claims:
+            claimed = True
+        elif cell.kind == "code":
+            yield from () if claimed else waiting
+            waiting, claimed = [], False
+            after_output = after_output or _shows(cell)
+        for line, text, kind, within in paragraphs(cell.blocks, MARK):
+            if kind == "heading":
+                yield from () if claimed else waiting
+                waiting, claimed, after_output = [], False, False
+            elif kind == "text" and all(each.name in SAYING for each in within):
+                match = WORDS.search(re.sub(r"`[^`]*`|\$[^$]*\$", "", text))
+                if after_output and match:
+                    waiting.append((line, match[0]))
+    yield from () if claimed else waiting
 
 
 def _shows(cell: Cell) -> bool:
     """Return whether a cell may show something, rather than just define and assign."""
-    waiting: list[ast.AST] = list(ast.parse(cell.source).body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Expr):
-            return True
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
-            waiting += ast.iter_child_nodes(node)
-    return False
-
-
-def _comparing(block: Block, marked: bool) -> Iterator[tuple[int, str]]:
-    if block.kind == "directive" and block.name in ("framework", "output-figure"):
-        for each in block.inside:
-            if each.kind == "comment":
-                marked = marked or each.text.startswith(MARK)
-            else:
-                yield from _comparing(each, marked)
-                marked = False
-        return
-    if block.kind != "text":
-        return
-    start = 0
-    for number, paragraph in enumerate(PARAGRAPH.split(block.text)):
-        start = block.text.index(paragraph, start)
-        match = WORDS.search(re.sub(r"`[^`]*`|\$[^$]*\$", "", paragraph))
-        if match and not (marked and number == 0):
-            yield block.line + block.text.count("\n", 0, start), match[0]
+    return not all(isinstance(node, SILENT) for node in ast.parse(cell.source).body)

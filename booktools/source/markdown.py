@@ -39,6 +39,9 @@ VERBATIM = {
 }  # fmt: skip
 """Directives with a body that isn't Markdown."""
 
+UNREAD = VERBATIM | {"exercise"}
+"""Directives whose text says nothing about results."""
+
 ADMONITIONS = {
     "attention", "caution", "danger", "error", "hint", "important", "note", "seealso",
     "tip", "warning",
@@ -234,28 +237,29 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
 
 def _check_fence(token, lines: list[str], path: Path, line: int) -> None:
     start, end = token.map
+    opening = token.markup + token.info
     closing = lines[end - 1].strip() if end - 1 > start else ""
     # A nested block would have a shorter fence.
     another = re.compile(rf"\s*{re.escape(token.markup)}+\s*\{{[a-zA-Z]")
-    for number in range(start + 1, end):
-        if another.match(lines[number]):
-            raise SourceError(
-                path,
-                line + start,
-                f"the block that begins with {token.markup}{token.info} is not closed "
-                f"before line {line + number}, where another begins; close it with "
-                f"{token.markup}, or, if the other belongs inside, begin and end this "
-                f"one with {token.markup}{token.markup[0]}",
-            )
-    if token.level and DIRECTIVE.match(token.info.strip()):
+    nested = (
+        number for number in range(start + 1, end) if another.match(lines[number])
+    )
+    if number := next(nested, None):
+        message = (
+            f"the block that begins with {opening} is not closed before line "
+            f"{line + number}, where another begins; close it with {token.markup}, or, "
+            "if the other belongs inside, begin and end this one with "
+            f"{token.markup}{token.markup[0]}"
+        )
+    elif token.level and DIRECTIVE.match(token.info.strip()):
         message = (
             f"the directive {token.info.strip()} is inside a list or a quote; "
             "write it at the margin, between paragraphs"
         )
     elif closing.strip(token.markup[0]) or len(closing) < len(token.markup):
         message = (
-            f"the block that begins with {token.markup}{token.info} is not closed; "
-            f"close it with {token.markup}, or delete this line if it is left over"
+            f"the block that begins with {opening} is not closed; close it with "
+            f"{token.markup}, or delete this line if it is left over"
         )
     else:
         return
@@ -282,11 +286,10 @@ def _block(token, following, source: str, line: int, path: Path) -> Block | None
     if token.type in ("myst_line_comment", "myst_block_break"):
         return Block("comment", source, line)
     if token.type in ("math_block", "math_block_label"):
-        label = token.info if token.type == "math_block_label" else ""
-        return Block("math", source, line, label, body=token.content.strip("\n"))
+        # The label of a block without one is empty.
+        return Block("math", source, line, token.info, body=token.content.strip("\n"))
     if token.type in ("fence", "colon_fence"):
-        match = DIRECTIVE.fullmatch(token.info.strip())
-        if match:
+        if match := DIRECTIVE.fullmatch(token.info.strip()):
             return _directive(match, token.content, source, line, path)
         return Block("code", source, line)
     if token.type in ("code_block", "html_block", "amsmath"):
@@ -326,3 +329,41 @@ def walk(found: Iterable[Block]) -> Iterator[Block]:
     for block in found:
         yield block
         yield from walk(block.inside)
+
+
+def paragraphs(
+    found: Iterable[Block], mark: str, within: tuple[Block, ...] = ()
+) -> Iterator[tuple[int, str, str, tuple[Block, ...]]]:
+    """Find the prose of a page, except for exercises.
+
+    A comment that begins with ``mark`` leaves out the paragraph, list, table or
+    directive after it, or the directive whose first line it is.
+
+    Yields:
+        The line and the text of a paragraph, a heading, or the title or text
+        alternative of a directive; the kind of its block; and the directives around.
+    """
+    marked = False
+    for block in found:
+        if block.kind == "comment":
+            marked = block.text.startswith(mark)
+            continue
+        texts, around = [], within
+        if block.kind in ("text", "heading"):
+            # The mark covers one paragraph, but a text block can hold several.
+            texts = PARAGRAPH.split(block.text)
+        elif block.name not in UNREAD and not block.body.startswith(mark):
+            texts = [block.argument, block.options.get("alt", "")] * (not marked)
+            around = (*within, block)
+        start = 0
+        for text in texts[marked:]:
+            start = max(block.text.find(text, start), 0)
+            yield (
+                block.line + block.text.count("\n", 0, start),
+                text,
+                block.kind,
+                around,
+            )
+        if texts and block.inside:
+            yield from paragraphs(block.inside, mark, around)
+        marked = False

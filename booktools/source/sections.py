@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,6 @@ TAGS = {
 All are Jupyter Book's except ``claim`` and ``same-code``. ``same-code`` marks a
 function that ``d2lutils`` holds too.
 """
-
-IGNORED = {
-    "ExecuteTime", "autoscroll", "collapsed", "deletable", "editable", "execution",
-    "id", "jupyter", "name", "scrolled", "slideshow", "trusted", "vscode",
-}  # fmt: skip
-"""Cell options that editors write for their own use."""
 
 UNSEEN = ("comment", "target")  # blocks that readers don't see
 HEADER = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)\n", re.S)
@@ -80,11 +75,8 @@ class Section:
 
     def code_cells(self, framework: str) -> list[Cell]:
         """Return the code cells in a framework's notebook."""
-        return [
-            cell
-            for cell in self.cells
-            if cell.kind == "code" and framework in cell.frameworks
-        ]
+        code = (cell for cell in self.cells if cell.kind == "code")
+        return [cell for cell in code if framework in cell.frameworks]
 
     def text_alternatives(self, framework: str) -> list[str]:
         """Return a text alternative for each code cell's pictures, or "".
@@ -148,12 +140,8 @@ def named_frameworks(
     known = [name for name in (*FRAMEWORKS, ALL) if name in offered]
     if not isinstance(names, list) or not names or any(n not in known for n in names):
         shown = " ".join(map(str, names)) if isinstance(names, list) else repr(names)
-        raise SourceError(
-            path,
-            line,
-            f"{what} names {shown or 'none'}; expected one or more of "
-            f"{', '.join(known)}",
-        )
+        expected = f"expected one or more of {', '.join(known)}"
+        raise SourceError(path, line, f"{what} names {shown or 'none'}; {expected}")
     return tuple(name for name in known if name in names)
 
 
@@ -197,20 +185,17 @@ def _cells(text: str, path: Path, frameworks: tuple[str, ...]) -> Iterator[Cell]
 
 
 def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:
-    def error(message: str) -> SourceError:
-        return SourceError(path, block.line, message)
-
-    if unknown := set(block.options) - {"tags"} - IGNORED:
+    error = partial(SourceError, path, block.line)
+    if unknown := set(block.options) - {"tags"}:
         raise error(
             f"unknown option {', '.join(map(repr, sorted(unknown)))} of a code cell; "
             "expected tags"
         )
     tags = _tags(block.options, error)
-    own = [tag for tag in tags if tag in FRAMEWORKS]
+    own: Any = [tag for tag in tags if tag in FRAMEWORKS]
     if own:
-        own = named_frameworks(
-            own, frameworks, path, block.line, "the tags of the cell"
-        )
+        what = "the tags of the cell"
+        own = named_frameworks(own, frameworks, path, block.line, what)
     if not block.body.strip():
         raise error("the code cell is empty; fill or delete it")
     if block.body.endswith(";"):
@@ -219,18 +204,9 @@ def _code_cell(block: Block, frameworks: tuple[str, ...], path: Path) -> Cell:
             "but not where notebooks are compared; write _ = before the last line"
         )
     others = tuple(tag for tag in tags if tag not in FRAMEWORKS)
-    asserted = ()
-    if CLAIM in others:
-        asserted = assertions(block.body, block.body_line, path)
-    return Cell(
-        "code",
-        block.body,
-        block.body_line,
-        tuple(own) or frameworks,
-        not own,
-        others,
-        claims=tuple(asserted),
-    )
+    source, line = block.body, block.body_line
+    claims = tuple(assertions(source, line, path)) if CLAIM in others else ()
+    return Cell("code", source, line, own or frameworks, not own, others, claims=claims)
 
 
 def _tags(options: Mapping[str, str], error: Any) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from booktools import FRAMEWORKS
 from booktools.execution.merge import merge
+from booktools.source.markdown import inlines
 from booktools.source.sections import is_section, read_section
 from small_book import HEADER, ROOT
 
@@ -50,36 +51,33 @@ def test_cells_have_frameworks_tags_and_lines():
     assert torch.line == lines + 8
     assert text.source == "Text."
     assert two.frameworks == ("mxnet", "tensorflow")
-    assert [c.source for c in parsed.code_cells("pytorch")] == [
-        "shared = 1",
-        "torch = 1",
-    ]
+    assert parsed.code_cells("pytorch") == [shared, torch]
     assert parsed.notebook_path("pytorch") == Path("notebooks/pytorch/small.ipynb")
 
 
-def test_a_section_survives_jupytext(tmp_path):
+def test_markup_in_a_term_is_found_as_well_as_in_its_definition():
+    assert [each.text for each in inlines("{kbd}`a`\n: {kbd}`b`")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_a_section_survives_jupytext(tmp_path, name):
     cli = pytest.importorskip("jupytext.cli")
     shutil.copy(ROOT / "jupytext.toml", tmp_path)
-    book = ROOT / "tests" / "booktools" / "small_book" / "chapters"
-    for name in ("first", "second"):
-        cli.jupytext(
-            ["--to", "ipynb", str(book / f"{name}.md"), "-o", f"{tmp_path}/a.ipynb"]
-        )
-        path = tmp_path / "a.ipynb"
-        notebook = nbformat.read(path, as_version=4)
-        notebook.metadata.language_info = {"name": "python", "version": "3.13.0"}
-        for each in notebook.cells:
-            each.metadata.update(editable=True, slideshow={"slide_type": ""}, id="a")
-        nbformat.write(notebook, path)
-        cli.jupytext(["--to", "md:myst", str(path), "-o", f"{tmp_path}/{name}.md"])
-        before, after = (
-            read_section((folder / f"{name}.md").read_text("utf-8"), PATH)
-            for folder in (book, tmp_path)
-        )
-        assert before.frameworks == after.frameworks
-        assert [replace(each, line=0) for each in before.cells] == [
-            replace(each, line=0) for each in after.cells
-        ]
+    written = ROOT / "tests" / "booktools" / "small_book" / "chapters" / f"{name}.md"
+    path, again = tmp_path / "a.ipynb", tmp_path / f"{name}.md"
+    cli.jupytext(["--to", "ipynb", str(written), "-o", str(path)])
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.language_info = {"name": "python", "version": "3.13.0"}
+    for each in notebook.cells:  # as JupyterLab does
+        each.metadata.update(editable=True, slideshow={"slide_type": ""}, id="a")
+    nbformat.write(notebook, path)
+    cli.jupytext(["--to", "md:myst", str(path), "-o", str(again)])
+    before, after = (
+        read_section(each.read_text("utf-8"), PATH) for each in (written, again)
+    )
+    cells = [[replace(c, line=0) for c in each.cells] for each in (before, after)]
+    assert before.frameworks == after.frameworks
+    assert cells[0] == cells[1]
 
 
 def test_outputs_are_merged_into_one_cell_or_one_per_framework():
@@ -91,15 +89,12 @@ def test_outputs_are_merged_into_one_cell_or_one_per_framework():
     )
 
     def stored(name):
-        outputs = [
-            nbformat.v4.new_output(
-                "stream", text="same" if "same" in each.source else name
-            )
-            for each in parsed.code_cells(name)
-        ]
-        cells = [nbformat.v4.new_code_cell("x", outputs=[each]) for each in outputs]
-        # The first cell installs packages.
-        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("!"), *cells])
+        cells = [nbformat.v4.new_code_cell("!")]  # the first cell installs packages
+        for each in parsed.code_cells(name):
+            text = "same" if "same" in each.source else name
+            output = nbformat.v4.new_output("stream", text=text)
+            cells.append(nbformat.v4.new_code_cell("x", outputs=[output]))
+        return nbformat.v4.new_notebook(cells=cells)
 
     merged = merge(parsed, {name: stored(name) for name in parsed.frameworks})
     assert merged.metadata.source_map == [4, 7, *[11] * len(FRAMEWORKS), 16, 16]

@@ -114,34 +114,6 @@ def change(stored: str, new: str) -> str:
     return first + (f", and {len(moved) - 1} lines more" if moved[1:] else "")
 
 
-ENDED = "notebook "
-_ending: dict[object, list[pytest.TestReport]] = {}
-"""The reports of each process on its current notebook."""
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Print how many cells of a notebook moved, once its process starts another."""
-    if not (node := getattr(report, "node", None)):  # we are in such a process
-        return
-    reports = _ending.setdefault(node, [])
-    if reports and reports[0].fspath != report.fspath:
-        _say_ended(reports)
-    reports.append(report)
-
-
-def pytest_sessionfinish() -> None:
-    """Print this for the last notebooks."""
-    for reports in _ending.values():
-        _say_ended(reports)
-
-
-def _say_ended(reports: list[pytest.TestReport]) -> None:
-    moved = len({each.nodeid for each in reports if each.failed})
-    cells = len({each.nodeid for each in reports})
-    print(f"\n{ENDED}{reports[0].fspath}: {moved} of {cells} cells moved", flush=True)
-    reports.clear()
-
-
 def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]:
     """Run notebooks in a variant, print cells that moved, and return a table row."""
     kernels = variables(python, VARIANTS[variant])
@@ -149,26 +121,20 @@ def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]
     paths = [str(ROOT), str(Path(__file__).parent)]
     own |= {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
+    print(f"{python}, {variant}:", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "told.xml")
-        options = ["-q", "-p", "portable", "-p", "no:cacheprovider", "--nbval"]
-        options += ["-n", jobs, "--dist", "loadfile", f"--junitxml={told}"]
-        said = []
-        with subprocess.Popen(
+        # pytest itself shows how far it is.
+        options = ["-q", "--tb=no", "-rN", "-p", "no:cacheprovider"]
+        options += ["-p", "portable", "--nbval", f"--junitxml={told}"]
+        options += ["-n", jobs, "--dist", "loadfile"]
+        subprocess.run(
             [python, "-m", "pytest", *options, *notebooks],
             cwd=ROOT,
             env=os.environ | own,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as running:
-            for line in running.stdout:
-                said.append(line)
-                if line.startswith(ENDED):
-                    told_now = line.removeprefix(ENDED)
-                    print(f"{python}, {variant}: {told_now}", end="", flush=True)
+        )
         if not told.is_file():
-            print(f"{python}, {variant}: cannot run the notebooks:\n{''.join(said)}")
+            print(f"{python}, {variant}: cannot run the notebooks")
             return [python, variant, "0", "all", "0", "0"]
         cases = list(ET.parse(told).iter("testcase"))
     counts = dict.fromkeys(("passed", "moved", "skipped"), 0)
@@ -178,9 +144,7 @@ def run(python: str, variant: str, notebooks: list[str], jobs: str) -> list[str]
         elif (failure := next(iter(case), None)) is not None:
             counts["moved"] += 1
             print(f"{python}, {variant}: {case.get('classname')} {case.get('name')}")
-            print(
-                "".join(f"    {line}\n" for line in reasons(failure.text)), flush=True
-            )
+            print(*(f"    {line}" for line in reasons(failure.text)), sep="\n")
         else:
             counts["passed"] += 1
     seconds = time.perf_counter() - start
