@@ -241,7 +241,7 @@ def test_links_under_the_pointer_have_contrast(page, html, scheme):
     page.goto(f"file://{html}/{SECTION}.html")
     page.add_style_tag(content="* { transition: none !important }")
     expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-    for place in (".bd-links", "article p", ".bd-toc-nav", ".prev-next-area"):
+    for place in (".bd-links", "article p", ".page-toc", ".prev-next-area"):
         link = page.locator(f"{place} a").locator("visible=true").first
         link.hover()
         link.evaluate("link => { link.dataset.pointed = '' }")

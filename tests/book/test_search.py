@@ -19,7 +19,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from distributed import Client
+from distributed import Client, Worker
 from optuna.trial import TrialState
 
 import d2lutils.plotting  # noqa: F401 (sets the style, which no test may change)
@@ -93,6 +93,12 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def left_to_do(dask_worker: Worker) -> list[str]:
+    """Return which tasks a worker still has; Dask passes the worker."""
+    tasks = dask_worker.state.tasks.items()
+    return [name for name, task in tasks if task.state != "cancelled"]
+
+
 def test_an_interrupted_search_leaves_no_trials_to_the_workers_and_resumes(
     undisturbed, client, tmp_path
 ):
@@ -100,6 +106,12 @@ def test_an_interrupted_search_leaves_no_trials_to_the_workers_and_resumes(
     after_telling(study, 5, interrupt)
     with pytest.raises(KeyboardInterrupt) as held:  # as a notebook holds the futures
         search(study, Objective(tmp_path, {6: wait_for_the_interrupt}), client)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and (
+        client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+        or any(client.run(left_to_do).values())
+    ):
+        time.sleep(0.01)
     interrupted.set()
     client.submit(int, pure=False).result()  # after all that it still has
     started = count(tmp_path, "start")
@@ -304,12 +316,21 @@ def without_dropout(framework: str) -> list:
 
 @pytest.fixture
 def _32_bits_again() -> Iterator[None]:
-    """Undo what the page's ``train`` switches to 64 bits."""
+    """Undo what the page's ``train`` switches to 64 bits.
+
+    Keras remembers the number of bits when it makes the first layer of a thread.
+    """
+    use_bits(64)
     yield
+    use_bits(32)
+
+
+def use_bits(bits: int) -> None:
     if jax := sys.modules.get("jax"):
-        jax.config.update("jax_enable_x64", False)
+        jax.config.update("jax_enable_x64", bits == 64)
     if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.keras.config.set_floatx("float32")
+        tensorflow.keras.config.set_floatx(f"float{bits}")
+        tensorflow.keras.config.set_dtype_policy(f"float{bits}")
 
 
 @pytest.mark.usefixtures("_32_bits_again")

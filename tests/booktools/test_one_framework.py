@@ -37,7 +37,7 @@ def test_the_book_is_made_and_built_with_only_one_framework(
     downloads = root / "_build" / "html" / "_downloads" / "notebooks"
     names = {path.name for path in downloads.glob("*.ipynb")}
     if complete:
-        assert "The best slope is 2.00." in page(root, "lines").get_text()
+        assert "The best slope is 2.00." in page(root, "chapters/lines").get_text()
         names.remove("lines-pytorch.ipynb")
     assert names == {"first-pytorch.ipynb", "second-all.ipynb"}
 
