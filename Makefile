@@ -65,12 +65,13 @@ latex: $(BOOK)/ready ## write the book for LaTeX, with one framework
 pdf: latex ## typeset the book as a PDF, with one framework
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null || { \
 	  echo "XeLaTeX is needed. Install it, for example on Debian and Ubuntu:"; \
-	  echo "sudo apt-get install $$($(MAKE) -s tex)"; exit 1; } >&2
+	  echo "sudo apt-get install $(TEX)"; exit 1; } >&2
 	cd _build/latex && latexmk -pdfxe -interaction=nonstopmode -halt-on-error -silent *.tex
 	mkdir -p _build/pdf
 	cp _build/latex/$(NAME).pdf $(PDF)
 	@echo "The book: $(CURDIR)/$(PDF)"
 
+# .ci/run installs these.
 tex:
 	@echo $(TEX)
 

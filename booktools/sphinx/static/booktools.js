@@ -25,7 +25,7 @@ function showChoice() {
   const chosen = root.dataset.framework;
   for (const tab of document.querySelectorAll('.frameworks [role="tab"]')) {
     const selected = tab.dataset.syncId === chosen;
-    tab.ariaSelected = selected;
+    tab.setAttribute("aria-selected", selected);
     tab.tabIndex = selected ? 0 : -1;
   }
   for (const panel of document.querySelectorAll(".frameworks > .sd-tab-content")) {
@@ -109,19 +109,19 @@ function makeTabs(tabSet) {
   }
   const list = document.createElement("div");
   list.className = "framework-tabs";
-  list.role = "tablist";
-  list.ariaLabel = "Framework";
+  list.setAttribute("role", "tablist");
+  list.setAttribute("aria-label", "Framework");
   for (const input of tabSet.querySelectorAll(":scope > input")) {
     const label = input.nextElementSibling;
     const panel = label.nextElementSibling;
     const tab = document.createElement("button");
     tab.type = "button";
     tab.id = `${panel.id}-tab`;
-    tab.role = "tab";
+    tab.setAttribute("role", "tab");
     tab.textContent = label.textContent.trim();
     tab.dataset.syncId = label.dataset.syncId;
     tab.setAttribute("aria-controls", panel.id);
-    panel.role = "tabpanel";
+    panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
     label.remove();
     input.remove();
@@ -284,8 +284,9 @@ window.addEventListener("pageshow", event => {
 const paper = window.matchMedia("print");
 let onScreen = null;
 function changeTheme(printing) {
-  if (printing) onScreen ??= root.dataset.theme;
-  root.dataset.theme = printing ? "light" : (onScreen ?? root.dataset.theme);
+  if (printing === (onScreen !== null)) return;
+  if (printing) onScreen = root.dataset.theme;
+  root.dataset.theme = printing ? "light" : onScreen;
   if (!printing) onScreen = null;
 }
 paper.addEventListener("change", () => changeTheme(paper.matches));
