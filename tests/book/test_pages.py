@@ -151,31 +151,38 @@ def assert_all_fits(page, widths):
     tabs.evaluate("style => style.remove()")
 
 
+def show_scheme(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+
+
+def check(page, elements, **options):
+    """Check elements with axe, and return what passed."""
+    options |= {"preload": False}
+    found = Axe().run(page, elements, options)
+    assert found.violations_count == 0, found.generate_report()
+    return found.response["passes"]
+
+
+STILL = "* { transition: none !important }"  # colors change their contrast on the way
+
+
 def assert_open_to_all(page):
     """Check with axe, and check the contrast in the light and in the dark."""
     page.set_viewport_size({"width": 1400, "height": 900})
-    # During a transition, colors have another contrast.
-    page.add_style_tag(content="* { transition: none !important }")
-
-    def show(scheme):
-        page.emulate_media(color_scheme=scheme)
-        expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-
-    def check(elements, **options):
-        options |= {"preload": False, "resultTypes": ["violations"]}
-        found = Axe().run(page, elements, options)
-        assert found.violations_count == 0, found.generate_report()
-
+    page.add_style_tag(content=STILL)
     for scheme in ("dark", "light"):
-        show(scheme)
+        show_scheme(page, scheme)
         assert page.evaluate(MARK, page.evaluate_handle(WRITTEN)) > 5
     page.evaluate(THIN)
     # axe doesn't see formulas as text, so another test looks for empty headings.
     off = {"enabled": False}
-    check("html", rules={"color-contrast": off, "empty-table-header": off})
+    rules = {"color-contrast": off, "empty-table-header": off}
+    check(page, "html", rules=rules, resultTypes=["violations"])
     for scheme in ("light", "dark"):
-        show(scheme)
-        check("[data-kind]", runOnly=["color-contrast"])
+        show_scheme(page, scheme)
+        runs = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
+        check(page, "[data-kind]", **runs)
 
 
 FIGURES = {  # of pages that a first visit has to load fast
@@ -234,21 +241,18 @@ def test_every_page_works_offline_and_is_accessible(page, html, telling, name):
     assert not [url for url in page.asked if urlsplit(url).scheme.startswith("http")]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_links_under_the_pointer_have_contrast(page, html, scheme):
+def test_links_under_the_pointer_have_contrast(page, html):
     page.set_viewport_size({"width": 1400, "height": 900})
-    page.emulate_media(color_scheme=scheme)
     page.goto(f"file://{html}/{SECTION}.html")
-    page.add_style_tag(content="* { transition: none !important }")
-    expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-    for place in (".bd-links", "article p", ".page-toc", ".prev-next-area"):
-        link = page.locator(f"{place} a").locator("visible=true").first
-        link.hover()
-        link.evaluate("link => { link.dataset.pointed = '' }")
-        found = Axe().run(page, "[data-pointed]", {"runOnly": ["color-contrast"]})
-        assert found.violations_count == 0, found.generate_report()
-        assert found.response["passes"], place
-        link.evaluate("link => { delete link.dataset.pointed }")
+    page.add_style_tag(content=STILL)
+    for scheme in ("light", "dark"):
+        show_scheme(page, scheme)
+        for place in (".bd-links", "article p", ".page-toc", ".prev-next-area"):
+            link = page.locator(f"{place} a").locator("visible=true").first
+            link.hover()
+            link.evaluate("link => { link.dataset.pointed = '' }")
+            assert check(page, "[data-pointed]", runOnly=["color-contrast"]), place
+            link.evaluate("link => { delete link.dataset.pointed }")
 
 
 def test_no_link_is_dead_no_id_repeated_and_no_heading_of_a_table_empty(html, trees):

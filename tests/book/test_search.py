@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
@@ -22,7 +21,6 @@ import pytest
 from distributed import Client, Worker
 from optuna.trial import TrialState
 
-import d2lutils.plotting  # noqa: F401 (sets the style, which no test may change)
 import searching
 from booktools import FRAMEWORKS, missing_modules
 from searching import (
@@ -36,6 +34,7 @@ from searching import (
     open_study,
     search,
 )
+from waiting import eventually
 
 HELPER = Path(searching.__file__)
 PATH = os.pathsep.join(map(str, (HELPER.parents[2], HELPER.parent)))
@@ -106,12 +105,13 @@ def test_an_interrupted_search_leaves_no_trials_to_the_workers_and_resumes(
     after_telling(study, 5, interrupt)
     with pytest.raises(KeyboardInterrupt) as held:  # as a notebook holds the futures
         search(study, Objective(tmp_path, {6: wait_for_the_interrupt}), client)
-    end = time.monotonic() + 30
-    while time.monotonic() < end and (
-        client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
-        or any(client.run(left_to_do).values())
-    ):
-        time.sleep(0.01)
+    tasks = lambda dask_scheduler: len(dask_scheduler.tasks)  # noqa: E731
+    assert eventually(
+        lambda: (
+            not client.run_on_scheduler(tasks)
+            and not any(client.run(left_to_do).values())
+        )
+    )
     interrupted.set()
     client.submit(int, pure=False).result()  # after all that it still has
     started = count(tmp_path, "start")
@@ -217,9 +217,7 @@ def test_a_search_resumes_after_the_scheduler_is_killed(
 
         def kill() -> None:
             process.kill()
-            end = time.monotonic() + 60
-            while other.status != "closed" and time.monotonic() < end:
-                time.sleep(0.02)
+            eventually(lambda: other.status == "closed")
 
         if telling:
             after_telling(study, 5, kill)

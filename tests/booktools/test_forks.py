@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from jupyter_client.manager import KernelManager
 
 from booktools.execution.environment import kernel_environment
 from booktools.execution.forks import SUPPORTED, Forks
+from waiting import eventually
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux")
 
@@ -59,14 +59,6 @@ def kernel(forks: Forks, folder) -> Iterator[tuple]:
     yield manager, say
     client.stop_channels()
     manager.shutdown_kernel(now=True)
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether a condition becomes true within a minute."""
-    end = time.monotonic() + 60
-    while not (true := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return true
 
 
 IDENTITY = """
