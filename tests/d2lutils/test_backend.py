@@ -116,6 +116,10 @@ def test_predict_ch3_titles_show_truth_above_prediction(
         np.testing.assert_array_equal(ax.images[0].get_array(), expected)
     with pytest.raises(ValueError, match=r"n asks for 31 examples, .* yields only 30"):
         backend.d2l.predict_ch3(net, test_iter, n=31)
+    if backend.channel_axis == 1:  # else they have no such axis
+        flat = [(X.reshape((len(X), -1)), y) for X, y in test_iter]
+        with pytest.raises(ValueError, match=r"^imgs\[0\] must be a gray image"):
+            backend.d2l.predict_ch3(net, flat, n=1)
 
 
 def test_devices_fall_back_to_the_cpu(backend: BackendKit):

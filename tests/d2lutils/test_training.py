@@ -192,6 +192,12 @@ def test_a_label_out_of_range_is_reported(backend: BackendKit, label):
     with pytest.raises(ValueError, match=f"y holds label {label}, but .* 0 to 9 only"):
         train(backend, net, updater, (X, y))
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
+    if backend.name != "jax":  # there it takes the parameters too
+        batches, loss = backend.batches((X, y)), backend.loss("none")
+        with pytest.raises(ValueError, match=f"y holds label {label}, but"):
+            backend.d2l.evaluate_loss(net, batches, loss)
+        with pytest.raises(TypeError, match=NO_TENSOR + "tuple"):
+            backend.d2l.evaluate_loss(lambda X: (X, X), batches, loss)
 
 
 def test_empty_batches_and_iterators_are_reported(backend: BackendKit):
