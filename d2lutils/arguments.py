@@ -36,7 +36,7 @@ def shown(value: Any) -> str:
     if len(text) <= 80 and "\n" not in text:
         return text
     length = f" of length {len(value)}" if hasattr(value, "__len__") else ""
-    return f"a {type(value).__name__}{length}"
+    return f"<{type(value).__name__}{length}>"
 
 
 def check(fits: bool, name: str, expected: str, value: Any) -> None:
