@@ -81,7 +81,7 @@ epub: $(BOOK)/ready ## make an EPUB of the book, with one framework
 
 serve: book ## show the built book at http://127.0.0.1:8000 (PORT=...)
 	@$(BOOK)/bin/python -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" \
-	  2>/dev/null || { echo "Port $(PORT) is in use. Try another: make serve PORT=8001"; exit 1; } >&2
+	  2>/dev/null || { echo "Port $(PORT) is in use or not a port. Try another: make serve PORT=8001"; exit 1; } >&2
 	$(BOOK)/bin/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 test: $(FULL)/ready ## run the unit tests, and every notebook against its stored outputs

@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks import original
 from benchmarks.kernels import Kernel, figures_in
 from benchmarks.report import PAGE, ROOT, tables
-from booktools import FRAMEWORKS, Framework, missing_modules
+from booktools import FRAMEWORKS, Framework, absence, missing_modules
 from booktools.source.sections import read_section
 from d2lutils import fashion_mnist
 
@@ -69,7 +69,7 @@ def main() -> None:
     measured = [FRAMEWORKS[tag] for tag in arguments.only or FRAMEWORKS]
     for each in measured[:]:
         if missing := missing_modules(each.tag):
-            say(f"{each.title} is left out: {', '.join(missing)} not installed")
+            say(f"{each.title} is left out: {absence(missing)}")
             measured.remove(each)
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), arguments.original)
@@ -95,7 +95,7 @@ def parse() -> argparse.Namespace:
     add("--original", help="the Python that has the original library (default: none)")
     add("--output", type=Path, default=output, help="JSON file")
     add("--rounds", type=int, default=3, help="turns of each library (default: 3)")
-    add("--only", action="append", help="a framework, such as pytorch; repeatable")
+    add("--only", action="append", choices=FRAMEWORKS, help="repeat it for several")
     add("--quick", action="store_true", help="one round, fewer points, rough figures")
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

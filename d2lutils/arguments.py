@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+# Whose gradients are missing if an updater has no parameters.
+EMPTY = "An empty list, or a generator that an earlier step used up,"
+
 
 def check_whole(name: str, value: Any, least: int) -> int:
     """Return an argument as an ``int``.
@@ -27,8 +30,29 @@ def check_whole(name: str, value: Any, least: int) -> int:
     return number
 
 
+def shown(value: Any) -> str:
+    """Show a value in a message, or if that takes more than a line, its type."""
+    text = repr(value)
+    if len(text) <= 80 and "\n" not in text:
+        return text
+    length = f" of length {len(value)}" if hasattr(value, "__len__") else ""
+    return f"<{type(value).__name__}{length}>"
+
+
+def check(fits: bool, name: str, expected: str, value: Any) -> None:
+    """Raise ``TypeError`` unless a value fits."""
+    if not fits:
+        raise TypeError(f"{name} must be {expected}, got {shown(value)}")
+
+
+def check_function(name: str, value: Any, expected: str) -> None:
+    """Raise ``TypeError`` if an argument can't be called, or is a class."""
+    fits = callable(value) and not isinstance(value, type)
+    check(fits, name, expected, value)
+
+
 def check_gradients(who: str, *grads: Any) -> None:
-    """Raise ``ValueError`` if all of an updater's gradients are missing."""
+    """Raise ``ValueError`` if an updater has no gradients, or all are missing."""
     if all(grad is None for grad in grads):
         raise ValueError(
             f"{who} has no gradient: the loss does not depend on it, or it was not "

@@ -13,7 +13,7 @@ import math
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from d2lutils import fashion_mnist, minibatches
-from d2lutils.arguments import check_whole, to_numpy
+from d2lutils.arguments import check, check_function, check_whole, shown, to_numpy
 from d2lutils.metrics import Accumulator, History
 from d2lutils.minibatches import Minibatches
 from d2lutils.plotting import Animator, in_notebook, show_images
@@ -78,7 +78,7 @@ class Backend(ABC):
         """Put a model that has an evaluation mode into it."""
 
     def labels_first(self, loss: Loss) -> bool:
-        """Whether we call ``loss(y, y_hat)``, and it gives both the same shape."""
+        """Return whether ``loss`` takes ``(y, y_hat)``, and gives both one shape."""
         return False
 
     def sum(self, losses: Any) -> Any:
@@ -139,7 +139,7 @@ class Backend(ABC):
     # Evaluation
 
     def accuracy(self, y_hat: Any, y: Any) -> float:
-        """Count the right predictions. Returns their **number**, not their share.
+        """Return the **number** of right predictions, not their share.
 
         Args:
             y_hat: Scores, ``(n, classes)``, or predicted classes, ``(n,)``. For
@@ -155,6 +155,7 @@ class Backend(ABC):
         if predicted.ndim == 2 and found[1] > 1 and labels.ndim == 1:
             predicted = predicted.argmax(axis=1)
         if not {predicted.shape, labels.shape} <= {(n,), (n, 1)}:
+            _labels(labels)  # perhaps y is wrong itself
             raise ValueError(
                 "y_hat must hold one row of scores or one class per label of y, "
                 f"which has shape {labels.shape}, but y_hat has shape {found}"
@@ -174,17 +175,16 @@ class Backend(ABC):
             data_iter: Yields batches ``(X, y)``.
 
         Raises:
-            TypeError: ``net`` returns no tensor.
+            TypeError: ``net`` returns no tensor, or a batch is no pair.
             ValueError: ``data_iter`` or one of its batches is empty, or the shapes
                 don't fit together.
         """
         metric = Accumulator(2)
         with self.inference(net) as scores:
-            for X, y in data_iter:
+            for X, y in _batches("data_iter", data_iter):
                 labels = _labels(y)
                 y_hat = _check_tensor(scores(X))
                 metric.add(self.accuracy(y_hat, labels), len(labels))
-        _check_not_empty("data_iter", metric[1])
         return metric[0] / metric[1]
 
     def predict_ch3(self, net: Net, test_iter: Batches, n: int = 6) -> None:
@@ -192,22 +192,24 @@ class Backend(ABC):
 
         Args:
             net: Maps ``X`` to scores ``(n, classes)``.
-            test_iter: Yields batches ``(X, y)`` of images with a single channel.
+            test_iter: Yields batches ``(X, y)`` of images.
             n: How many images, in rows of three.
 
         Raises:
-            TypeError, ValueError: ``n`` isn't a positive whole number, or
-                ``test_iter`` yields fewer examples.
+            TypeError, ValueError: ``n`` isn't a positive whole number, ``test_iter``
+                yields fewer examples, or what it or ``net`` returns doesn't fit.
         """
         n = check_whole("n", n, least=1)
         images: list[np.ndarray] = []
         titles: list[str] = []
         with self.inference(net) as scores:
-            for X, y in test_iter:
-                rows = to_numpy(_check_tensor(scores(X)))
-                guesses = fashion_mnist.get_fashion_mnist_labels(rows.argmax(axis=1))
+            for X, y in _batches("test_iter", test_iter):
+                y_hat = scores(X)
+                check_scores(y_hat, _labels(y))
+                classes = to_numpy(y_hat).argmax(axis=1)
+                guesses = fashion_mnist.get_fashion_mnist_labels(classes)
                 truth = fashion_mnist.get_fashion_mnist_labels(y)
-                images += list(np.squeeze(to_numpy(X), self.channel_axis))
+                images += list(np.moveaxis(to_numpy(X), self.channel_axis, -1))
                 titles += [f"{a}\n{b}" for a, b in zip(truth, guesses, strict=True)]
                 if len(titles) >= n:
                     show_images(images[:n], -(-n // 3), min(n, 3), titles=titles[:n])
@@ -249,7 +251,8 @@ class Backend(ABC):
             each batch measured before its own update.
 
         Raises:
-            TypeError: ``updater`` is none of these, or ``net`` returns no tensor.
+            TypeError: ``updater`` or ``loss`` is none of these, ``net`` returns no
+                tensor, or a batch is no pair.
             ValueError: ``train_iter`` or one of its batches is empty, a shape doesn't
                 fit, a label is out of range, a parameter has no gradient, or ``loss``
                 returned a single number without saying what it is.
@@ -264,7 +267,7 @@ class Backend(ABC):
             for total, y_hat, labels in batches:
                 metric.add(total, self.accuracy(y_hat, labels), len(labels))
 
-        for X, y in train_iter:
+        for X, y in _batches("train_iter", train_iter):
             labels = _labels(y)
             total, y_hat = step(X, y, labels)
             # One step late: a framework that works in the background would otherwise
@@ -272,7 +275,6 @@ class Backend(ABC):
             count(*waiting)
             waiting = [(total, y_hat, labels)]
         count(*waiting)
-        _check_not_empty("train_iter", metric[2])
         return metric[0] / metric[2], metric[1] / metric[2]
 
     def objective(
@@ -290,6 +292,7 @@ class Backend(ABC):
         Raises:
             TypeError, ValueError: ``loss`` returned something else.
         """
+        check_function("loss", loss, "a function, such as an instance of a loss class")
         losses = loss(y, y_hat) if self.labels_first(loss) else loss(y_hat, y)
         n, found = y.shape[0], _check_losses(losses, y.shape[0])
         # Otherwise each prediction may have been compared with each target.
@@ -365,7 +368,8 @@ class Backend(ABC):
         try:
             for epoch in bar:
                 train_loss, train_accuracy = self._train_epoch(train_iter, step)
-                test_accuracy = self.evaluate_accuracy(net, test_iter)
+                test_batches = _batches("test_iter", test_iter)
+                test_accuracy = self.evaluate_accuracy(net, test_batches)
                 history.add(train_loss, train_accuracy, test_accuracy)
                 if not animator:
                     continue
@@ -409,7 +413,14 @@ class Backend(ABC):
             data_arrays: Tensors ``(n, ...)``, such as features and targets.
             batch_size: Examples per batch. The last batch holds the rest.
             is_train: Whether each pass draws a new order.
+
+        Raises:
+            TypeError, ValueError: The tensors differ in length, or the batch size isn't
+                a positive whole number.
         """
+        fits = not hasattr(data_arrays, "shape") and len({*map(len, data_arrays)}) == 1
+        expected = "a tuple of tensors of equal length, such as (X, y)"
+        check(fits, "data_arrays", expected, data_arrays)
         return self.loader(data_arrays, batch_size, is_train)
 
     def synthetic_data(self, w: Any, b: float, num_examples: int) -> tuple[Any, Any]:
@@ -428,11 +439,15 @@ class Backend(ABC):
         return X, X @ self.reshape(w, (-1, 1)) + b + noise
 
     def linreg(self, X: Any, w: Any, b: Any) -> Any:
-        """Return ``X w + b``, the predictions of linear regression."""
+        """Return ``X w + b``, the predictions of linear regression, ``(n, 1)``.
+
+        Args:
+            X, w, b: Features ``(n, d)``, weights ``(d, 1)``, and bias.
+        """
         return X @ w + b
 
     def squared_loss(self, y_hat: Any, y: Any) -> Any:
-        """Return half the squared error of each prediction, in the shape of y_hat."""
+        """Return half of each prediction's squared error, in the shape of ``y_hat``."""
         return (y_hat - self.reshape(y, y_hat.shape)) ** 2 / 2
 
     def evaluate_loss(self, net: Net, data_iter: Batches, loss: Loss) -> float:
@@ -442,13 +457,13 @@ class Backend(ABC):
         """
         metric = Accumulator(2)
         with self.inference(net) as predict:
-            for X, y in data_iter:
+            for X, y in _batches("data_iter", data_iter):
                 y_hat = predict(X)
+                check_scores(y_hat, _labels(y))
                 if y_hat.shape[1:] == (1,):  # else (n, 1) and (n,) make a square
                     y = self.reshape(y, y_hat.shape)
                 _, total = self.objective(loss, y_hat, y, summed=True)
                 metric.add(to_numpy(total), len(y))
-        _check_not_empty("data_iter", metric[1])
         return metric[0] / metric[1]
 
     # Seeds and devices
@@ -461,6 +476,9 @@ class Backend(ABC):
 
         Args:
             seed: A whole number from 0 to 2**32 - 1.
+
+        Raises:
+            TypeError, ValueError: It is another value.
         """
         seed = check_whole("seed", seed, least=0)
         if seed >= 2**32:
@@ -478,7 +496,7 @@ class Backend(ABC):
         environment variable ``PYTORCH_ENABLE_MPS_FALLBACK=1`` before you start Python,
         and the CPU does that operation.
         """
-        gpus, cpu = self.devices()
+        i, (gpus, cpu) = check_whole("i", i, least=0), self.devices()
         return gpus[i] if i < len(gpus) else cpu
 
     def try_all_gpus(self) -> list[Any]:
@@ -506,7 +524,7 @@ def _reduction(loss: Loss) -> str | None:
 def _check_losses(losses: Any, n: int) -> tuple[int, ...]:
     """Return the shape of what a loss returned for ``n`` examples, if it is allowed."""
     if not hasattr(losses, "shape"):
-        raise TypeError(f"loss must return a tensor, got {losses!r}")
+        raise TypeError(f"loss must return a tensor, got {shown(losses)}")
     shape = tuple(losses.shape)
     if shape not in ((n,), (n, 1), ()):
         raise ValueError(
@@ -557,25 +575,33 @@ def check_scores(y_hat: Any, labels: np.ndarray) -> None:
     if len(shape) != 2 or shape[0] != n:
         raise ValueError(
             "net(X) must return one row of scores per example, of shape "
-            f"({n}, number of classes), but it returned shape {shape}"
+            f"({n}, number of classes), but it returned shape {shape}, and y holds "
+            f"{n} labels"
         )
     if labels.ndim != 1:
         raise ValueError(f"y must hold one label per example, got shape {labels.shape}")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= shape[1]:
-        raise ValueError(
-            f"y holds label {low if low < 0 else high}, but net(X) has scores for "
-            f"classes 0 to {shape[1] - 1} only"
-        )
-    if not whole and (fractions := labels[labels % 1 != 0]).size:
+    if not whole and (fractions := labels[labels % 1 != 0]).size:  # NaN too
         raise ValueError(
             f"y holds {fractions[0]}, which isn't a class, but net(X) returns scores "
             f"for {shape[1]} classes. For regression, it must return one column"
         )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= shape[1]:
+        advice = "" if shape[1] > 1 else ". For regression, y must hold floats"
+        raise ValueError(
+            f"y holds label {low if low < 0 else high}, but net(X) has scores for "
+            f"classes 0 to {shape[1] - 1} only{advice}"
+        )
 
 
-def _check_not_empty(name: str, num_examples: float) -> None:
-    if not num_examples:
+def _batches(name: str, data_iter: Batches) -> Iterator[tuple[Any, Any]]:
+    """Yield batches, and check that there are some and that each is a pair."""
+    batch = None
+    for batch in data_iter:
+        fits = isinstance(batch, (tuple, list)) and len(batch) == 2
+        check(fits, f"Each batch of {name}", "a pair (X, y)", batch)
+        yield batch
+    if batch is None:
         raise ValueError(
             f"{name} yielded no batch. Pass something that we can iterate over in "
             "every epoch, such as a list or a data loader (a generator is used up "

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require
-from d2lutils.arguments import check_whole
+from d2lutils.arguments import check_function, check_whole
 from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
@@ -97,6 +97,8 @@ class JaxBackend(Backend):
         is_optimizer = hasattr(updater, "init") and hasattr(updater, "update")
         if is_optimizer and net.state is None:
             net.state = updater.init(net.params)
+        elif not is_optimizer:
+            check_function("updater", updater, "an optimizer of Optax or a function")
 
         def objective(params: Any, key: Any, X: Any, y: Any) -> tuple[Any, Any]:
             y_hat = net.net(params, X, **_given(key))
@@ -219,7 +221,7 @@ def sgd(params: Any, grads: Any, lr: float, batch_size: int) -> Any:
     Each moves by ``-lr / batch_size`` times the gradient of the **summed** loss.
 
     Args:
-        params, grads: Arrays in any pytree, and their gradients in a pytree alike.
+        params, grads: Arrays in any pytree, and their gradients in the same structure.
         lr, batch_size: Learning rate, and the number of examples in the batch.
     """
 

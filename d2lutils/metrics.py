@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from d2lutils.arguments import check
+
 __all__ = ["Accumulator", "History", "Timer", "sweep"]
 
 
@@ -90,7 +92,7 @@ class History:
         return self.test_accuracy
 
     def add(self, *figures: float) -> None:
-        """Append train loss, train accuracy and test accuracy of one epoch."""
+        """Append the train loss, train accuracy and test accuracy of an epoch."""
         curves = self.train_loss, self.train_accuracy, self.test_accuracy
         for curve, figure in zip(curves, figures, strict=True):
             curve.append(figure)
@@ -116,7 +118,7 @@ def sweep(
     """Train with each setting from several seeds, and print means and ranges.
 
     Args:
-        train: Called as ``train(setting, seed)``.
+        train: Called as ``train(setting, seed)``. Returns a :class:`History`.
         settings: What to compare. A dictionary names the settings by its keys.
         seeds: Each gives one training run per setting.
 
@@ -131,8 +133,10 @@ def sweep(
     headings = "train loss", "held-out accuracy"
     print(f"{'':14}  {headings[0]:22}  {headings[1]}")
     for name, setting in named:
-        runs = [vars(train(setting, seed)).values() for seed in seeds]
-        ends.append([[curve[-1] for curve in curves] for curves in runs])
+        runs = [train(setting, seed) for seed in seeds]
+        for run in runs:
+            check(isinstance(run, History), "train(setting, seed)", "a History", run)
+        ends.append([[curve[-1] for curve in vars(run).values()] for run in runs])
         loss, _, accuracy = (
             f"{each.mean():.3f} ({each.min():.3f} to {each.max():.3f})"
             for each in np.array(ends[-1]).T

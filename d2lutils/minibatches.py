@@ -91,7 +91,8 @@ class Minibatches:
         """
         if check_whole("n", n, least=1) >= self.num_examples:
             raise ValueError(
-                f"n must be less than the number of examples, {self.num_examples}"
+                f"n must be less than the number of examples, {self.num_examples}, "
+                f"got {n}"
             )
 
         def part(rows: slice, shuffle: bool) -> Minibatches:
@@ -102,7 +103,7 @@ class Minibatches:
         return part(slice(n), self.shuffle), part(slice(n, None), False)
 
     def __len__(self) -> int:
-        """Number of batches in one pass."""
+        """Return the number of batches in one pass."""
         return -(-self.num_examples // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
@@ -132,9 +133,9 @@ class Minibatches:
 
 
 def _interpolation_weights(size: int, side: int) -> np.ndarray:
-    """Bilinear weights ``(side, size)`` float32; each row sums to 1.
+    """Return bilinear weights ``(side, size)`` float32, with rows that sum to 1.
 
-    Pillow resizes the identity matrix: these are the weights it uses for an image.
+    Pillow resizes the identity matrix: the result is the weights it uses for an image.
     """
     identity = Image.fromarray(np.eye(size, dtype=np.float32))
     weights = np.asarray(identity.resize((size, side), Image.Resampling.BILINEAR))

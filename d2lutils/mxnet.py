@@ -12,14 +12,14 @@ from typing import Any
 import numpy as onp
 
 from d2lutils import require
-from d2lutils.arguments import check_gradients
+from d2lutils.arguments import EMPTY, check_function, check_gradients
 from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
 
 
 def _has_avx2() -> bool:
-    """Whether Linux says that the processor has AVX2 and FMA."""
+    """Return whether Linux says that the processor has AVX2 and FMA."""
     try:
         flags = Path("/proc/cpuinfo").read_text().split()
     except OSError:  # another system
@@ -65,6 +65,7 @@ class MXNetBackend(Backend):
 
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
         update = updater.step if isinstance(updater, gluon.Trainer) else updater
+        check_function("updater", update, "a gluon.Trainer or a function")
 
         def step(X: Any, y: Any, labels: onp.ndarray) -> tuple[Any, Any]:
             with autograd.record():
@@ -112,8 +113,10 @@ def sgd(params: Iterable[np.ndarray], lr: float, batch_size: int) -> None:
         lr, batch_size: Learning rate, and the number of examples in the batch.
 
     Raises:
-        ValueError: A parameter has no gradient.
+        ValueError: A parameter has no gradient, or there are no parameters.
     """
+    params = list(params)
+    check_gradients(EMPTY, *params)
     for param in params:
         check_gradients(f"A parameter of shape {param.shape}", param.grad)
         param -= lr * param.grad / batch_size

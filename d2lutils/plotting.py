@@ -121,6 +121,7 @@ def set_axes(
 
 def _name_curves(axes: Axes, names: Sequence[str]) -> None:
     """Write each name next to the end of its curve, or all names into a legend."""
+    names = [names] if isinstance(names, str) else names
     fig, longest = axes.figure, max(map(len, names))
     if fig.axes != [axes]:  # no room next to these axes
         axes.legend(names)
@@ -329,7 +330,7 @@ def _image(name: str, values: Any) -> np.ndarray:
     if image.ndim != 2 and image.shape[2:] not in ((3,), (4,)):
         raise ValueError(
             f"{name} must be a gray image (height, width) or one with channels, "
-            f"(height, width, 1 or 3), got an array of shape {np.shape(values)}"
+            f"(height, width, 1 or 3), got an array of shape {tuple(np.shape(values))}"
         )
     return image
 
@@ -375,7 +376,7 @@ class Figure(figure.Figure):
     _shown: str = ""
 
     def is_open(self) -> bool:
-        """Whether its cell still runs. At its end, the inline backend closes it."""
+        """Return whether its cell still runs; then the inline backend closes it."""
         return any(each.canvas.figure is self for each in Gcf.get_all_fig_managers())
 
     def update(self) -> None:
@@ -395,7 +396,7 @@ class Figure(figure.Figure):
             self._handle.update(bundle, raw=True)
 
     def _ipython_display_(self) -> None:
-        """Called at the end of a cell, where the inline backend shows what is open."""
+        """Show the figure at the end of a cell, if the inline backend asks for that."""
         if not self.is_open():
             self._handle, self._shown = None, ""  # a later cell, an output of its own
         elif self._handle is None:  # it has no curves yet
@@ -513,7 +514,7 @@ def _numbers(values: Any) -> list[Any]:
 
 
 def in_notebook() -> bool:
-    """Whether a front end is listening that can show and update a figure.
+    """Return whether a front end is listening that can show and update a figure.
 
     If nobody has imported IPython, there is none, and importing it to ask takes long.
     """

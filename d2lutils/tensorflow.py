@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require
-from d2lutils.arguments import check_gradients
+from d2lutils.arguments import EMPTY, check_gradients
 from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, missing
@@ -172,8 +172,11 @@ def sgd(
         lr, batch_size: Learning rate, and the number of examples in the batch.
 
     Raises:
-        ValueError: There are more or fewer gradients than parameters, or one is None.
+        ValueError: There are more or fewer gradients than parameters, or one is None,
+            or there are no parameters.
     """
+    params = list(params)
+    check_gradients(EMPTY, *params)
     rate = lr / batch_size
     for param, grad in zip(params, grads, strict=True):
         check_gradients(f"A parameter of shape {param.shape}", grad)

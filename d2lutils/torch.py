@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from d2lutils import require
-from d2lutils.arguments import check_gradients
+from d2lutils.arguments import EMPTY, check_function, check_gradients
 from d2lutils.backend import Backend, Batches, Loss, Net, Step, check_scores
 from d2lutils.names import *  # noqa: F403
 from d2lutils.names import EVERYWHERE, aliases, method, missing
@@ -28,6 +28,8 @@ class TorchBackend(Backend):
 
     def training_step(self, net: Net, loss: Loss, updater: Any) -> Step:
         is_optimizer = isinstance(updater, torch.optim.Optimizer)
+        if not is_optimizer:
+            check_function("updater", updater, "a torch.optim optimizer or a function")
         if isinstance(net, nn.Module):
             net.train()
         groups = updater.param_groups if is_optimizer else []
@@ -106,11 +108,13 @@ def sgd(params: Iterable[torch.Tensor], lr: float, batch_size: int) -> None:
         lr, batch_size: Learning rate, and the number of examples in the batch.
 
     Raises:
-        ValueError: A parameter has no gradient.
+        ValueError: A parameter has no gradient, or there are no parameters.
     """
+    params = list(params)
+    check_gradients(EMPTY, *params)
     with torch.no_grad():
         for param in params:
-            check_gradients(f"A parameter of shape {param.shape}", param.grad)
+            check_gradients(f"A parameter of shape {tuple(param.shape)}", param.grad)
             param -= lr * param.grad / batch_size
             param.grad.zero_()
 

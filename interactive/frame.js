@@ -48,7 +48,7 @@ const bookInteractive = {
       code = bookInteractive.code[name](...facts, document.documentElement.dataset.framework || "pytorch");
       await navigator.clipboard.writeText(code);
     } catch (error) {
-      return code ? `The browser does not allow copying. The code:\n${code}` : error.message;
+      return code ? `The browser doesn't allow copying. Here is the code:\n${code}` : error.message;
     }
     await new Promise(done => setTimeout(done, 250));
     return "The code is on the clipboard.";

@@ -49,7 +49,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         and item.path.name != "test_notebooks.py"
         and len(CHOSEN) < len(FRAMEWORKS)
     ):
-        reason = "FRAMEWORK names some; this looks at the notebooks of all"
+        reason = "needs the notebooks of all frameworks, but FRAMEWORK names only some"
         item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -182,6 +182,8 @@ class Converter:
         return self.roles[role.name](role.name, target, words, line)
 
     def _target(self, label: str, line: int) -> Target:
+        if not label:
+            raise self._error(line, "a label is missing here; say what is meant")
         if label not in self.book.labels:
             raise self._error(
                 line,

@@ -179,12 +179,12 @@ def difference(
         if new is None:
             return lines[-1], "has more cells after the end of the section"
         if old is None:
-            return line, "lacks the cell here"
+            return line, "lacks the cell that begins here"
         if (new.cell_type, new.source) != (old.cell_type, old.source):
             first, there, here = _first_change(new, old)
-            return line + first, f"does not match: {there!r} there is {here!r} here"
+            return line + first, f"does not match: {there!r} in it is {here!r} here"
         if new.metadata.get("tags", []) != old.metadata.get("tags", []):
-            return line, "does not match the options of the cell here"
+            return line, "gives the cell that begins here other tags"
     known = stored.metadata.get("booktools", {})
     if any(known.get(key) != value for key, value in fresh.metadata.booktools.items()):
         return 1, "belongs to another section or framework, by its metadata"

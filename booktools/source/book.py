@@ -116,7 +116,12 @@ class Book:
 def _read_page(root: Path, path: Path) -> Page:
     text = read_file(root / path, path)
     section = read_section(text, path) if is_section(text, path) else None
-    return Page(path, text, section)
+    page = Page(path, text, section)
+    cells = [] if section else [b for b in page.blocks if b.name == "code-cell"]
+    if cells:
+        message = "only sections have code cells; their header says format_name: myst"
+        raise SourceError(path, cells[0].line, message)
+    return page
 
 
 def _check_code(section: Section) -> None:
@@ -173,9 +178,12 @@ def _contents(root: Path) -> list[Path]:
         raise SourceError(shown, 1, message)
     paths = [Path(f"{name.removesuffix('.md')}.md") for name in entries(read, "")]
     for path in paths:
+        line = line_of(path.with_suffix("").as_posix())
         if not (root / path).is_file():
-            line = line_of(path.with_suffix("").as_posix())
             message = f"there is no file {path.as_posix()}; correct or remove the line"
+            raise SourceError(shown, line, message)
+        if paths.count(path) > 1:
+            message = f"lists {path.as_posix()} more than once; remove the other lines"
             raise SourceError(shown, line, message)
     return paths
 

@@ -59,7 +59,7 @@ def assertions(source: str, line: int, path: Path) -> list[tuple[str, str]]:
         raise SourceError(path, line + (error.lineno or 1) - 1, message) from None
     asserted = [node for node in nodes if isinstance(node, ast.Assert)]
     if not asserted:
-        raise SourceError(path, line, "the claim asserts nothing")
+        raise SourceError(path, line, "the claim asserts nothing; add an assert")
     found = []
     for node in sorted(asserted, key=lambda node: node.lineno):
         said = node.msg.value if isinstance(node.msg, ast.Constant) else None
@@ -105,4 +105,8 @@ def unclaimed(section: Section) -> Iterator[tuple[int, str]]:
 
 def _shows(cell: Cell) -> bool:
     """Return whether a cell may show something, rather than just define and assign."""
-    return not all(isinstance(node, SILENT) for node in ast.parse(cell.source).body)
+    try:
+        body = ast.parse(cell.source).body
+    except SyntaxError:  # a line of IPython's, such as %time
+        return True
+    return not all(isinstance(node, SILENT) for node in body)

@@ -199,8 +199,8 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
         Blocks that cover all of ``text`` in order, except for blank lines.
 
     Raises:
-        SourceError: a directive or a formula isn't closed, or a directive is inside
-            a list or a quote.
+        SourceError: a directive, formula or comment isn't closed, or a directive is
+            inside a list or a quote.
     """
     lines = text.split("\n")
     found: list[Block] = []
@@ -218,6 +218,9 @@ def blocks(text: str, path: Path, line: int = 1) -> list[Block]:
     for i, token in enumerate(tokens):
         if token.type in ("fence", "colon_fence"):
             _check_fence(token, lines, path, line)
+        if token.type == "html_block" and "<!--" in token.content.split("-->")[-1]:
+            message = "the comment that begins with <!-- is not closed; add -->"
+            raise SourceError(path, line + token.map[0], message)
         if token.type == "inline":
             _check_formulas(token, path, line)
         if token.level or not token.map:

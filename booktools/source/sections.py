@@ -138,10 +138,12 @@ def named_frameworks(
         SourceError: it isn't a list, it is empty, or a name isn't offered.
     """
     known = [name for name in (*FRAMEWORKS, ALL) if name in offered]
-    if not isinstance(names, list) or not names or any(n not in known for n in names):
-        shown = " ".join(map(str, names)) if isinstance(names, list) else repr(names)
+    is_list = isinstance(names, list)
+    wrong = [name for name in names if name not in known] if is_list else [names]
+    if wrong or not names:
+        shown = ", ".join(map(repr, wrong)) or "none"
         expected = f"expected one or more of {', '.join(known)}"
-        raise SourceError(path, line, f"{what} names {shown or 'none'}; {expected}")
+        raise SourceError(path, line, f"{what} names {shown}; {expected}")
     return tuple(name for name in known if name in names)
 
 

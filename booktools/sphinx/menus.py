@@ -33,9 +33,9 @@ class Menus:
         folder = context["pathto"](DOWNLOADS, 1)
         downloads, colab = [], []
         for tag in page.section.chosen:
-            title = "The" if tag == ALL else FRAMEWORKS[tag].title
+            title = f"{'The' if tag == ALL else FRAMEWORKS[tag].title} notebook"
             file = f"{folder}/{download_name(page, tag)}"
-            downloads.append(_link(f"{title} notebook", file))
+            downloads.append(_link(title, file))
             if self.book.repository:
                 name, branch = self.book.repository
                 path = page.section.notebook_path(tag).as_posix()

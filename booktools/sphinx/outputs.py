@@ -58,12 +58,15 @@ class FillFigures(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         for figure in _output_figures(self.document):
             self._fill(figure)
-        for cell in self.document.findall(_is_cell):
-            if not all(image.get("alt") for image in cell.findall(nodes.image)):
+        for image in self.document.findall(nodes.image):
+            if not image.get("alt"):
+                place = image  # those in paragraphs and cells have no line
+                while not place.line and place.parent:
+                    place = place.parent
                 logger.warning(
-                    "the picture that this cell shows has no text alternative; "
-                    "put {output-figure} with :alt: after the cell",
-                    location=cell,
+                    "the picture has no text alternative; say what it shows in :alt: "
+                    "or ![...], or after a cell that draws it in an {output-figure}",
+                    location=place,
                 )
 
     def _fill(self, figure: nodes.figure) -> None:

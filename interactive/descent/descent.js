@@ -225,7 +225,7 @@ const bookDescent = {
     if (state.by !== "descent") {
       const rate = rates("descent").first;
       const plain = value(walk(rate, state.n, "descent").at(-1));
-      return `${here} After as many steps, gradient descent with a learning rate of ${rate} has reached f = ${shown(plain)}.`;
+      return `${here} After the same number of steps, gradient descent with a learning rate of ${rate} has reached f = ${shown(plain)}.`;
     }
     const factors = bookDescent.factors(state.f, state.lr);
     const times = distances.map((name, i) => `${name} by ${shown(factors[i])}`).join(" and ");

@@ -285,7 +285,7 @@
     const every = Math.ceil(losses.length / 300) || 1;
     const pairs = each(Math.ceil(losses.length / every), i => [i * every, losses[i * every]]);
     const guess = `<path class="dashed" d="M0 ${y(Math.LN2)}H900"/>
-      <text x="${x(0) + 6}" y="${y(Math.LN2) - 5}">ln 2, a guess</text>`;
+      <text x="${x(0) + 6}" y="${y(Math.LN2) - 5}">ln 2, guessing</text>`;
     fill(guess, line(pairs));
   }
 

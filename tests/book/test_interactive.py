@@ -470,7 +470,7 @@ def test_every_control_of_folds_works(page, show):
     press(folds, "Remove")
     expect(vertices).to_have_count(4)
     folds.locator("[data-name=f]").select_option("bump")
-    press(folds, "Even")
+    press(folds, "Even knots")
     survives_a_reload(folds, "f=bump")
     # Values in the address aren't rounded, and knots may have any order.
     folds = show("folds", "f=sine&t=2.5_1&w=-1_0.123456789&b=0")

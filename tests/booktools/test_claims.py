@@ -37,6 +37,11 @@ def reminded(text):
     return [word for _, word in unclaimed(section(OUTPUT + text))]
 
 
+def test_cells_need_not_be_plain_python():
+    text = OUTPUT.replace("print(a)", "%time print(a)") + "It is faster."
+    assert [word for _, word in unclaimed(section(text))] == ["faster"]
+
+
 def test_a_claim_pairs_messages_with_conditions_in_order():
     code = 'for x in (a, b):\n    assert x < 3, "each is small"\nassert a < b, "rises"'
     cell = section(OUTPUT + CLAIM.replace(ASSERTED, code)).cells[-1]

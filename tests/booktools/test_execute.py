@@ -187,9 +187,9 @@ MORE = nbformat.v4.new_markdown_cell("more")
 MISMATCHES = (
     (lambda n, c: n.cells[0].update(source="# A"), "(sec_first)=", "'# A' there is"),
     (lambda n, c: c[3].update(source="x = 1"), "from IPython", "'x = 1' there is"),
-    (lambda n, c: c[3].update(source=c[3].source + "x"), "SVG(line", "there is 'SVG("),
+    (lambda n, c: c[3].update(source=c[3].source + "x"), "SVG(line", "in it is 'SVG("),
     (lambda n, c: c[0].metadata.update(tags=["x"]), "print(", "match the options of"),
-    (lambda n, c: n.cells.pop(), "```{exercise}", "lacks the cell here"),
+    (lambda n, c: n.cells.pop(), "```{exercise}", "lacks the cell that begins here"),
     (lambda n, c: n.cells.append(MORE), "```{exercise}", "has more cells after"),
     (lambda n, c: n.metadata.booktools.update(section="a"), "---", "belongs to anoth"),
 )
@@ -432,7 +432,7 @@ def test_check_reports_mismatches_and_notebooks_fixes_them(root, capsys):
     assert run(root, "check") == 1
     assert capsys.readouterr().err.splitlines() == [
         f"chapters/first.md:{line}: notebooks/pytorch/first.ipynb does not match: "
-        "'name = \"torch\"' there is 'name = \"pt\"' here; "
+        "'name = \"torch\"' in it is 'name = \"pt\"' here; "
         "run: python -m booktools notebooks first",
         "chapters/second.md:1: notebooks/all/second.ipynb is missing or cannot be "
         "read; run: python -m booktools notebooks second",

@@ -281,6 +281,7 @@ def test_links_to_colab_and_the_repository_appear_once_known(built):
     ):
         assert shown in text
     assert "mybinder" not in text
+    assert "The notebook in Colab" in str(page(built, "chapters/second", None))
     assert "find_spec" not in text
     first = nbformat.read(built / TORCH, as_version=4).cells[0]
     assert f"d2lutils{{extras}} @ git+{REPOSITORY}@main" in first.source
@@ -341,6 +342,7 @@ def test_an_unknown_framework_is_reported(monkeypatch, capsys, option, variable,
 SEEN_BY_SPHINX = {
     "{rle}`a`": 'Unknown interpreted text role "rle"',
     "![a](none.png)": "image file not readable: chapters/none.png",
+    "![](dot.png)": "the picture has no text alternative; say what it shows",
     "{ref}`sec_nowhere`": "undefined label: 'sec_nowhere'",
     "{numref}`fig_nowhere`": "undefined label: 'fig_nowhere'",
     "{eq}`eq_nowhere`": "equation not found: eq_nowhere",
@@ -350,7 +352,7 @@ SEEN_BY_SPHINX = {
     "```{tpi}\nA.\n```": "Unknown directive type: 'tpi'",
     "```{figure} none.png\n:alt: A.\n```": "image file not readable: chapters/none.png",
     "```{note}\n:clss: a\n\nA.\n```": "'note': Unknown option keys: ['clss']",
-    ":::{framework} mxnte\nA.\n:::": "names mxnte; expected one or more of mxnet",
+    ":::{framework} mxnte\nA.\n:::": "names 'mxnte'; expected one or more of mxnet",
     "```{interactive} none\n```": "no figure 'none'; write interactive/none/figure.yml",
     "```{framework-api} none\n```": "no module of d2lutils defines none; correct the",
     "```{exercise-list}\n```": "first.md:117: the exercise needs a title, a :label:",
@@ -424,7 +426,7 @@ def test_mistakes_that_only_sphinx_finds_are_reported_by_line(broken, mistake):
 def test_missing_weights_and_text_alternatives_are_reported(broken):
     assert "there is no interactive/beads/second.npz; run: python -m" in broken.said
     line = THIRD.split("\n").index("import abacus") + 1
-    told = f"third.md:{line}: WARNING: the picture that this cell shows has no text"
+    told = f"third.md:{line}: WARNING: the picture has no text alternative; "
     assert told in broken.said
 
 

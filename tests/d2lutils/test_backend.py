@@ -50,6 +50,9 @@ def test_accuracy_refuses_mismatched_shapes(backend: BackendKit, shape):
     y = backend.tensor([0, 1, 2], backend.label_dtype)
     with pytest.raises(ValueError, match=r"y_hat must hold .* has shape \("):
         backend.d2l.accuracy(backend.tensor(np.zeros(shape)), y)
+    ones = backend.tensor(np.eye(10)[:3], backend.label_dtype)
+    with pytest.raises(ValueError, match=r"y must hold one label .* \(3, 10\)"):
+        backend.d2l.accuracy(backend.tensor(np.zeros((3, 10))), ones)
 
 
 def test_a_model_is_in_training_mode_only_while_training(backend: BackendKit):
@@ -77,6 +80,8 @@ def test_a_model_is_in_training_mode_only_while_training(backend: BackendKit):
 def test_a_wrong_argument_is_reported(backend: BackendKit, small_data):
     load = backend.d2l.load_data_fashion_mnist
     train_iter, test_iter = load(16)
+    X, y = next(iter(test_iter))
+    load_array = lambda arrays: backend.d2l.load_array(arrays, 4)  # noqa: E731
     for name, function, wrong in [
         ("batch_size", load, (0, -1, 2.5, "8", None, True)),
         ("resize", lambda value: load(8, value), (0, -3, 9.5, (28, 28))),
@@ -88,6 +93,8 @@ def test_a_wrong_argument_is_reported(backend: BackendKit, small_data):
             (0, 1.5, None),
         ),
         ("seed", backend.d2l.set_seed, (-1, 2**32, 1.5, "a")),
+        ("i", backend.d2l.try_gpu, (-1, "0")),
+        ("data_arrays", load_array, (X, (X, y[:2]))),
     ]:
         for value in wrong:
             with pytest.raises((TypeError, ValueError), match=f"^{name} must be "):
@@ -109,6 +116,10 @@ def test_predict_ch3_titles_show_truth_above_prediction(
         np.testing.assert_array_equal(ax.images[0].get_array(), expected)
     with pytest.raises(ValueError, match=r"n asks for 31 examples, .* yields only 30"):
         backend.d2l.predict_ch3(net, test_iter, n=31)
+    if backend.channel_axis == 1:  # else they have no such axis
+        flat = [(X.reshape((len(X), -1)), y) for X, y in test_iter]
+        with pytest.raises(ValueError, match=r"^imgs\[0\] must be a gray image"):
+            backend.d2l.predict_ch3(net, flat, n=1)
 
 
 def test_devices_fall_back_to_the_cpu(backend: BackendKit):

@@ -64,6 +64,11 @@ def test_plot_labels_scales_and_sizes():
     assert list(plt.gcf().get_size_inches()) == [5, 2]
 
 
+def test_a_single_name_needs_no_list():
+    plotting.plot([0, 1], [2, 3], legend="loss")
+    assert [text.get_text() for text in plt.gca().texts] == ["loss"]
+
+
 def test_a_name_is_next_to_the_end_of_its_curve_in_its_color():
     low, high = [0, np.nan], [5, 10]
     plotting.plot([0, 1], [[3, 4], low, high], legend=["middle", "low", "high"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -191,6 +192,12 @@ def test_a_label_out_of_range_is_reported(backend: BackendKit, label):
     with pytest.raises(ValueError, match=f"y holds label {label}, but .* 0 to 9 only"):
         train(backend, net, updater, (X, y))
     np.testing.assert_array_equal(read()[0], W0.astype(np.float32))
+    if backend.name != "jax":  # there it takes the parameters too
+        batches, loss = backend.batches((X, y)), backend.loss("none")
+        with pytest.raises(ValueError, match=f"y holds label {label}, but"):
+            backend.d2l.evaluate_loss(net, batches, loss)
+        with pytest.raises(TypeError, match=NO_TENSOR + "tuple"):
+            backend.d2l.evaluate_loss(lambda X: (X, X), batches, loss)
 
 
 def test_empty_batches_and_iterators_are_reported(backend: BackendKit):
@@ -201,11 +208,48 @@ def test_empty_batches_and_iterators_are_reported(backend: BackendKit):
         (holed, batches, "y holds no label"),
         (batches, holed, "y holds no label"),
         ([], batches, "train_iter yielded no batch"),
-        (batches, [], "data_iter yielded no batch"),
+        (batches, [], "test_iter yielded no batch"),
         (iter(batches), batches, "a generator is used up after one pass"),
     ]:
         with pytest.raises(ValueError, match=said):
             d2l.train_ch3(net, train_iter, test_iter, backend.loss("none"), 2, updater)
+
+
+def test_batches_that_are_no_pairs_are_reported(backend: BackendKit):
+    net, updater, _ = softmax(backend)
+    (X, y), *_ = batches = backend.batches(images_and_labels(2))
+    loss = backend.loss("none")
+    for wrong in ([X], [(X,)], [(X, y, y)], (batches, batches)):
+        with pytest.raises(TypeError, match=r"of train_iter must be a pair \(X, y\)"):
+            backend.d2l.train_epoch_ch3(net, wrong, loss, updater)
+        with pytest.raises(TypeError, match=r"of data_iter must be a pair \(X, y\)"):
+            backend.d2l.evaluate_accuracy(net, wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 0.1, int, object()])
+def test_updaters_and_losses_that_are_no_functions_are_reported(
+    backend: BackendKit, wrong
+):
+    net, updater, _ = softmax(backend)
+    if backend.name == "jax":
+        wrong = SimpleNamespace(cells=[], function=wrong)
+    with pytest.raises(TypeError, match=r"updater must be an? "):
+        train(backend, net, wrong)
+    with pytest.raises(TypeError, match="loss must be a function, such as an instance"):
+        train(backend, net, updater, loss=int)
+
+
+def test_an_updater_without_parameters_is_reported(backend: BackendKit):
+    """A generator has none left at the second step, which would train nothing."""
+    if backend.name == "jax":
+        pytest.skip("parameters are passed to each step")
+    params = backend.parameters(W0, B0)
+    net = backend.affine(*params)
+    updater = backend.own_updater(iter(params), LR)
+    if backend.name == "tensorflow":
+        updater = backend.d2l.Updater([], LR)
+    with pytest.raises(ValueError, match="An empty list, or a generator"):
+        train(backend, net, updater, *[images_and_labels(8)] * 2)
 
 
 def test_a_parameter_without_a_gradient_is_reported(backend: BackendKit):
@@ -279,8 +323,23 @@ def test_targets_that_are_not_classes_are_reported(backend: BackendKit):
     X, y = images_and_labels(8)
     batch = backend.batches((X, y))[0][0], backend.tensor(y + 0.5)
     loss = lambda y_hat, y: y_hat[:, 0] - y  # noqa: E731
-    with pytest.raises(ValueError, match=r"y holds .*\.5, .* net\(X\) returns scores"):
-        backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
+    for target in (r".*\.5", "nan"):
+        said = rf"y holds {target}, .* net\(X\) returns scores"
+        with pytest.raises(ValueError, match=said):
+            backend.d2l.train_epoch_ch3(net, [batch], loss, updater)
+        batch = batch[0], backend.tensor(y * np.nan)
+
+
+def test_one_column_and_whole_targets_are_reported(backend: BackendKit):
+    net, updater, _ = softmax(backend, W=W0[:, :1], b=B0[:1])
+    loss, d2l = backend.module.squared_loss, backend.d2l
+    batches = backend.batches(images_and_labels(8))
+    for use in (
+        lambda: d2l.train_epoch_ch3(net, batches, loss, updater),
+        lambda: d2l.predict_ch3(net, batches),  # it would call all images t-shirts
+    ):
+        with pytest.raises(ValueError, match="For regression, y must hold floats"):
+            use()
 
 
 # -- several epochs --------------------------------------------------------------
