@@ -9,10 +9,11 @@ import pytest
 
 from booktools import FRAMEWORKS, SourceError
 from booktools.execution.figures import WORKED
-from booktools.source.book import Book, Page
+from booktools.source.book import Page
 from booktools.sphinx.exercises import exercises
+from small_book import real_book
 
-BOOK = Book(Path(__file__).parents[2])
+BOOK = real_book()
 EXERCISES = [
     (page, block.options["label"], kind)
     for page in BOOK.pages

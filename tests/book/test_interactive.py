@@ -18,11 +18,10 @@ import pytest
 from playwright.sync_api import expect
 
 from booktools import FRAMEWORKS
-from booktools.source.book import Book
 from booktools.sphinx.interactive import place_of, write_files
 from d2lutils import fashion_mnist
 from frameworks import open_backend
-from small_book import ROOT
+from small_book import ROOT, real_book
 
 PAGE = """<!doctype html><html lang="en" data-framework="pytorch">
 <meta charset="utf-8"><title>x</title>{files}
@@ -36,7 +35,7 @@ SCRIPT = '<script defer src="interactive/{}"></script>'
 def folder(tmp_path_factory) -> Path:
     """Write a page for each figure, with a still picture above and a gap below."""
     folder = tmp_path_factory.mktemp("figures")
-    book = Book(ROOT)
+    book = real_book()
     write_files(book, folder)
     for name, figure in book.figures.items():
         files = [*map(STYLE.format, figure.styles), *map(SCRIPT.format, figure.scripts)]

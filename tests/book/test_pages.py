@@ -16,11 +16,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from booktools import FRAMEWORKS
-from booktools.source.book import Book
 from browser import served
-from small_book import ROOT, built
+from small_book import ROOT, built, real_book
 
-PAGES = [page.docname for page in Book(ROOT).pages]
+PAGES = [page.docname for page in real_book().pages]
 ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404"]
 SECTION = "chapters/mlp-scratch"
 LIGHT = "chapters/mlp-concise"  # has tabs but no interactive figure

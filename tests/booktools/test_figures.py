@@ -9,11 +9,10 @@ import pytest
 
 from booktools import FRAMEWORKS
 from booktools.execution.figures import unfounded
-from booktools.source.book import Book
 from booktools.source.sections import read_section
-from small_book import ROOT
+from small_book import real_book
 
-BOOK = Book(ROOT)
+BOOK = real_book()
 
 
 def found(name, *changes):

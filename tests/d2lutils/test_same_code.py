@@ -11,7 +11,6 @@ import contextlib
 import copy
 import functools
 import io
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,17 +20,16 @@ import pytest
 from matplotlib.figure import Figure
 
 from booktools import FRAMEWORKS
-from booktools.source.book import Book
 from booktools.source.sections import Cell, Section
 from frameworks import BackendKit
+from small_book import real_book
 
-ROOT = Path(__file__).parents[2]
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 
 @functools.cache
 def sections() -> list[Section]:
-    return [page.section for page in Book(ROOT).sections]
+    return [page.section for page in real_book().sections]
 
 
 def code_cells(section: Section, backend: BackendKit) -> list[Cell]:

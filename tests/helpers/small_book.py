@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {name: python3, display_name: Python 3, language: python}
 ---
 """
+
+
+@cache
+def real_book() -> Book:
+    """Read the real book, once for all tests, because it takes a second."""
+    return Book(ROOT)
 
 
 def copy_book(folder: Path) -> Path:
