@@ -109,7 +109,7 @@ def align_figures(soup: BeautifulSoup) -> None:
 
     The first column counts only if all the others do, because it names the rows.
     """
-    for table in soup.select("article table, table.table"):
+    for table in soup("table"):
         rows = [row.find_all(["td", "th"]) for row in table.select("tbody > tr")]
         columns = zip(*rows, strict=False)
         texts = [[cell.get_text(strip=True) for cell in column] for column in columns]

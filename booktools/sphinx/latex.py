@@ -1,4 +1,4 @@
-"""Lays out the PDF: breaks pages well, draws SVG as vectors, keeps exercises' numbers."""
+"""Lays out the PDF, draws its SVG pictures as vectors, and keeps exercises' numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PREAMBLE = r"""
 \renewcommand{\bottomfraction}{.6}
 \renewcommand{\textfraction}{.1}
 \renewcommand{\floatpagefraction}{.85}
-% Keep together: a list and the line before it, a short exercise, the first lines of code.
+% Keep together a list and its introduction, a short exercise, code's first lines.
 \makeatletter
 \@beginparpenalty=10000
 \AddToHook{env/sphinxadmonition/before}{\needspace{8\baselineskip}}
