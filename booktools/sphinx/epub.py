@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.util.math import get_node_equation_number
 
-from booktools.sphinx.html import fix_body
+from booktools.sphinx.html import align_figures, fix_body
 
 RENDERER = "mathml"
 
@@ -81,7 +81,7 @@ def _fix_page(app: Sphinx, pagename: str, template: str, context, doctree) -> No
     there = {path.name for path in Path(app.outdir, "_static").iterdir()}
     styles = context["css_files"]
     context["css_files"] = [s for s in styles if Path(s.filename).name in there]
-    fix_body(app, context, fix_summaries)
+    fix_body(app, context, fix_summaries, align_figures)
 
 
 def fix_summaries(soup: BeautifulSoup) -> None:

@@ -19,7 +19,7 @@ from booktools.sphinx.exercises import add_controls
 from booktools.sphinx.predictions import cover_answers
 
 FOLDER = Path(__file__).parent
-NUMBER = re.compile(r"[–−+-]?|[−+-]?\d[\d,.]*( ?%| s)?( \([^)]*\))?")
+NUMBER = re.compile(r"[–−+-]?|[−+-]?\d[\d,.]*( ?%| s| to [\d,.]+)?( \([^)]*\))?")
 """Table cells to align: a number, perhaps with its range, or a dash for none."""
 SHORT = 28  # characters of code that stay on one line
 MARKS = re.compile(r"[.,;:?!)]+")
@@ -104,12 +104,12 @@ def keep_together(soup: BeautifulSoup) -> None:
             formula.wrap(both).append(marks[0])
 
 
-def _align_figures(soup: BeautifulSoup) -> None:
+def align_figures(soup: BeautifulSoup) -> None:
     """Mark table columns that hold only numbers.
 
     The first column counts only if all the others do, because it names the rows.
     """
-    for table in soup.select("article table, table.table"):
+    for table in soup("table"):
         rows = [row.find_all(["td", "th"]) for row in table.select("tbody > tr")]
         columns = zip(*rows, strict=False)
         texts = [[cell.get_text(strip=True) for cell in column] for column in columns]
@@ -184,7 +184,7 @@ def _state_size(image: Tag, files: dict[str, Path]) -> None:
 
 ARRANGED = (
     keep_together,
-    _align_figures,
+    align_figures,
     draw_bars,
     _show_tabs_once,
     _fold_answers,

@@ -1,4 +1,4 @@
-"""Puts SVG pictures into the PDF as vector drawings, and keeps exercises' numbers."""
+"""Lays out the PDF, draws its SVG pictures as vectors, and keeps exercises' numbers."""
 
 from __future__ import annotations
 
@@ -25,6 +25,33 @@ PREAMBLE = r"""
 \makeatletter\AtBeginDocument{\spx@image@maxheight=.8\textheight}\makeatother
 % Long names break in narrow columns.
 \renewcommand{\_}{\textunderscore\discretionary{}{}{}}
+% Figures share a page with text, unless they nearly fill it.
+\renewcommand{\topfraction}{.9}
+\renewcommand{\bottomfraction}{.6}
+\renewcommand{\textfraction}{.1}
+\renewcommand{\floatpagefraction}{.85}
+% Keep together a list and its introduction, a short exercise, code's first lines.
+\makeatletter
+\@beginparpenalty=10000
+\AddToHook{env/sphinxadmonition/before}{\needspace{8\baselineskip}}
+\renewcommand{\sphinxliteralblockwithoutcaptionneedspace}{5\baselineskip}
+% A chapter's last line doesn't stand on a page alone, but below the last exercise.
+\let\booktoolssection\section
+\newcommand{\booktoolslast}{Discussion}
+\renewcommand{\section}[1]{\def\booktoolsname{#1}%
+  \@secpenalty=\ifx\booktoolsname\booktoolslast 10000\else -300\fi
+  \booktoolssection{#1}}
+% The class would write TWENTYONE.
+\renewcommand{\TheAlphaChapter}{\thechapter}
+% Narrow columns are ragged, and wide enough for a word.
+\newcolumntype{T}{L}
+\setlength{\tymin}{5em}
+% The bibliography is no chapter of its own. The text doesn't use its labels.
+\renewenvironment{sphinxthebibliography}[1]
+  {\renewcommand{\chapter}[2]{}\let\@mkboth\@gobbletwo\begin{thebibliography}{}}
+  {\end{thebibliography}}
+\renewcommand{\@biblabel}[1]{}
+\makeatother
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import nbformat
 import numpy
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
 
 from booktools import FRAMEWORKS
@@ -358,6 +360,17 @@ def test_in_the_dark_outputs_and_links_in_tables_are_as_in_the_light(page, html)
         page.goto(f"file://{html}/chapters/exercises.html")
         links = page.locator("article :is(td a, p a), .prev-next-title")
         assert len(set(styles(links, "color"))) == 1, scheme
+
+
+def test_in_the_dark_a_drawing_has_the_background_of_its_page(page, html):
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"file://{html}/chapters/gradient-descent.html")
+    drawing = page.locator(".cell_output img[src$='.svg']:visible").first
+    drawing.scroll_into_view_if_needed()
+    drawing.evaluate("drawing => drawing.decode()")
+    shot = Image.open(io.BytesIO(drawing.screenshot())).convert("RGB")
+    (around,) = set(styles(page.locator("body"), "backgroundColor"))
+    assert f"rgb{shot.getpixel((4, 4))}" == around
 
 
 def test_each_heading_has_one_row_of_tabs_and_then_only_marks(page, html):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
@@ -46,6 +47,23 @@ def test_nothing_is_cut_or_missing_on_paper(tmp_path):
     assert not re.search("Float too large|Missing character|undefined", text)
     too_large = re.findall(r"Overfull \\[hv]box \(([\d.]+)pt too", text)
     assert max(map(float, too_large), default=0) < 5
+
+
+def test_no_title_ends_a_page_and_no_last_line_has_its_own(tmp_path):
+    pdfs = list(built(tmp_path, "latex", "tensorflow").glob("multilayer*.pdf"))
+    if not (pdfs and shutil.which("pdftotext")):
+        pytest.skip("needs the typeset PDF, and pdftotext of poppler-utils")
+    made = subprocess.run(
+        ["pdftotext", "-layout", pdfs[0], "-"], capture_output=True, check=True
+    )
+    pages = [page.split("\n") for page in made.stdout.decode().split("\f")]
+    # Without the running title and the foot.
+    pages = [[line.strip() for line in page if line.strip()][1:-1] for page in pages]
+    lasts, firsts = zip(*((page[-1], page[0]) for page in pages if page), strict=True)
+    assert [
+        each for each in lasts if re.match("(Solution to )?Exercise .*[)]$", each)
+    ] == []
+    assert [each for each in firsts if re.search("Discussion$", each)] == []
 
 
 def test_a_picture_becomes_a_page_of_its_size(tmp_path):
@@ -101,6 +119,8 @@ def test_the_epub_has_formulas_one_framework_and_no_scripts(epub):
         assert not re.search(r"There is no code in|tag_claim|<summary[^>]*>\s*<p", text)
         assert "booktools-epub.css" in text or name == "nav.xhtml"
     assert "ln</mi><mspace" in pages["chapters/softmax.xhtml"]
+    figures = pages["chapters/beyond-accuracy.xhtml"]
+    assert re.search('<td class="number"><p>0.922 to 0.925<', figures)
     page = pages["chapters/mlp-scratch.xhtml"]
     assert "torch" in page
     assert "gluon" not in page
