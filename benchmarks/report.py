@@ -87,10 +87,7 @@ def figure(samples: dict[str, Any], formula: str) -> float:
 
 
 def tables(results: dict[str, Any]) -> dict[str, str]:
-    """Return the page's tables, by name, as Markdown.
-
-    A figure that wasn't measured is a dash.
-    """
+    """Return the page's tables as Markdown, with a dash for what wasn't measured."""
     made = {}
     for name, (head, *rows) in TABLES.items():
         lines = [[head, *(TITLES[module] for module in results["samples"])]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 
@@ -74,7 +76,13 @@ class Work:
     def whole_epoch(self, num_epochs: int) -> float:
         """Measure an epoch of a training run that also evaluates and draws."""
         rest = self.train_iter, self.test_iter, self.loss, num_epochs, self.updater
-        return self.clock(lambda: self.d2l.train_ch3(*self.model, *rest)) / num_epochs
+
+        def train() -> None:
+            # The original asserts at the end that the loss is low.
+            with suppress(AssertionError):
+                self.d2l.train_ch3(*self.model, *rest)
+
+        return self.clock(train) / num_epochs
 
     def parts(self) -> dict[str, float]:
         """Measure each part of an epoch by itself."""
@@ -109,8 +117,6 @@ class Work:
 
     def whole(self) -> dict[str, float]:
         """Run the rest of the section with five epochs; return the peak memory."""
-        import resource  # not on Windows
-
         self.whole_epoch(5)
         self.d2l.predict_ch3(*self.model, self.test_iter)
         return {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
