@@ -1,58 +1,43 @@
-"""Runs cells in Jupyter kernels and collects the figures that they report."""
+"""Runs cells in Jupyter kernels, and returns their values."""
 
 from __future__ import annotations
 
-import json
+import ast
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
-from benchmarks.work import MARK
+Run = Callable[[str], Any]  # runs a cell and returns its value
 
 
-class Kernel:
-    """A running kernel.
+@contextmanager
+def kernel(python: str, env: dict[str, str], cwd: Path, code: str) -> Iterator[Run]:
+    """Start a kernel, and yield a function that runs a cell or raises its traceback.
 
     Args:
         python: The interpreter; its environment must have ipykernel.
         env: The environment variables.
         cwd: The folder to run in.
+        code: What to run first.
     """
+    manager = KernelManager()
+    manager.kernel_spec.argv[0] = python
+    client = NotebookClient(new_notebook(), km=manager, timeout=1800)
 
-    def __init__(self, python: str, env: dict[str, str], cwd: Path) -> None:
-        self.manager = KernelManager()
-        self.manager.kernel_spec.argv[0] = python
-        # Errors arrive as messages; standard error holds only the kernel's own log.
-        self.manager.start_kernel(env=env, cwd=str(cwd), stderr=subprocess.DEVNULL)
-        self.client = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=120)
+    def run(code: str) -> Any:
+        client.nb.cells = [new_code_cell(code)]
+        outputs = client.execute_cell(client.nb.cells[0], 0).outputs
+        values = [each for each in outputs if each.output_type == "execute_result"]
+        return ast.literal_eval(values[0].data["text/plain"]) if values else None
 
-    def run(self, code: str) -> dict[str, Any]:
-        """Run a cell; return what it reported, or raise its traceback."""
-        reported: dict[str, Any] = {}
-
-        def hook(message: dict[str, Any]) -> None:
-            content = message["content"]
-            if message["msg_type"] == "error":
-                raise RuntimeError("\n".join(content["traceback"]))
-            if message["msg_type"] == "stream":
-                reported.update(figures_in(content["text"]))
-
-        self.client.execute_interactive(code, output_hook=hook, timeout=1800)
-        return reported
-
-    def __enter__(self) -> Kernel:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-
-
-def figures_in(text: str) -> dict[str, Any]:
-    """Return the figures in the output of a cell or a script."""
-    lines = [line for line in text.splitlines() if line.startswith(MARK)]
-    return {k: v for line in lines for k, v in json.loads(line[len(MARK) :]).items()}
+    # Errors arrive as outputs; standard error holds only the kernel's own log.
+    options = {"env": env, "cwd": str(cwd), "stderr": subprocess.DEVNULL}
+    with client.setup_kernel(**options, cleanup_kc=True):
+        run(code)
+        yield run

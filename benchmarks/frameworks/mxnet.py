@@ -1,6 +1,6 @@
 """The measurements in MXNet."""
 
-from mxnet import autograd, gluon, nd, npx
+from mxnet import autograd, gluon, nd
 
 from benchmarks.work import Work
 
@@ -11,21 +11,14 @@ class Measured(Work):
     def finish(self):
         nd.waitall()
 
-    def compile(self, from_layers):
-        if from_layers:  # a plain function cannot be compiled
-            if not isinstance(self.net, gluon.nn.HybridSequential):
-                layers = gluon.nn.HybridSequential()
-                layers.add(*self.net)
-                self.names["net"] = layers
-            self.net.hybridize()
-        return from_layers
-
-    def counting(self):
-        net = self.Net()
-        net.add(gluon.nn.Dense(256, activation="relu"), gluon.nn.Dense(10))
-        net.initialize()
-        sgd = "sgd", {"learning_rate": 0.1}
-        self.names |= {"net": net, "updater": gluon.Trainer(net.collect_params(), *sgd)}
+    def compile(self, on):
+        layers = isinstance(self.net, gluon.Block)  # else a function, as it stays
+        if on and layers:
+            compiled = gluon.nn.HybridSequential()
+            compiled.add(*self.net)
+            compiled.hybridize()
+            self.net = compiled
+        return layers or not on
 
     def plain(self):
         for X, y in self.ready:
@@ -33,10 +26,3 @@ class Measured(Work):
                 losses = self.loss(self.net(X), y)
             losses.backward()
             self.updater(len(y))
-
-    def use_built_in_relu(self):
-        self.names["relu"] = npx.relu
-
-    def loader(self, images, labels):
-        dataset = gluon.data.ArrayDataset(images[:, None], labels)
-        return gluon.data.DataLoader(dataset, 256, shuffle=True)

@@ -3,6 +3,8 @@
 There are two forward and three backward, because we need no gradient of the images.
 """
 
+import statistics
+
 import numpy as np
 
 from benchmarks.work import Work
@@ -15,21 +17,14 @@ class Measured(Work):
 
     def __init__(self, width=256, batch_size=256):
         data = fashion_mnist.load()
-        batches = Minibatches(
-            data.train_images,
-            data.train_labels,
-            batch_size,
-            shuffle=True,
-            to_tensors=lambda X, y: (X, y),
-        )
+        arrays = data.train_images, data.train_labels
+        batches = Minibatches(*arrays, batch_size, True, to_tensors=lambda *both: both)
         super().__init__({"train_iter": batches})
         rng = np.random.default_rng(0)
         self.W1 = rng.normal(0, 0.01, (784, width)).astype(np.float32)
         self.b1 = np.zeros(width, np.float32)
         self.W2 = rng.normal(0, 0.01, (width, 10)).astype(np.float32)
         self.b2 = np.zeros(10, np.float32)
-        shapes = (batch_size, 784), (batch_size, width), (batch_size, 10)
-        self.rows = [rng.random(shape, np.float32) for shape in shapes]
 
     def train_epoch(self, batches):
         """Train for an epoch, and add up loss and accuracy as the library does."""
@@ -53,17 +48,28 @@ class Measured(Work):
             self.W1 -= X.T @ D
             self.b1 -= D.sum(axis=0)
 
-    def products(self):
-        """Compute only the matrix products of an epoch."""
-        for _, y in self.batches:
-            X, H, P = (each[: len(y)] for each in self.rows)
-            X @ self.W1
-            H @ self.W2
-            H.T @ P
-            P @ self.W2.T
-            X.T @ H
+    def products(self, batches):
+        """Measure the matrix products of an epoch, without making its batches."""
+        rng, sizes = np.random.default_rng(0), [len(y) for _, y in batches]
+        shapes = ((max(sizes), d) for d in (784, len(self.b1), 10))
+        images, hidden, scores = (rng.random(shape, np.float32) for shape in shapes)
 
-    def products_time(self, times=1):
-        """Measure the matrix products, without making the batches, in seconds."""
-        self.batches = [(None, y) for _, y in self.train_iter]
-        return self.clock(self.products, times)
+        def compute():
+            for n in sizes:
+                X, H, P = images[:n], hidden[:n], scores[:n]
+                X @ self.W1
+                H @ self.W2
+                H.T @ P
+                P @ self.W2.T
+                X.T @ H
+
+        return statistics.median(self.clock(compute) for _ in range(3))
+
+    def by_hand(self):
+        """Measure an epoch of training, and its matrix products."""
+        train = self.epochs(self.train_iter, 2)[1]
+        return {"train": train, "products": self.products(self.ready)}
+
+    def growth(self, num_batches):
+        products = self.products(self.ready[:num_batches])
+        return super().growth(num_batches) | {"products": products}

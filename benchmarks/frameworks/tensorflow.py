@@ -8,14 +8,11 @@ from benchmarks.work import Work
 class Measured(Work):
     """A section in TensorFlow."""
 
-    def as_written(self, from_layers):
-        tf.config.run_functions_eagerly(from_layers)
-
-    def compile(self, from_layers):
-        tf.config.run_functions_eagerly(False)
-        if not from_layers:
-            self.names["net"] = tf.function(self.net)
-            self.names["loss"] = tf.function(self.loss)
+    def compile(self, on):
+        keras = isinstance(self.net, tf.keras.Model)
+        tf.config.run_functions_eagerly(keras and not on)
+        if on and not keras:  # d2lutils compiles Keras models
+            self.net, self.loss = tf.function(self.net), tf.function(self.loss)
         return True
 
     def plain(self):
@@ -23,10 +20,3 @@ class Measured(Work):
             with tf.GradientTape() as tape:
                 losses = self.loss(self.net(X), y)
             self.updater(len(y), tape.gradient(losses, self.params))
-
-    def use_built_in_relu(self):
-        self.names["relu"] = tf.nn.relu
-
-    def loader(self, images, labels):
-        dataset = tf.data.Dataset.from_tensor_slices((images[..., None], labels))
-        return dataset.shuffle(60000).batch(256)
