@@ -84,7 +84,7 @@ def main() -> None:
                 results["growth"] += growth(place, framework.module, code, step)
         finally:
             arguments.output.write_text(json.dumps(results, indent=1) + "\n")
-    print(*tables(results).values(), sep="\n\n")
+    print(*tables(json.loads(arguments.output.read_text())).values(), sep="\n\n")
     print(f"\nwritten: {arguments.output}")
 
 
