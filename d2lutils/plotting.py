@@ -309,6 +309,7 @@ def show_images(
     if signed and images:
         ticks = MaxNLocator(2, symmetric=True)
         key = fig.colorbar(drawn, ax=axes, aspect=30, shrink=0.8, ticks=ticks)
+        key.ax.tick_params(labelsize=font)
         if min(image.min() for image in images) >= 0:
             key.ax.set_ylim(0, limit)
     return axes
