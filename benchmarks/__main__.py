@@ -118,7 +118,12 @@ class Place:
 
     def libraries(self, framework: Framework) -> list[str]:
         """List the libraries that offer a framework."""
-        return list(self.pythons) if framework.module in original.MODULES else [OURS]
+        its = f"lib/*/site-packages/d2l/{framework.module}.py"
+        return [
+            name
+            for name, python in self.pythons.items()
+            if name == OURS or any(Path(python).parents[1].glob(its))
+        ]
 
     def kernel(self, code: str, library: str = OURS) -> AbstractContextManager[Run]:
         """Start a kernel like that of a notebook, and run code in it."""

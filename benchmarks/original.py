@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-MODULES = ("mxnet", "torch", "tensorflow")
-"""The frameworks that it offers."""
 DATA_FOLDERS = (
     "data/FashionMNIST/raw",  # torchvision: ../data
     "mxnet/datasets/fashion-mnist",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -119,4 +118,6 @@ class Work:
         """Run the rest of the section with five epochs; return the peak memory."""
         self.whole_epoch(5)
         self.d2l.predict_ch3(*self.model, self.test_iter)
+        import resource  # not on Windows
+
         return {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}

@@ -63,7 +63,8 @@ def test_figures_are_medians_differences_and_ratios_over_rounds():
 
 
 def test_cells_return_their_values_and_errors(tmp_path):
-    with kernel(sys.executable, dict(os.environ), tmp_path, by_hand(8, 4096)) as run:
+    env = {**os.environ, "PYTHONPATH": str(report.ROOT)}
+    with kernel(sys.executable, env, tmp_path, by_hand(8, 4096)) as run:
         found = run("print({'a': 1})\ndict(a=1.5, cwd=__import__('os').getcwd())")
         assert found == {"a": 1.5, "cwd": str(tmp_path)}
         assert run("work.growth(2)").keys() == {"epoch", "products"}

@@ -41,7 +41,7 @@ WITHOUT_A_BASIS = {
     ),
     "generalization": (("stayed at 0.80", "stayed at 0.23", "0.23"),),
     # In other places, such as a text alternative.
-    "activations": (("derivative, which is", "a height of 0.37,", "0.37"),),
+    "activations": (("peaks at one quarter", "peaks at 0.37", "0.37"),),
     "mlp": ((":alt: Three curves", ":alt: 7.77 and", "7.77"),),
     "softmax-scratch": (
         # Only in an output of another part, which the sentence doesn't refer to.
