@@ -186,7 +186,7 @@ def test_outputs_from_other_runs_are_not_kept(root, capsys):
 MORE = nbformat.v4.new_markdown_cell("more")
 MISMATCHES = (
     (lambda n, c: n.cells[0].update(source="# A"), "(sec_first)=", "'# A' in it is"),
-    (lambda n, c: c[3].update(source="x = 1"), "from IPython", "'x = 1' there is"),
+    (lambda n, c: c[3].update(source="x = 1"), "from IPython", "'x = 1' in it is"),
     (lambda n, c: c[3].update(source=c[3].source + "x"), "SVG(line", "in it is 'SVG("),
     (lambda n, c: c[0].metadata.update(tags=["x"]), "print(", "match the options of"),
     (lambda n, c: n.cells.pop(), "```{exercise}", "lacks the cell that begins here"),
