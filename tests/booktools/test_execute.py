@@ -188,7 +188,7 @@ MISMATCHES = (
     (lambda n, c: n.cells[0].update(source="# A"), "(sec_first)=", "'# A' in it is"),
     (lambda n, c: c[3].update(source="x = 1"), "from IPython", "'x = 1' in it is"),
     (lambda n, c: c[3].update(source=c[3].source + "x"), "SVG(line", "in it is 'SVG("),
-    (lambda n, c: c[0].metadata.update(tags=["x"]), "print(", "match the options of"),
+    (lambda n, c: c[0].metadata.update(tags=["x"]), "print(", "other tags"),
     (lambda n, c: n.cells.pop(), "```{exercise}", "lacks the cell that begins here"),
     (lambda n, c: n.cells.append(MORE), "```{exercise}", "has more cells after"),
     (lambda n, c: n.metadata.booktools.update(section="a"), "---", "belongs to anoth"),
