@@ -24,10 +24,12 @@ def results() -> dict:
 def test_the_page_shows_the_results(results, tmp_path):
     page = report.PAGE.read_text("utf-8")
     assert report.with_results(page, results) == page
-    report.draw(results, tmp_path / "new.svg")
-    stored = report.PICTURE.read_text("utf-8")
-    assert drawings_agree(stored, (tmp_path / "new.svg").read_text("utf-8"))
-    assert "benchmarks/results.json" in stored
+    drawn = (report.draw, report.PICTURE), (report.draw_parts, report.PARTS)
+    for draw, path in drawn:
+        draw(results, tmp_path / "new.svg")
+        stored = path.read_text("utf-8")
+        assert drawings_agree(stored, (tmp_path / "new.svg").read_text("utf-8"))
+        assert "benchmarks/results.json" in stored
 
 
 def test_every_table_needs_a_place_on_the_page(results):
