@@ -387,7 +387,7 @@ def test_answers_stay_covered_until_the_reader_asks(page, html):
     page.goto(f"file://{html}/{SECTION}.html")
     output = page.get_by_text("ratio: 25.9")
     # The text about it is covered too.
-    told = page.get_by_text("Nearly all parameters of the MLP, 784")
+    told = page.get_by_text("784 × 256 = 200,704")
     first, second = (
         page.locator("details", has_text=question)
         for question in ("how many parameters does this", "what will the first loss be")
