@@ -137,20 +137,18 @@ def draw(results: dict[str, Any], path: Path) -> None:
 def draw_parts(results: dict[str, Any], path: Path) -> None:
     """Stack the parts of an epoch, in the original and in this project."""
     picture, ax = plt.subplots(figsize=(3.5, 3.5), layout="constrained")
-    names = []
+    names, formulas = [], dict(TABLES["parts"][1:])
     for module, samples in results["samples"].items():
-        for library, who in ("original", "d2l"), ("d2lutils", "d2lutils"):
+        for library, who in ("original", "d2l"), ("`d2lutils`", "d2lutils"):
             if who not in samples:
                 continue
             begin = 0.0
             for part, color in SHADES.items():
-                formulas = dict(TABLES["parts"][1:])
-                name = f"`{library}`" if library == who else library
-                seconds = figure(samples, formulas[f"{name}: {part}"])
+                seconds = figure(samples, formulas[f"{library}: {part}"])
                 look = {"color": color, "label": part, "edgecolor": "white"}
                 ax.barh(len(names), seconds, left=begin, linewidth=0.5, **look)
                 begin += seconds
-            names.append(f"{TITLES[module]}, {library}")
+            names.append(f"{TITLES[module]}, {library.strip('`')}")
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")

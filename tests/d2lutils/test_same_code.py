@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
-import functools
 import io
 from types import ModuleType
 from typing import Any
@@ -27,7 +26,6 @@ from small_book import real_book
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 
-@functools.cache
 def sections() -> list[Section]:
     return [page.section for page in real_book().sections]
 
